@@ -1,0 +1,1 @@
+"""What any process needs and no domain may know: settings, logs, errors, RPC, discovery, loops."""

@@ -1,0 +1,1 @@
+"""The services of Isthmus; each owns its data and meets the others on the wire only."""
