@@ -108,7 +108,8 @@ def test_modes_are_octal_text(text: str, mode: int) -> None:
 @pytest.mark.parametrize(
     ("value", "id"),
     [(640, "badValueString"), ("649", "badValueInteger"), ("0493", "badValueInteger"),
-     ("", "badValueInteger"), ("2000", "badValueNotInRange"), ("-1", "badValueNotInRange"), ("7" * 5000, "badValueNotInRange")],
+     ("", "badValueInteger"), ("2000", "badValueNotInRange"),
+     ("-1", "badValueNotInRange"), ("7" * 5000, "badValueNotInRange")],
 )  # fmt: skip
 def test_other_modes_are_refused(value: object, id: str) -> None:
     assert refused(lambda: Params({"mode": value}).mode())[0] == id
