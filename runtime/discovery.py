@@ -1,0 +1,276 @@
+"""Finding each other through Consul: `Registrar` makes this process known, `Watch` knows the others.
+
+Neither needs Consul to be there: a registrar keeps trying in the background, a watch keeps what it last knew.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import structlog
+
+from runtime.consul import Consul, ConsulAway, next_index
+
+log = structlog.get_logger(__name__)
+
+#: How often a registrar looks whether Consul still knows its instances.
+CONFIRM_INTERVAL_S = 3.0
+#: Longest a blocking query stays open. Short, so that `Watch.age_s` means something.
+WATCH_WAIT_S = 5
+#: Start and end of the growing pause between tries while Consul is away.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 3.0
+#: After Consul came back with an older state, how long instances it does not know are still believed in:
+#: time enough for every registrar to register again.
+RELEARN_S = 3 * CONFIRM_INTERVAL_S
+#: Longest a process waits for Consul when it starts, and when it stops.
+START_WAIT_S, STOP_WAIT_S = 1.0, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One process that offers a service. `meta` as registered; `healthy` when all its checks pass."""
+
+    service: str
+    instance_id: str
+    host: str
+    port: int
+    meta: Mapping[str, str] = field(default_factory=dict)
+    healthy: bool = True
+
+    @property
+    def address(self) -> str:
+        """`host:port`."""
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a process tells about itself, and how Consul shall check it once a second."""
+
+    service: str
+    instance_id: str
+    host: str
+    port: int
+    check: Literal["grpc", "http", "tcp"] = "grpc"
+    http_path: str = "/healthz"
+    meta: Mapping[str, str] = field(default_factory=dict)
+
+    def consul_check(self) -> dict[str, str]:
+        """The check as Consul's API wants it. Passing from the start, so that routing begins at once."""
+        address = f"{self.host}:{self.port}"
+        how = {
+            "grpc": {"GRPC": address},
+            "http": {"HTTP": f"http://{address}{self.http_path}"},
+            "tcp": {"TCP": address},
+        }[self.check]
+        return {
+            **how,
+            "Interval": "1s",
+            "Timeout": "500ms",
+            "DeregisterCriticalServiceAfter": "1m",
+            "Status": "passing",
+        }
+
+
+class Registrar:
+    """Keeps instances registered from `start` to `stop`.
+
+    `registrations` may be a function, asked at start, for ports that are known only then. Start this part
+    last and it stops first: nobody is sent here before all is ready, nor after the end has begun.
+    """
+
+    def __init__(
+        self, consul_url: str, registrations: Sequence[Registration] | Callable[[], Sequence[Registration]]
+    ) -> None:
+        self._consul = Consul(consul_url)
+        self._wanted = registrations
+        self._registrations: Sequence[Registration] = ()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Registers; when Consul does not answer soon, goes on trying in the background."""
+        self._registrations = self._wanted() if callable(self._wanted) else tuple(self._wanted)
+        first_try = asyncio.Event()
+        self._task = asyncio.create_task(self._keep_registered(first_try), name="registrar")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(first_try.wait(), START_WAIT_S)
+
+    async def stop(self) -> None:
+        """Deregisters, so that callers leave before this process does."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        try:
+            async with asyncio.timeout(STOP_WAIT_S):
+                for each in self._registrations:
+                    await self._consul.deregister(each.instance_id)
+        except (ConsulAway, TimeoutError) as error:
+            log.warning("deregistration_failed", error=str(error))
+        finally:
+            await self._consul.close()
+
+    async def _keep_registered(self, first_try: asyncio.Event) -> None:
+        known: set[str] = set()  # at first what Consul has is from a former life: register all anew
+        pause = _Pause()
+        while True:
+            try:
+                for each in self._registrations:
+                    if each.instance_id not in known:
+                        await self._register(each)
+                first_try.set()
+                pause.reset()
+                await asyncio.sleep(_spread(CONFIRM_INTERVAL_S))
+                known = await self._consul.service_ids()
+            except ConsulAway as error:
+                log.warning("registration_delayed", error=str(error))
+                first_try.set()
+                await pause.sleep()
+
+    async def _register(self, each: Registration) -> None:
+        await self._consul.register(
+            each.service, each.instance_id, each.host, each.port, check=each.consul_check(), meta=each.meta
+        )
+        log.info("registered", service=each.service, instance_id=each.instance_id, port=each.port)
+
+
+class Watch:
+    """The instances of one service, as Consul knows them, always up to date within milliseconds."""
+
+    def __init__(self, consul_url: str, service: str) -> None:
+        self.service = service
+        self._consul = Consul(consul_url)
+        self._instances: tuple[Instance, ...] = ()
+        self._confirmed_s: float | None = None
+        self._changed = asyncio.Event()
+        self._listeners: dict[object, Callable[[tuple[Instance, ...]], None]] = {}
+        self._relearn_until_s = 0.0
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def instances(self) -> tuple[Instance, ...]:
+        """All that are registered, healthy or not, ordered by id. The last known while Consul is away."""
+        return self._instances
+
+    @property
+    def age_s(self) -> float:
+        """Seconds since Consul last confirmed `instances`; infinite before the first answer.
+
+        Stays below about 6 s as long as Consul answers.
+        """
+        return float("inf") if self._confirmed_s is None else time.monotonic() - self._confirmed_s
+
+    def subscribe(self, callback: Callable[[tuple[Instance, ...]], None]) -> Callable[[], None]:
+        """Calls back with the new instances on every change. Returns what ends the subscription."""
+        key = object()
+        self._listeners[key] = callback
+        return lambda: self._listeners.pop(key, None) and None
+
+    async def wait_changed(self) -> tuple[Instance, ...]:
+        """The instances after the next change."""
+        await self._changed.wait()
+        return self._instances
+
+    async def ready(self, timeout_s: float) -> bool:
+        """Waits until there is a healthy instance; False when there is none after `timeout_s`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not any(each.healthy for each in self._instances):
+                    await self.wait_changed()
+        return any(each.healthy for each in self._instances)
+
+    async def start(self) -> None:
+        """Begins to watch; waits a moment for the first answer, but needs none."""
+        first_answer = asyncio.Event()
+        self._task = asyncio.create_task(self._follow(first_answer), name=f"watch-{self.service}")
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(first_answer.wait(), START_WAIT_S)
+
+    async def stop(self) -> None:
+        """Ends watching; `instances` stays as it was."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+            self._task = None
+        await self._consul.close()
+
+    async def _follow(self, first_answer: asyncio.Event) -> None:
+        index, newest = 0, 0
+        pause = _Pause()
+        while True:
+            try:
+                answered, entries = await self._consul.service_health(
+                    self.service, index=index, wait_s=WATCH_WAIT_S
+                )
+            except ConsulAway as error:
+                log.warning("watch_interrupted", service=self.service, error=str(error), age_s=self.age_s)
+                index = 0
+                await pause.sleep()
+                continue
+            if answered < newest:
+                self._relearn_until_s = time.monotonic() + RELEARN_S
+            newest = answered
+            index = next_index(index, answered)
+            self._confirmed_s = time.monotonic()
+            self._learn(tuple(sorted((_instance(self.service, each) for each in entries), key=_by_id)))
+            first_answer.set()
+            if index:
+                pause.reset()
+            else:
+                await pause.sleep()  # an index that can't be waited for must not become a busy loop
+
+    def _learn(self, instances: tuple[Instance, ...]) -> None:
+        if time.monotonic() < self._relearn_until_s:
+            known = {each.instance_id for each in instances}
+            kept = (each for each in self._instances if each.instance_id not in known)
+            instances = tuple(sorted((*instances, *kept), key=_by_id))
+        if instances == self._instances:
+            return
+        self._instances = instances
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+        for callback in list(self._listeners.values()):
+            try:
+                callback(instances)
+            except Exception:
+                log.exception("watch_listener_failed", service=self.service)
+
+
+class _Pause:
+    """Pauses that grow while something fails, spread so that processes don't return all at once."""
+
+    def __init__(self) -> None:
+        self._next_s = FIRST_PAUSE_S
+
+    def reset(self) -> None:
+        self._next_s = FIRST_PAUSE_S
+
+    async def sleep(self) -> None:
+        await asyncio.sleep(_spread(self._next_s))
+        self._next_s = min(self._next_s * 2, LONGEST_PAUSE_S)
+
+
+def _spread(seconds: float) -> float:
+    return seconds * random.uniform(0.7, 1.3)
+
+
+def _by_id(instance: Instance) -> str:
+    return instance.instance_id
+
+
+def _instance(service: str, entry: Mapping[str, Any]) -> Instance:
+    known = entry["Service"]
+    return Instance(
+        service=service,
+        instance_id=known["ID"],
+        host=known["Address"] or entry["Node"]["Address"],
+        port=known["Port"],
+        meta=dict(known.get("Meta") or {}),
+        healthy=all(check["Status"] == "passing" for check in entry["Checks"]),
+    )

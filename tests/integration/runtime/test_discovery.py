@@ -1,0 +1,151 @@
+"""Registration and watching against a real Consul."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import grpc.aio
+import pytest
+from grpc_health.v1 import health, health_pb2_grpc
+
+from runtime.consul import Consul
+from runtime.discovery import Instance, Registrar, Registration, Watch
+from tests.support.ports import free_port
+from tests.support.servers import own_consul
+
+
+@pytest.fixture
+def service() -> str:
+    return f"service-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+async def health_port() -> AsyncIterator[int]:
+    server = grpc.aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    yield port
+    await server.stop(0)
+
+
+def registration(service: str, number: int, port: int) -> Registration:
+    return Registration(service, f"{service}-{number}", "127.0.0.1", port, meta={"pid": "7"})
+
+
+async def until(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    async with asyncio.timeout(timeout_s):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def test_a_registered_instance_is_seen_at_once(consul_url: str, service: str, health_port: int) -> None:
+    watch, registrar = (
+        Watch(consul_url, service),
+        Registrar(consul_url, [registration(service, 1, health_port)]),
+    )
+    await watch.start()
+    assert not watch.instances
+    started_s = time.monotonic()
+    await registrar.start()
+    assert await watch.ready(2.0)
+    assert time.monotonic() - started_s < 1.0
+    assert watch.instances == (
+        Instance(service, f"{service}-1", "127.0.0.1", health_port, meta={"pid": "7"}, healthy=True),
+    )
+    await registrar.stop()
+    await until(lambda: watch.instances == (), 1.0)
+    await watch.stop()
+
+
+async def test_a_dead_instance_becomes_unhealthy(consul_url: str, service: str) -> None:
+    dead = free_port()
+    watch, registrar = (
+        Watch(consul_url, service),
+        Registrar(consul_url, lambda: [registration(service, 1, dead)]),
+    )
+    await watch.start()
+    await registrar.start()
+    await until(lambda: [each.healthy for each in watch.instances] == [False], 5.0)
+    assert not await watch.ready(0.05)
+    await registrar.stop()
+    await watch.stop()
+
+
+async def test_what_consul_forgot_is_registered_again(
+    consul_url: str, service: str, health_port: int
+) -> None:
+    watch, registrar = (
+        Watch(consul_url, service),
+        Registrar(consul_url, [registration(service, 1, health_port)]),
+    )
+    await watch.start()
+    await registrar.start()
+    assert await watch.ready(2.0)
+    consul = Consul(consul_url)
+    await consul.deregister(f"{service}-1")
+    await consul.deregister(f"{service}-1")
+    await until(lambda: watch.instances == (), 1.0)
+    assert await watch.ready(6.0)
+    for part in (registrar, watch):
+        await part.stop()
+    await consul.close()
+
+
+async def test_subscribers_hear_every_change(consul_url: str, service: str, health_port: int) -> None:
+    watch = Watch(consul_url, service)
+    heard: list[int] = []
+    unsubscribe = watch.subscribe(lambda instances: heard.append(len(instances)))
+    await watch.start()
+    for number in (1, 2):
+        registrar = Registrar(consul_url, [registration(service, number, health_port)])
+        await registrar.start()
+        await until(lambda: len(heard) > 0 and heard[-1] == 1, 2.0)
+        await registrar.stop()
+        await until(lambda: heard[-1] == 0, 2.0)
+        unsubscribe() if number == 2 else None
+    assert watch.age_s < 8
+    await watch.stop()
+
+
+async def test_consul_may_be_absent_at_start(service: str) -> None:
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    watch, registrar = Watch(nowhere, service), Registrar(nowhere, [registration(service, 1, 1)])
+    started_s = time.monotonic()
+    for part in (watch, registrar):
+        await part.start()
+    for part in (registrar, watch):
+        await part.stop()
+    assert time.monotonic() - started_s < 6
+    assert watch.instances == ()
+    assert watch.age_s == float("inf")
+
+
+async def test_known_instances_outlive_a_consul_that_lost_everything(
+    tmp_path: Path, service: str, health_port: int
+) -> None:
+    async with own_consul(tmp_path) as consul:
+        watch = Watch(consul.url, service)
+        registrar = Registrar(consul.url, [registration(service, 1, health_port)])
+        seen: list[int] = []
+        watch.subscribe(lambda instances: seen.append(len(instances)))
+        await watch.start()
+        await registrar.start()
+        assert await watch.ready(2.0)
+
+        await asyncio.to_thread(consul.program.kill)
+        await asyncio.sleep(0.5)
+        assert len(watch.instances) == 1
+        await asyncio.to_thread(consul.restart)
+        away_s = watch.age_s
+        await until(lambda: watch.age_s < away_s)
+        other = Watch(consul.url, service)
+        await other.start()
+        assert await other.ready(8.0), "registered again"
+        assert min(seen) == 1, "never forgotten in between"
+        for part in (registrar, watch, other):
+            await part.stop()
