@@ -1,0 +1,168 @@
+"""Commands for operators: status of the cluster, storages."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+from isthmus.cluster_manager.v1 import cluster_pb2
+from isthmus.storage_router.v1 import storages_pb2
+
+from clients.cli.context import context, told
+from clients.cli.operator import Operator, operator
+from clients.cli.output import Exit, Output, size_text
+from clients.http_api import ClientError
+
+storages = typer.Typer(help="Storages of the provider. Needs the operator's token.")
+
+HEALTH = {
+    cluster_pb2.MEMBER_HEALTH_PASSING: "passing",
+    cluster_pb2.MEMBER_HEALTH_WARNING: "warning",
+    cluster_pb2.MEMBER_HEALTH_CRITICAL: "critical",
+}
+STORAGE_HEALTH = {
+    storages_pb2.STORAGE_HEALTH_OK: "ok",
+    storages_pb2.STORAGE_HEALTH_READ_ONLY: "read-only",
+    storages_pb2.STORAGE_HEALTH_UNREACHABLE: "unreachable",
+}
+STALE_CATALOG_MS = 90_000
+
+
+def register(app: typer.Typer) -> None:
+    """Adds the commands to the main program."""
+    app.command()(told(status))
+    app.add_typer(storages, name="storage")
+
+
+def status(ctx: typer.Context) -> None:
+    """Show what runs, how it is, who leads which duty, and the storages.
+
+    Exit code 1 when a member or a storage is not well.
+
+    Example: isthmus status
+    """
+    run = context(ctx)
+    with operator(run.settings) as provider:
+        cluster = provider.status()
+        shown = [_storage_json(storage) for storage in provider.storages()]
+    members = [_member_json(member) for member in cluster.members]
+    leaders = [_leader_json(leader) for leader in cluster.leaders]
+    well = all(member["health"] == "passing" for member in members) and all(
+        storage["health"] == "ok" for storage in shown
+    )
+    if run.output.as_json:
+        run.output.record(
+            {
+                "provider_id": cluster.provider_id,
+                "version": cluster.version,
+                "well": well,
+                "catalog_age_ms": cluster.catalog_age_ms,
+                "members": members,
+                "leaders": leaders,
+                "storages": shown,
+            }
+        )
+    else:
+        _print_status(run.output, cluster, members, leaders, shown)
+    if not well:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _print_status(
+    output: Output,
+    cluster: cluster_pb2.GetClusterStatusResponse,
+    members: list[dict[str, Any]],
+    leaders: list[dict[str, Any]],
+    shown: list[dict[str, Any]],
+) -> None:
+    output.line(f"provider {cluster.provider_id}, version {cluster.version}")
+    if cluster.catalog_age_ms > STALE_CATALOG_MS:
+        output.warn(f"Consul has not answered for {cluster.catalog_age_ms // 1000} s: this is an old view")
+    output.line("")
+    output.rows(("service", "instance", "health", "version", "address", "pid", "up", "detail"), members)
+    output.line("")
+    output.rows(("duty", "instance", "fencing_token"), leaders)
+    output.line("")
+    output.rows(("storage", "driver", "health", "free", "total", "detail"), shown)
+
+
+def _member_json(member: cluster_pb2.Member) -> dict[str, Any]:
+    up_s = max(0, int(time.time() - member.started_at_ms / 1000)) if member.started_at_ms else 0
+    return {
+        "service": member.service,
+        "instance": member.instance_id,
+        "health": HEALTH.get(member.health, "unknown"),
+        "version": member.version,
+        "address": member.address,
+        "pid": member.pid,
+        "up": f"{up_s // 3600}:{up_s // 60 % 60:02}:{up_s % 60:02}",
+        "started_at_ms": member.started_at_ms,
+        "detail": "" if member.health == cluster_pb2.MEMBER_HEALTH_PASSING else member.health_detail,
+    }
+
+
+def _leader_json(leader: cluster_pb2.Leader) -> dict[str, Any]:
+    return {"duty": leader.duty, "instance": leader.instance_id, "fencing_token": leader.fencing_token}
+
+
+def _storage_json(storage: storages_pb2.Storage) -> dict[str, Any]:
+    return {
+        "storage": storage.name,
+        "storage_id": storage.storage_id,
+        "driver": storage.driver,
+        "parameters": dict(storage.parameters),
+        "health": STORAGE_HEALTH.get(storage.health, "unknown"),
+        "detail": storage.health_detail,
+        "readonly": storage.readonly,
+        "free": size_text(storage.free_bytes),
+        "total": size_text(storage.total_bytes),
+        "free_bytes": storage.free_bytes,
+        "total_bytes": storage.total_bytes,
+    }
+
+
+@storages.command("create")
+@told
+def create_storage(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="NAME")],
+    parameters: Annotated[
+        list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="Parameters of the driver.")
+    ] = None,
+    driver: Annotated[str, typer.Option("--driver", help="Kind of storage.")] = "posix",
+) -> None:
+    """Add a storage. It is written to and read back before it is accepted.
+
+    Example: isthmus storage create disk1 mount_point=/srv/disk1
+    """
+    run = context(ctx)
+    with operator(run.settings) as provider:
+        storage = provider.create_storage(name, driver, _parameters(parameters or []))
+    run.output.record(_storage_json(storage))
+
+
+def _parameters(words: list[str]) -> dict[str, str]:
+    found = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise ClientError(f"{word!r} is no KEY=VALUE")
+        found[key] = value
+    return found
+
+
+@storages.command("list")
+@told
+def list_storages(ctx: typer.Context) -> None:
+    """List the storages of the provider.
+
+    Example: isthmus storage list
+    """
+    run = context(ctx)
+    with operator(run.settings) as provider:
+        run.output.rows(("storage", "driver", "health", "free", "total", "storage_id"), _all(provider))
+
+
+def _all(provider: Operator) -> list[dict[str, Any]]:
+    return [_storage_json(storage) for storage in provider.storages()]

@@ -1,0 +1,98 @@
+"""The provider's operator services over gRPC through the front door."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import grpc
+from isthmus.cluster_manager.v1 import cluster_pb2, cluster_pb2_grpc
+from isthmus.storage_router.v1 import storages_pb2, storages_pb2_grpc
+
+from clients.cli.settings import Settings
+from clients.http_api import ClientError, RefusedError, UnreachableError
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+TIMEOUT_S = 15.0
+PAGE_SIZE = 1000
+AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
+
+
+class Operator:
+    """One provider, as its operator. Raises RefusedError and UnreachableError like the HTTP clients."""
+
+    def __init__(self, channel: grpc.Channel, token: str) -> None:
+        self._metadata = (("authorization", f"Bearer {token}"),)
+        self._cluster = cluster_pb2_grpc.ClusterServiceStub(channel)
+        self._storages = storages_pb2_grpc.StorageServiceStub(channel)
+
+    def status(self) -> cluster_pb2.GetClusterStatusResponse:
+        """Members, their health, and who leads what."""
+        return self._call(self._cluster.GetClusterStatus, cluster_pb2.GetClusterStatusRequest())
+
+    def storages(self) -> Iterator[storages_pb2.Storage]:
+        """All storages, by name."""
+        token = ""
+        while True:
+            request = storages_pb2.ListStoragesRequest(page_size=PAGE_SIZE, page_token=token)
+            page = self._call(self._storages.ListStorages, request)
+            yield from page.storages
+            token = page.next_page_token
+            if not token:
+                return
+
+    def create_storage(self, name: str, driver: str, parameters: dict[str, str]) -> storages_pb2.Storage:
+        """Adds a storage; the provider tries it first."""
+        request = storages_pb2.CreateStorageRequest(
+            request_id=uuid.uuid4().hex, name=name, driver=driver, parameters=parameters
+        )
+        return self._call(self._storages.CreateStorage, request).storage
+
+    def find_storage(self, wanted: str) -> str:
+        """Id of a storage by name or id."""
+        found = [
+            storage.storage_id for storage in self.storages() if wanted in (storage.storage_id, storage.name)
+        ]
+        if len(found) != 1:
+            raise ClientError(
+                f"the provider has {'no storage' if not found else 'several storages'} called {wanted}"
+            )
+        return found[0]
+
+    def support_space(self, storage_id: str, token: str, size_bytes: int) -> storages_pb2.Support:
+        """Supports the space a support token was made for."""
+        request = storages_pb2.SupportSpaceRequest(
+            request_id=uuid.uuid4().hex, storage_id=storage_id, token=token, size_bytes=size_bytes
+        )
+        return self._call(self._storages.SupportSpace, request).support
+
+    def _call(self, method: Callable[..., Response], request: Request) -> Response:
+        try:
+            return method(request, timeout=TIMEOUT_S, metadata=self._metadata)
+        except grpc.RpcError as error:
+            raise _translated(error) from error
+
+
+def _translated(error: grpc.RpcError) -> ClientError:
+    """A gRPC status as the error an HTTP answer would have been."""
+    code, words = error.code(), error.details() or ""
+    if code in AWAY:
+        return UnreachableError(f"the front door does not answer: {words}")
+    return RefusedError(0, code.name.lower(), words, {})
+
+
+@contextmanager
+def operator(settings: Settings) -> Iterator[Operator]:
+    """A connection to the operator services of the provider in `settings`."""
+    if not settings.operator_token:
+        raise ClientError("no operator token: set ISTHMUS_OPERATOR_TOKEN or ISTHMUS_OPERATOR_TOKEN_FILE")
+    roots = settings.ca_file.read_bytes() if settings.ca_file else None
+    channel = grpc.secure_channel(settings.front_door(), grpc.ssl_channel_credentials(roots))
+    try:
+        yield Operator(channel, settings.operator_token)
+    finally:
+        channel.close()
