@@ -200,18 +200,27 @@ class Consul:
         )
         if found is None:
             return int(found_index), None
-        return int(found_index), KeyValue(
-            value=found["Value"] or b"",
-            session=found.get("Session", ""),
-            lock_index=found["LockIndex"],
-            modify_index=found["ModifyIndex"],
-        )
+        return int(found_index), _key_value(found)
+
+    async def list_keys(self, prefix: str) -> dict[str, KeyValue]:
+        """All keys that begin with `prefix`, by their whole name."""
+        _, found = await self._ask(self._api.kv.get(prefix, recurse=True))
+        return {each["Key"]: _key_value(each) for each in found or []}
 
     async def _ask(self, request: Any) -> Any:
         try:
             return await request
         except (ConsulException, aiohttp.ClientError, TimeoutError, OSError) as error:
             raise ConsulAway(f"Consul: {error or type(error).__name__}") from error
+
+
+def _key_value(found: Mapping[str, Any]) -> KeyValue:
+    return KeyValue(
+        value=found["Value"] or b"",
+        session=found.get("Session", ""),
+        lock_index=found["LockIndex"],
+        modify_index=found["ModifyIndex"],
+    )
 
 
 def next_index(seen: int, answered: int) -> int:

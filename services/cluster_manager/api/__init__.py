@@ -1,0 +1,1 @@
+"""gRPC edge: the discovery stream and the report for operators."""

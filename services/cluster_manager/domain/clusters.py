@@ -1,0 +1,134 @@
+"""Clusters and endpoints: what Envoy and gRPC clients learn about one service."""
+
+from __future__ import annotations
+
+from services.cluster_manager.domain.catalog import GRPC, PROTOCOLS, Catalog, Endpoint
+from services.cluster_manager.domain.door import ADS, BUFFER_LIMIT_BYTES, Door, Json
+
+PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
+CONNECT_TIMEOUT = "0.5s"
+NO_LIMIT = 1_000_000  # Envoy's default of 1,024 requests is below a busy site
+MAX_RETRIES_AT_ONCE = 1024
+# Shorter than the keep-alive of uvicorn (5 s): the side that sends closes first, so no request is
+# written into a connection that is just being closed.
+HTTP_IDLE_TIMEOUT = "4s"
+GRPC_IDLE_TIMEOUT = "300s"
+
+
+def envoy_cluster(name: str, door: Door) -> Json:
+    """A service as Envoy reaches it."""
+    return _cluster(name) | {
+        "lb_policy": "LEAST_REQUEST",
+        "per_connection_buffer_limit_bytes": BUFFER_LIMIT_BYTES,
+        "typed_extension_protocol_options": {PROTOCOL_OPTIONS: _protocol_options(PROTOCOLS[name])},
+        "outlier_detection": _outliers(),
+        "health_checks": [_liveness(name, door.upstream_check_interval_s)],
+        # A hung instance holds requests for ever; when its checks fail they are taken elsewhere.
+        "close_connections_on_host_health_failure": True,
+        "ignore_health_on_host_removal": True,
+        # Without any healthy endpoint try them all: Consul may be wrong when a machine is overloaded.
+        "common_lb_config": {"healthy_panic_threshold": {"value": 1.0}},
+    }
+
+
+def proxyless_cluster(name: str) -> Json:
+    """A service as `xds:///<name>` reaches it. gRPC reads only a part of a cluster."""
+    return _cluster(name) | {"lb_policy": "ROUND_ROBIN"}
+
+
+def otlp_cluster(door: Door) -> Json:
+    """The trace collector, when the site has one."""
+    address = {"socket_address": {"address": door.otlp_host, "port_value": door.otlp_port}}
+    endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
+    return {
+        "name": "otlp",
+        "type": "STRICT_DNS",
+        "connect_timeout": CONNECT_TIMEOUT,
+        "typed_extension_protocol_options": {PROTOCOL_OPTIONS: _protocol_options(GRPC)},
+        "load_assignment": {"cluster_name": "otlp", "endpoints": endpoints},
+    }
+
+
+def load_assignment(name: str, catalog: Catalog, host_id: str) -> Json:
+    """Endpoints of a service for a client on `host_id` (empty: one that cannot use Unix sockets)."""
+    endpoints = [_lb_endpoint(endpoint, host_id) for endpoint in catalog.service(name)]
+    locality = {
+        "locality": {"region": "local"},
+        "load_balancing_weight": 1,
+        "lb_endpoints": endpoints,
+    }
+    # gRPC refuses a locality without endpoints.
+    return {"cluster_name": name, "endpoints": [locality] if endpoints else []}
+
+
+def _lb_endpoint(endpoint: Endpoint, host_id: str) -> Json:
+    """An unhealthy endpoint is named too: so Envoy lets go of the requests that hang in it."""
+    address: Json = {"socket_address": {"address": endpoint.host, "port_value": endpoint.port}}
+    if endpoint.uds and endpoint.host_id and endpoint.host_id == host_id:
+        address = {"pipe": {"path": endpoint.uds}}
+    return {
+        "endpoint": {"address": address},
+        "health_status": "HEALTHY" if endpoint.is_healthy else "UNHEALTHY",
+        "load_balancing_weight": 1,
+    }
+
+
+def _cluster(name: str) -> Json:
+    no_limits = {
+        "max_connections": NO_LIMIT,
+        "max_pending_requests": NO_LIMIT,
+        "max_requests": NO_LIMIT,
+        "max_retries": MAX_RETRIES_AT_ONCE,
+    }
+    return {
+        "name": name,
+        "type": "EDS",
+        "connect_timeout": CONNECT_TIMEOUT,
+        "eds_cluster_config": {"eds_config": ADS, "service_name": name},
+        "circuit_breakers": {"thresholds": [no_limits]},
+    }
+
+
+def _protocol_options(protocol: str) -> Json:
+    is_grpc = protocol == GRPC
+    explicit: Json = {"http2_protocol_options": {}} if is_grpc else {"http_protocol_options": {}}
+    return {
+        "@type": f"type.googleapis.com/{PROTOCOL_OPTIONS}",
+        "explicit_http_config": explicit,
+        "common_http_protocol_options": {"idle_timeout": GRPC_IDLE_TIMEOUT if is_grpc else HTTP_IDLE_TIMEOUT},
+    }
+
+
+def _outliers() -> Json:
+    """Only failures to reach an instance count: a 503 because MongoDB is away is no fault of its own."""
+    return {
+        "split_external_local_origin_errors": True,
+        "consecutive_local_origin_failure": 2,
+        "enforcing_consecutive_local_origin_failure": 100,
+        "enforcing_local_origin_success_rate": 0,
+        "enforcing_consecutive_5xx": 0,
+        "enforcing_consecutive_gateway_failure": 0,
+        "enforcing_success_rate": 0,
+        "interval": "1s",
+        "base_ejection_time": "2s",
+        "max_ejection_time": "10s",
+        "max_ejection_percent": 100,
+    }
+
+
+def _liveness(name: str, interval_s: float) -> Json:
+    """Does it answer at all? Consul decides whether it should get requests; see `_lb_endpoint`.
+
+    Slow on purpose: a failure cuts the connections, and an overloaded instance is better left alone.
+    """
+    check: Json = {
+        "timeout": f"{2 * interval_s:g}s",
+        "interval": f"{interval_s:g}s",
+        "no_traffic_interval": f"{5 * interval_s:g}s",
+        "unhealthy_threshold": 3,
+        "healthy_threshold": 1,
+    }
+    if PROTOCOLS[name] == GRPC:
+        return check | {"grpc_health_check": {}}
+    any_answer = [{"start": 200, "end": 600}]
+    return check | {"http_health_check": {"path": "/healthz", "expected_statuses": any_answer}}

@@ -1,0 +1,111 @@
+"""Envoy's routes: which requests go to which service.
+
+Content goes straight to the data port, operators' gRPC to the service it names, the zone's REST to the
+zone, all else to the gateway. Paths are matched as bytes, as they came: `\\C` is one byte of any value,
+while `.` in RE2 would refuse what is no UTF-8.
+"""
+
+from __future__ import annotations
+
+from services.cluster_manager.domain.catalog import GRPC, PROTOCOLS
+from services.cluster_manager.domain.door import ROUTES_NAME, Json
+
+# Nobody outside may say who he is: these are set by services alone.
+INTERNAL_HEADERS = ("isthmus-identity", "isthmus-identity-bin")
+RETRIES = 3
+# What is kept of a body so that it can be sent again. More would be copied for nothing: a larger body
+# is rarely all here when its upstream breaks.
+RETRY_BUFFER_BYTES = 1 << 20
+DATA = r"/api/v3/oneprovider/data/[^/]+"
+CDMI_VERSION = "x-cdmi-specification-version"
+
+
+def route_configuration(*, serves_zone: bool) -> Json:
+    """All routes, the first that matches wins."""
+    routes = [*_grpc_routes(), *(_zone_routes() if serves_zone else []), *_content_routes(), *_cdmi_routes()]
+    host = {
+        "name": "all",
+        "domains": ["*"],
+        "request_headers_to_remove": list(INTERNAL_HEADERS),
+        "request_body_buffer_limit": RETRY_BUFFER_BYTES,
+        "retry_policy": _retry_policy(),
+        "routes": [*routes, _to("gateway", {"prefix": "/"})],
+    }
+    return {"name": ROUTES_NAME, "virtual_hosts": [host]}
+
+
+def _retry_policy() -> Json:
+    """Also after the request was sent: every change is remembered under its request id, so a repeat of
+    one that was done answers as the first time did."""
+    previous_hosts = {
+        "@type": "type.googleapis.com/envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"
+    }
+    return {
+        "retry_on": "connect-failure,refused-stream,reset",
+        "num_retries": RETRIES,
+        "retry_host_predicate": [{"name": "previous_hosts", "typed_config": previous_hosts}],
+        "host_selection_retry_max_attempts": 5,
+        "retry_back_off": {"base_interval": "0.010s", "max_interval": "0.200s"},
+    }
+
+
+def _grpc_routes() -> list[Json]:
+    services = [name for name, protocol in sorted(PROTOCOLS.items()) if protocol == GRPC]
+    own = [_to(name, {"prefix": f"/isthmus.{name}.v1.", "grpc": {}}) for name in services]
+    # Every server has reflection and health under the same names: the header says whose are meant.
+    shared = [
+        _to(name, {"prefix": prefix, "grpc": {}, "headers": [_is("x-isthmus-service", name)]})
+        for prefix in ("/grpc.reflection.", "/grpc.health.")
+        for name in services
+    ]
+    return own + shared
+
+
+def _zone_routes() -> list[Json]:
+    return [_to("zone_rest", {"path_separated_prefix": "/api/v3/onezone"})]
+
+
+def _content_routes() -> list[Json]:
+    read_or_write = [_method("GET", "HEAD", "PUT")]
+    return [
+        _to("data_port", {"safe_regex": {"regex": rf"{DATA}/content"}, "headers": read_or_write}),
+        _to("data_port", {"safe_regex": {"regex": rf"{DATA}/path(/\C*)?"}, "headers": read_or_write}),
+        _to("data_port", {"safe_regex": {"regex": rf"{DATA}/children"}, "headers": [_method("POST")]}),
+        _to("data_port", {"prefix": "/ticket/"}),
+    ]
+
+
+def _cdmi_routes() -> list[Json]:
+    """Plain HTTP on data objects is the data port's; containers, capabilities and CDMI are not."""
+    no_version = {"name": CDMI_VERSION, "present_match": True, "invert_match": True}
+    accepts_other = [
+        {"name": "accept", "present_match": True},
+        {"name": "accept", "string_match": {"contains": "cdmi", "ignore_case": True}, "invert_match": True},
+        {"name": "accept", "string_match": {"contains": "*/*"}, "invert_match": True},
+    ]
+    plain_body = {
+        "name": "content-type",
+        "string_match": {"prefix": "application/cdmi-", "ignore_case": True},
+        "treat_missing_header_as_empty": True,
+        "invert_match": True,
+    }
+    read = _method("GET", "HEAD")
+    return [
+        _to("gateway", {"safe_regex": {"regex": r"/cdmi(/\C*)?/"}}),
+        _to("gateway", {"safe_regex": {"regex": r"/cdmi/cdmi_capabilities(/\C*)?"}}),
+        _to("data_port", {"prefix": "/cdmi/", "headers": [read, no_version]}),
+        _to("data_port", {"prefix": "/cdmi/", "headers": [read, *accepts_other]}),
+        _to("data_port", {"prefix": "/cdmi/", "headers": [_method("PUT"), plain_body]}),
+    ]
+
+
+def _to(cluster: str, match: Json) -> Json:
+    return {"match": match, "route": {"cluster": cluster, "timeout": "0s"}}
+
+
+def _is(header: str, value: str) -> Json:
+    return {"name": header, "string_match": {"exact": value}}
+
+
+def _method(*names: str) -> Json:
+    return {"name": ":method", "string_match": {"safe_regex": {"regex": "|".join(names)}}}

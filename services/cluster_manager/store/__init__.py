@@ -1,0 +1,1 @@
+"""Consul, seen as the catalog and the registers this service needs."""
