@@ -1,0 +1,136 @@
+"""The zone as the services of a provider need it: whose token is this, and may we support that space.
+
+`ProviderCredentials` is who this provider is. Its root token never leaves the process: every call carries
+a token confined to a few minutes, made from it offline.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import grpc.aio
+from isthmus.zone.v1 import providers_pb2, providers_pb2_grpc, tokens_pb2, tokens_pb2_grpc
+
+from runtime.clock import Clock, SystemClock
+from runtime.errors import IsthmusError, Unauthenticated, Unavailable
+from runtime.macaroons import deserialize, serialize
+
+#: Release told to the zone and to Onedata's clients, which read it as a PEP 440 version.
+REPORTED_VERSION = "21.02.8"
+
+#: How long a token made for one call is good. Wide enough for clocks that differ by some minutes.
+_CALL_TOKEN_LIFE_S = 600
+_CALL_TIMEOUT_S = 5.0
+
+
+class UnregisteredOneprovider(Unavailable):
+    """The zone does not accept this provider."""
+
+    reason = "UNREGISTERED_ONEPROVIDER"
+
+
+@dataclass(slots=True)
+class ProviderCredentials:
+    """Who this provider is to its zone. Kept in a file only the provider's services can read."""
+
+    provider_id: str
+    root_token: str = field(repr=False)
+    name: str = ""
+    domain: str = ""
+    zone_domain: str = ""
+    _derived: str = field(default="", init=False, repr=False)
+    _renew_at_s: float = field(default=0.0, init=False, repr=False)
+
+    @classmethod
+    def load(cls, path: Path) -> ProviderCredentials:
+        """From the provider file: a JSON object with the fields' names. Raises OSError and ValueError."""
+        read = json.loads(path.read_text())
+        names = ("provider_id", "root_token", "name", "domain", "zone_domain")
+        missing = [name for name in names[:2] if not isinstance(read.get(name), str)]
+        if missing:
+            raise ValueError(f"{path} lacks {', '.join(missing)}")
+        return cls(**{name: read.get(name, "") for name in names})
+
+    def call_token(self, now_s: float) -> str:
+        """An access token of this provider that ends soon. Made anew when half its life is over."""
+        if now_s >= self._renew_at_s:
+            until = int(now_s) + _CALL_TOKEN_LIFE_S
+            self._derived = serialize(deserialize(self.root_token).confined(f"time < {until}"))
+            self._renew_at_s = now_s + _CALL_TOKEN_LIFE_S / 2
+        return self._derived
+
+
+class ZoneClient:
+    """Calls to the zone, made as this provider.
+
+    Raises what the zone raised; UnregisteredOneprovider when it does not accept the provider itself, which
+    is about us and not about any user's token.
+    """
+
+    def __init__(
+        self, channel: grpc.aio.Channel, provider: ProviderCredentials, *, clock: Clock | None = None
+    ) -> None:
+        self.provider = provider
+        self._clock = clock or SystemClock()
+        self._tokens = tokens_pb2_grpc.TokenServiceStub(channel)
+        self._providers = providers_pb2_grpc.ProviderServiceStub(channel)
+
+    async def verify_access_token(
+        self, request: tokens_pb2.VerifyAccessTokenRequest, *, timeout_s: float = _CALL_TIMEOUT_S
+    ) -> tokens_pb2.VerifyAccessTokenResponse:
+        """Who a user's token stands for, and what he may do."""
+        try:
+            return await self._tokens.VerifyAccessToken(
+                request, metadata=self._credentials(), timeout=timeout_s
+            )
+        except Unauthenticated as error:
+            raise _ours(error) from error
+
+    async def support_space(
+        self, token: str, *, size_bytes: int, storage_id: str, readonly: bool = False
+    ) -> providers_pb2.SupportedSpace:
+        """Consumes a support token; from then on this provider supports the space."""
+        request = providers_pb2.SupportSpaceRequest(
+            token=token, size_bytes=size_bytes, storage_id=storage_id, readonly=readonly
+        )
+        try:
+            answer = await self._providers.SupportSpace(
+                request, metadata=self._credentials(), timeout=_CALL_TIMEOUT_S
+            )
+        except Unauthenticated as error:
+            raise _ours(error) from error
+        return answer.space
+
+    async def list_supported_spaces(
+        self, *, page_size: int = 1000, page_token: str = ""
+    ) -> providers_pb2.ListSupportedSpacesResponse:
+        """One page of the spaces this provider supports."""
+        request = providers_pb2.ListSupportedSpacesRequest(page_size=page_size, page_token=page_token)
+        try:
+            return await self._providers.ListSupportedSpaces(
+                request, metadata=self._credentials(), timeout=_CALL_TIMEOUT_S
+            )
+        except Unauthenticated as error:
+            raise _ours(error) from error
+
+    async def report_status(self, version: str = REPORTED_VERSION) -> int:
+        """Tells that this provider is up; gives the zone's clock in milliseconds."""
+        request = providers_pb2.ReportStatusRequest(version=version)
+        try:
+            answer = await self._providers.ReportStatus(
+                request, metadata=self._credentials(), timeout=_CALL_TIMEOUT_S
+            )
+        except Unauthenticated as error:
+            raise _ours(error) from error
+        return answer.time_ms
+
+    def _credentials(self) -> tuple[tuple[str, str], ...]:
+        token = self.provider.call_token(self._clock.now_ms() / 1000)
+        return (("authorization", f"Bearer {token}"),)
+
+
+def _ours(error: Unauthenticated) -> IsthmusError:
+    """The zone says in `about` when it is the provider that it does not know."""
+    return UnregisteredOneprovider() if error.facts.get("about") == "provider" else error

@@ -1,0 +1,1 @@
+"""The rules of the zone; no I/O and no wire format."""

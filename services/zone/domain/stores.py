@@ -1,0 +1,186 @@
+"""What the rules need kept, and what each keeping promises.
+
+Every method is one atomic step unless it says otherwise, and is durable when it returns. Two zones may work
+on the same store. Methods raise Unavailable while the store is away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any, Protocol
+
+from services.zone.domain.entities import (
+    Membership,
+    NamedToken,
+    Provider,
+    Space,
+    Support,
+    TemporarySecret,
+    User,
+)
+from services.zone.domain.identifiers import Subject
+
+
+class Taken(Exception):
+    """A unique value is in use; `key` names it. For the rules to put into the caller's words."""
+
+    def __init__(self, key: str) -> None:
+        super().__init__(key)
+        self.key = key
+
+
+class UserStore(Protocol):
+    """Users, and apart from them their password hashes."""
+
+    async def create(self, user: User, password_hash: str | None) -> None:
+        """Raises Taken("username"). The user is seen only once his password is kept."""
+        ...
+
+    async def find(self, user_id: str) -> User | None: ...
+    async def find_by_username(self, username: str) -> User | None: ...
+    async def list_ids(self) -> list[str]:
+        """All users, in order of creation."""
+        ...
+
+    async def update(self, user_id: str, changes: Mapping[str, Any]) -> bool:
+        """Sets fields of User. False when there is no such user; raises Taken("username")."""
+        ...
+
+    async def change_privileges(
+        self, user_id: str, *, grant: Collection[str], revoke: Collection[str]
+    ) -> bool:
+        """Takes the revoked away, then adds the granted."""
+        ...
+
+    async def delete(self, user_id: str) -> bool:
+        """Also forgets the password."""
+        ...
+
+    async def password_hash(self, user_id: str) -> str | None: ...
+    async def set_password_hash(self, user_id: str, password_hash: str) -> None: ...
+    async def is_set_up(self) -> bool:
+        """Whether the zone ever had its first administrator."""
+        ...
+
+    async def mark_set_up(self, user_id: str) -> None:
+        """Keeps that it had; the first one stays."""
+        ...
+
+
+class TokenStore(Protocol):
+    """Named tokens with their secrets, and the secrets of temporary ones."""
+
+    async def create(self, token: NamedToken, secret: str) -> None:
+        """Raises Taken("name") when the subject has a token of that name."""
+        ...
+
+    async def find(self, token_id: str) -> tuple[NamedToken, str] | None:
+        """The record and its secret."""
+        ...
+
+    async def find_by_name(self, subject: Subject, name: str) -> NamedToken | None: ...
+    async def list_ids(self, subject: Subject | None) -> list[str]:
+        """Tokens of a subject, or all."""
+        ...
+
+    async def update(self, token_id: str, changes: Mapping[str, Any]) -> bool:
+        """Sets `name`, `custom`, `revoked`. Raises Taken("name")."""
+        ...
+
+    async def count_use(self, token_id: str) -> bool:
+        """Counts one use if the limit allows one more."""
+        ...
+
+    async def uncount_use(self, token_id: str) -> None:
+        """Takes one use back that came to nothing."""
+        ...
+
+    async def delete(self, token_id: str) -> bool: ...
+    async def delete_all(self, subject: Subject) -> None:
+        """All named tokens of a subject. Not one step: repeat it after a failure."""
+        ...
+
+    async def temporary_secret(self, subject: Subject, fresh: str) -> TemporarySecret:
+        """The current one; the first call keeps `fresh` as generation 1."""
+        ...
+
+    async def find_temporary_secret(self, subject: Subject) -> TemporarySecret | None: ...
+    async def renew_temporary_secret(self, subject: Subject, fresh: str) -> int:
+        """Replaces the secret; gives the new generation."""
+        ...
+
+
+class SpaceStore(Protocol):
+    """Spaces with owners and supports, and memberships."""
+
+    async def create(self, space: Space, member: Membership | None) -> None:
+        """The space with its first member. Raises Taken("id")."""
+        ...
+
+    async def find(self, space_id: str) -> Space | None: ...
+    async def find_many(self, space_ids: Collection[str]) -> list[Space]: ...
+    async def list_ids(self) -> list[str]: ...
+    async def update(self, space_id: str, changes: Mapping[str, Any]) -> bool:
+        """Sets fields of Space that describe it."""
+        ...
+
+    async def delete(self, space_id: str) -> bool:
+        """From then on nobody sees it; its memberships are removed after that."""
+        ...
+
+    async def add_member(self, member: Membership) -> bool:
+        """False when he is one already."""
+        ...
+
+    async def find_member(self, space_id: str, user_id: str) -> Membership | None: ...
+    async def members(self, space_id: str) -> list[Membership]: ...
+    async def memberships(self, user_id: str) -> list[Membership]:
+        """May hold some of spaces that are just being made or deleted."""
+        ...
+
+    async def change_privileges(self, space_id: str, user_id: str, *, grant: int, revoke: int) -> bool:
+        """Takes the revoked away, then adds the granted."""
+        ...
+
+    async def remove_member(self, space_id: str, user_id: str) -> bool: ...
+    async def add_owner(self, space_id: str, user_id: str) -> bool: ...
+    async def remove_owner(self, space_id: str, user_id: str, *, keep_one: bool) -> bool:
+        """False when he was none, or is the last and one has to stay."""
+        ...
+
+    async def add_support(self, space_id: str, support: Support) -> bool:
+        """False when the storage supports the space already, or there is no such space."""
+        ...
+
+    async def resize_support(self, space_id: str, provider_id: str, size_bytes: int) -> bool:
+        """Makes this the size of the provider's first support of the space."""
+        ...
+
+    async def remove_support(self, space_id: str, provider_id: str) -> bool:
+        """All storages of the provider."""
+        ...
+
+    async def supported_by(self, provider_id: str, *, after: str, limit: int) -> list[Space]:
+        """One page in the order of ids, from behind `after`."""
+        ...
+
+    async def providers_of(self, space_ids: Collection[str]) -> set[str]:
+        """Providers that support any of these."""
+        ...
+
+
+class ProviderStore(Protocol):
+    """Providers."""
+
+    async def create(self, provider: Provider) -> None:
+        """Raises Taken("domain")."""
+        ...
+
+    async def find(self, provider_id: str) -> Provider | None: ...
+    async def find_many(self, provider_ids: Collection[str]) -> list[Provider]: ...
+    async def list_ids(self) -> list[str]: ...
+    async def update(self, provider_id: str, changes: Mapping[str, Any]) -> bool:
+        """Sets fields of Provider. Raises Taken("domain")."""
+        ...
+
+    async def delete(self, provider_id: str) -> bool: ...
