@@ -48,7 +48,7 @@ class Pin:
     @property
     def override(self) -> str:
         """Environment variable that names a binary to use instead."""
-        return f"{self.name.upper()}_BIN"
+        return f"{self.name.upper().replace('-', '_')}_BIN"
 
     @property
     def folder(self) -> str:
@@ -105,20 +105,29 @@ def ensure_all(say: Callable[[str], None] = lambda _line: None) -> Binaries:
 
 def ensure(name: str, say: Callable[[str], None] = lambda _line: None) -> Path:
     """The binary called `name`, fetched if it is missing. Raises StackError."""
-    pin = PINS[name]
-    path = find(name)
+    path = ensure_pin(PINS[name], say)
+    if PINS[name].override not in os.environ and name == "mongod":
+        _ensure_libcurl(say)
+    return path
+
+
+def ensure_pin(pin: Pin, say: Callable[[str], None] = lambda _line: None) -> Path:
+    """The binary of any pin, fetched if it is missing. Raises StackError."""
+    path = find_pin(pin)
     if path is None:
         with _lock():
             # Another process may have fetched it while this one waited for the lock.
-            path = find(name) or _fetch(pin, say)
-    if pin.override not in os.environ and name == "mongod":
-        _ensure_libcurl(say)
+            path = find_pin(pin) or _fetch(pin, say)
     return path
 
 
 def find(name: str) -> Path | None:
     """The binary if it is here already: the override, else the fetched one."""
-    pin = PINS[name]
+    return find_pin(PINS[name])
+
+
+def find_pin(pin: Pin) -> Path | None:
+    """As `find`, for any pin."""
     override = os.environ.get(pin.override)
     if override:
         path = Path(override).expanduser().resolve()
@@ -127,7 +136,7 @@ def find(name: str) -> Path | None:
                 f"{pin.override}={override} is no executable file", f"Correct or unset {pin.override}"
             )
         return path
-    path = tools_dir() / pin.folder / name
+    path = tools_dir() / pin.folder / pin.name
     return path if path.exists() else None
 
 
@@ -185,7 +194,7 @@ def _download_deb(pin: Pin, work: Path) -> Path:
             f"{pin.name} is fetched with apt, which is not here", f"Install {pin.name}, set {pin.override}"
         )
     problem: StackError | None = None
-    for mirror in dict.fromkeys((_configured_mirror(), *FALLBACK_MIRRORS)):
+    for mirror in dict.fromkeys((configured_mirror(), *FALLBACK_MIRRORS)):
         try:
             return _apt_download(pin, mirror, Path(tempfile.mkdtemp(dir=work)))
         except StackError as error:
@@ -194,8 +203,8 @@ def _download_deb(pin: Pin, work: Path) -> Path:
     raise problem
 
 
-def _configured_mirror() -> str:
-    """The mirror this machine uses already, which may be the only one it can reach."""
+def configured_mirror() -> str:
+    """The Debian mirror this machine uses already, which may be the only one it can reach."""
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     uris = [line.rstrip("/") for line in done.stdout.splitlines()]

@@ -1,0 +1,1 @@
+"""The suite as containers, and the test that it works as such."""

@@ -1,0 +1,6 @@
+FROM python:3.11-slim-bookworm
+RUN useradd --system --uid 100 --no-log-init consul && install -d -o consul /consul/data
+COPY consul /bin/consul
+COPY entrypoint.sh /usr/local/bin/docker-entrypoint.sh
+VOLUME /consul/data
+ENTRYPOINT ["docker-entrypoint.sh", "consul", "consul"]

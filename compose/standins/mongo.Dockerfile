@@ -1,0 +1,7 @@
+FROM python:3.11-slim-bookworm
+RUN apt-get -qq update && apt-get -qq install -y --no-install-recommends libcurl4 && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 999 mongodb && install -d -o mongodb /data/db
+COPY mongod /usr/bin/mongod
+COPY entrypoint.sh /usr/local/bin/docker-entrypoint.sh
+VOLUME /data/db
+ENTRYPOINT ["docker-entrypoint.sh", "mongod", "mongodb"]
