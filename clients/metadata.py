@@ -1,0 +1,188 @@
+"""The metadata service, as the other services of a provider call it.
+
+One method for each RPC, named after it. File, content and attribute calls travel over the multiplexed
+stream to the instance that owns their space, so its caches stay warm; they are made for the caller of the
+request under way, and all of them are safe to repeat (changing ones carry a `request_id`). Space, change and
+removal calls are made in the name of the calling service.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from google.protobuf.message import Message
+from isthmus.metadata.v1 import changes_pb2, contents_pb2, files_pb2, spaces_pb2, xattrs_pb2
+
+from runtime.rpc.mux import MuxClient
+
+R = TypeVar("R", bound=Message)
+
+_FILES = "/isthmus.metadata.v1.FileService/"
+_CONTENTS = "/isthmus.metadata.v1.ContentService/"
+_XATTRS = "/isthmus.metadata.v1.XattrService/"
+_SPACES = "/isthmus.metadata.v1.SpaceService/"
+_CHANGES = "/isthmus.metadata.v1.ChangeService/"
+
+#: For calls that walk through many records.
+LONG_TIMEOUT_S = 60.0
+
+
+class MetadataClient:
+    """Every method raises what the service raised, as the same class, or `Unavailable` or `DeadlineExceeded`.
+
+    `timeout_s` of the constructor bounds each call; what is left of the caller's own deadline may be less.
+    """
+
+    def __init__(self, mux: MuxClient, *, timeout_s: float = 10.0) -> None:
+        self._mux = mux
+        self._timeout_s = timeout_s
+
+    # Files
+
+    async def get_file(self, request: files_pb2.GetFileRequest) -> files_pb2.GetFileResponse:
+        return await self._call(_FILES + "GetFile", request, files_pb2.GetFileResponse, request.file.space_id)
+
+    async def list_children(self, request: files_pb2.ListChildrenRequest) -> files_pb2.ListChildrenResponse:
+        return await self._call(
+            _FILES + "ListChildren", request, files_pb2.ListChildrenResponse, request.directory.space_id
+        )
+
+    async def create_file(self, request: files_pb2.CreateFileRequest) -> files_pb2.CreateFileResponse:
+        return await self._call(
+            _FILES + "CreateFile", request, files_pb2.CreateFileResponse, request.parent.space_id
+        )
+
+    async def set_mode(self, request: files_pb2.SetModeRequest) -> files_pb2.SetModeResponse:
+        return await self._call(_FILES + "SetMode", request, files_pb2.SetModeResponse, request.file.space_id)
+
+    async def rename_file(self, request: files_pb2.RenameFileRequest) -> files_pb2.RenameFileResponse:
+        return await self._call(
+            _FILES + "RenameFile", request, files_pb2.RenameFileResponse, request.source.space_id
+        )
+
+    async def delete_file(self, request: files_pb2.DeleteFileRequest) -> files_pb2.DeleteFileResponse:
+        return await self._call(
+            _FILES + "DeleteFile", request, files_pb2.DeleteFileResponse, request.file.space_id
+        )
+
+    # Content
+
+    async def locate_content(
+        self, request: contents_pb2.LocateContentRequest
+    ) -> contents_pb2.LocateContentResponse:
+        return await self._call(
+            _CONTENTS + "LocateContent", request, contents_pb2.LocateContentResponse, request.file.space_id
+        )
+
+    async def begin_upload(
+        self, request: contents_pb2.BeginUploadRequest
+    ) -> contents_pb2.BeginUploadResponse:
+        return await self._call(
+            _CONTENTS + "BeginUpload", request, contents_pb2.BeginUploadResponse, request.file.space_id
+        )
+
+    async def commit_upload(
+        self, request: contents_pb2.CommitUploadRequest
+    ) -> contents_pb2.CommitUploadResponse:
+        return await self._call(
+            _CONTENTS + "CommitUpload", request, contents_pb2.CommitUploadResponse, request.space_id
+        )
+
+    async def abort_upload(
+        self, request: contents_pb2.AbortUploadRequest
+    ) -> contents_pb2.AbortUploadResponse:
+        return await self._call(
+            _CONTENTS + "AbortUpload", request, contents_pb2.AbortUploadResponse, request.space_id
+        )
+
+    # Removals and references: about storages, not about one space; any instance answers
+
+    async def list_removals(
+        self, request: contents_pb2.ListRemovalsRequest
+    ) -> contents_pb2.ListRemovalsResponse:
+        return await self._call_as_service(
+            _CONTENTS + "ListRemovals",
+            request,
+            contents_pb2.ListRemovalsResponse,
+            "".join(request.storage_ids),
+        )
+
+    async def confirm_removals(
+        self, request: contents_pb2.ConfirmRemovalsRequest
+    ) -> contents_pb2.ConfirmRemovalsResponse:
+        space_id = request.removals[0].space_id if request.removals else ""
+        return await self._call_as_service(
+            _CONTENTS + "ConfirmRemovals", request, contents_pb2.ConfirmRemovalsResponse, space_id
+        )
+
+    async def find_references(
+        self, request: contents_pb2.FindReferencesRequest
+    ) -> contents_pb2.FindReferencesResponse:
+        return await self._call_as_service(
+            _CONTENTS + "FindReferences", request, contents_pb2.FindReferencesResponse, request.storage_id
+        )
+
+    # Custom metadata
+
+    async def list_xattrs(self, request: xattrs_pb2.ListXattrsRequest) -> xattrs_pb2.ListXattrsResponse:
+        return await self._call(
+            _XATTRS + "ListXattrs", request, xattrs_pb2.ListXattrsResponse, request.file.space_id
+        )
+
+    async def update_xattrs(self, request: xattrs_pb2.UpdateXattrsRequest) -> xattrs_pb2.UpdateXattrsResponse:
+        return await self._call(
+            _XATTRS + "UpdateXattrs", request, xattrs_pb2.UpdateXattrsResponse, request.file.space_id
+        )
+
+    # Spaces
+
+    async def ensure_space(self, request: spaces_pb2.EnsureSpaceRequest) -> spaces_pb2.EnsureSpaceResponse:
+        return await self._call_as_service(
+            _SPACES + "EnsureSpace", request, spaces_pb2.EnsureSpaceResponse, request.space_id
+        )
+
+    async def get_space_usage(
+        self, request: spaces_pb2.GetSpaceUsageRequest
+    ) -> spaces_pb2.GetSpaceUsageResponse:
+        return await self._call_as_service(
+            _SPACES + "GetSpaceUsage", request, spaces_pb2.GetSpaceUsageResponse, request.space_id
+        )
+
+    async def recount_space(self, request: spaces_pb2.RecountSpaceRequest) -> spaces_pb2.RecountSpaceResponse:
+        return await self._call_as_service(
+            _SPACES + "RecountSpace",
+            request,
+            spaces_pb2.RecountSpaceResponse,
+            request.space_id,
+            timeout_s=LONG_TIMEOUT_S,
+        )
+
+    # Changes
+
+    async def list_changes(self, request: changes_pb2.ListChangesRequest) -> changes_pb2.ListChangesResponse:
+        return await self._call_as_service(
+            _CHANGES + "ListChanges", request, changes_pb2.ListChangesResponse, request.space_id
+        )
+
+    async def _call(self, method: str, request: Message, response_class: type[R], routing_key: str) -> R:
+        return await self._mux.call(
+            method, request, response_class, routing_key=routing_key, timeout_s=self._timeout_s
+        )
+
+    async def _call_as_service(
+        self,
+        method: str,
+        request: Message,
+        response_class: type[R],
+        routing_key: str,
+        *,
+        timeout_s: float | None = None,
+    ) -> R:
+        return await self._mux.call(
+            method,
+            request,
+            response_class,
+            routing_key=routing_key,
+            timeout_s=timeout_s or self._timeout_s,
+            as_service=True,
+        )
