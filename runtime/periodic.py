@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from runtime.errors import IsthmusError
 from runtime.leadership import Leadership
 
 log = structlog.get_logger(__name__)
@@ -72,7 +73,11 @@ class Periodic:
         except Exception as error:  # the next round may work; a worker never dies
             self._failures += 1
             log.warning(
-                "round_failed", worker=self._name, failures=self._failures, error=repr(error), exc_info=True
+                "round_failed",
+                worker=self._name,
+                failures=self._failures,
+                error=repr(error),
+                exc_info=not isinstance(error, IsthmusError),  # those tell enough by themselves
             )
             return 0
         self._failures = 0
