@@ -1,0 +1,143 @@
+"""What data a token reaches: the one call file clients make, and the one a provider makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runtime.clock import Clock
+from runtime.identity import DataCaveats, Identity, Kind, SpaceRights
+from services.zone.domain import caveat_forms
+from services.zone.domain.access import SpaceOfObject, allows_space
+from services.zone.domain.caveats import (
+    DataCaveat,
+    ObjectIdCaveat,
+    PathCaveat,
+    ReadonlyCaveat,
+    Service,
+    ServiceCaveat,
+)
+from services.zone.domain.entities import Provider, Space, User
+from services.zone.domain.identifiers import NOBODY, Subject, Token, decode
+from services.zone.domain.spaces import Spaces
+from services.zone.domain.stores import ProviderStore, SpaceStore
+from services.zone.domain.token_errors import TokenSubjectInvalid
+from services.zone.domain.verification import Verified, Verifier
+
+_NOT_ASKED_FOR_SCOPE = frozenset({"service", "interface"})
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a token reaches. `spaces` None: the subject has no data of its own."""
+
+    valid_until_s: int | None
+    readonly: bool
+    spaces: tuple[Space, ...] | None
+    providers: tuple[Provider, ...]
+
+
+class Scopes:
+    """Answers what a token is worth, in a few reads by index."""
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        spaces: Spaces,
+        space_store: SpaceStore,
+        providers: ProviderStore,
+        space_of_object: SpaceOfObject,
+        clock: Clock,
+    ) -> None:
+        self._verifier = verifier
+        self._spaces = spaces
+        self._space_store = space_store
+        self._providers = providers
+        self._space_of_object = space_of_object
+        self._clock = clock
+
+    async def infer(self, token: Token, *, consumer: Subject | None, peer_ip: str | None) -> Scope:
+        """The scope of an access token. `consumer` None: used by its own subject."""
+        if consumer is None:
+            consumer = token.identifier.subject or NOBODY
+        context = self._verifier.context(peer_ip=peer_ip, consumer=consumer, lenient=_NOT_ASKED_FOR_SCOPE)
+        verified = await self._verifier.access(token, context, data_caveats=True)
+        readonly = any(isinstance(caveat, ReadonlyCaveat) for caveat in verified.caveats)
+        if verified.user is None:
+            return Scope(verified.expires_at_s, readonly, None, ())
+        spaces = [
+            space
+            for space in await self._spaces.effective(verified.user.id)
+            if allows_space(verified.caveats, space.id, self._space_of_object)
+        ]
+        wanted = {support.provider_id for space in spaces for support in space.supports}
+        wanted = {provider_id for provider_id in wanted if _serves(verified, provider_id)}
+        # A provider that was just deleted is in no answer, so no client can stumble over it.
+        providers = await self._providers.find_many(wanted)
+        return Scope(verified.expires_at_s, readonly, tuple(spaces), tuple(providers))
+
+    async def identify(
+        self,
+        text: str,
+        *,
+        provider_id: str,
+        peer_ip: str | None,
+        interface: str | None,
+        consumer_token: str | None,
+        data_caveats: bool,
+    ) -> tuple[Identity, User]:
+        """Who the token stands for and what he may do, as this provider needs it. Raises TokenError.
+
+        `expires_at_ms` is 0 for a token without end.
+        """
+        consumer = NOBODY
+        if consumer_token:
+            consumer = await self._verifier.consumer(consumer_token, peer_ip=peer_ip, interface=interface)
+        context = self._verifier.context(
+            peer_ip=peer_ip, interface=interface, service=Service("opw", provider_id), consumer=consumer
+        )
+        verified = await self._verifier.access(decode(text), context, data_caveats=data_caveats)
+        if verified.user is None:
+            raise TokenSubjectInvalid
+        identity = Identity(
+            kind=Kind.USER,
+            subject_id=verified.user.id,
+            spaces=await self._rights(verified.user.id, provider_id),
+            caveats=_data_caveats(verified),
+            expires_at_ms=(verified.expires_at_s or 0) * 1000,
+            token_id=verified.identifier.id,
+        )
+        return identity, verified.user
+
+    async def _rights(self, user_id: str, provider_id: str) -> dict[str, SpaceRights]:
+        members = {member.space_id: member for member in await self._space_store.memberships(user_id)}
+        spaces = await self._space_store.find_many(list(members))
+        return {
+            space.id: SpaceRights(
+                name=space.name,
+                privileges=members[space.id].privileges,
+                owner=user_id in space.owners,
+                supported=any(support.provider_id == provider_id for support in space.supports),
+            )
+            for space in spaces
+        }
+
+
+def _serves(verified: Verified, provider_id: str) -> bool:
+    service = Service("opw", provider_id)
+    return all(caveat.covers(service) for caveat in verified.caveats if isinstance(caveat, ServiceCaveat))
+
+
+def _data_caveats(verified: Verified) -> DataCaveats | None:
+    if not any(isinstance(caveat, DataCaveat) for caveat in verified.caveats):
+        return None
+    return DataCaveats(
+        readonly=any(isinstance(caveat, ReadonlyCaveat) for caveat in verified.caveats),
+        paths=tuple(
+            tuple(caveat_forms.path_text(path) for path in caveat.whitelist)
+            for caveat in verified.caveats
+            if isinstance(caveat, PathCaveat)
+        ),
+        object_ids=tuple(
+            caveat.whitelist for caveat in verified.caveats if isinstance(caveat, ObjectIdCaveat)
+        ),
+    )
