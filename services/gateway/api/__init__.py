@@ -1,0 +1,1 @@
+"""The languages of users: REST and CDMI. Decode, ask, encode."""

@@ -1,0 +1,126 @@
+"""The ASGI application: hot routes by dictionary, pages by FastAPI, and the one handler of errors."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import structlog
+
+from runtime import request as current
+from runtime.errors import InternalError, IsthmusError, Unavailable
+from runtime.http.errors import ApiError, from_error
+from services.gateway import metrics
+from services.gateway.api.gate import request_id_of
+from services.gateway.api.http import CORS, Answer, ClientGone, Receive, Request, Scope, Send, error_answer
+from services.gateway.api.rest.router import PREFIX
+
+log = structlog.get_logger(__name__)
+
+_METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"})
+
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class Router(Protocol):
+    """A set of routes. None when none of them is meant."""
+
+    async def answer(self, request: Request) -> Answer | None: ...
+
+
+class Front:
+    """Every request enters here, and every error leaves here."""
+
+    def __init__(
+        self, rest: Router, cdmi: Router, pages: Asgi, *, provider_id: str, timeout_s: float
+    ) -> None:
+        self._rest = rest
+        self._cdmi = cdmi
+        self._pages = pages
+        self._provider_id = provider_id
+        self._timeout_s = timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI. Sockets other than HTTP are the pages' to refuse."""
+        if scope["type"] != "http":
+            await self._pages(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        front, router = self._router_of(request.raw_path)
+        started = time.perf_counter()
+        with metrics.IN_FLIGHT.track_inprogress():
+            status = await self._serve(router, request, scope, receive, send)
+        method = request.method if request.method in _METHODS else "other"
+        metrics.REQUESTS.labels(front, method, str(status)).inc()
+        metrics.SECONDS.labels(front).observe(time.perf_counter() - started)
+
+    def _router_of(self, raw_path: bytes) -> tuple[str, Router | None]:
+        if raw_path.startswith(PREFIX):
+            return "rest", self._rest
+        if raw_path == b"/cdmi" or raw_path.startswith(b"/cdmi/"):
+            return "cdmi", self._cdmi
+        return "pages", None
+
+    async def _serve(
+        self, router: Router | None, request: Request, scope: Scope, receive: Receive, send: Send
+    ) -> int:
+        with current.bind(request_id=request_id_of(request), timeout_s=self._timeout_s):
+            try:
+                answer = await self._answer(router, request)
+            except ClientGone:
+                return 499
+            if answer is None:
+                return await self._page(scope, receive, send)
+            await answer.send(send, head=request.method == "HEAD")
+            return answer.status
+
+    async def _answer(self, router: Router | None, request: Request) -> Answer | None:
+        if router is None:
+            return None
+        try:
+            return await router.answer(request)
+        except ClientGone:
+            raise
+        except Exception as error:  # noqa: BLE001 - the one place that answers for everything
+            return answer_for(error, self._provider_id)
+
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> int:
+        status = 500
+
+        async def send_with_cors(message: dict[str, object]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = int(str(message["status"]))
+                message["headers"] = [*message.get("headers", ()), *CORS]  # type: ignore[misc]
+            await send(message)
+
+        await self._pages(_without_trailing_slash(scope), receive, send_with_cors)  # type: ignore[arg-type]
+        return status
+
+
+def _without_trailing_slash(scope: Scope) -> Scope:
+    path = scope["path"]
+    if len(path) > 1 and path.endswith("/"):
+        return {**scope, "path": path.rstrip("/") or "/"}
+    return scope
+
+
+def answer_for(error: BaseException, provider_id: str) -> Answer:
+    """What a user is told about any error. Bugs are logged whole and told by reference only."""
+    if isinstance(error, BaseExceptionGroup):
+        # Calls made in parallel fail together; the first one speaks.
+        return answer_for(error.exceptions[0], provider_id)
+    if isinstance(error, ApiError):
+        return error_answer(error)
+    if isinstance(error, asyncio.TimeoutError):
+        return error_answer(ApiError("timeout"))
+    if isinstance(error, IsthmusError) and not isinstance(error, InternalError):
+        if isinstance(error, Unavailable):
+            log.warning("part_unavailable", reason=error.reason, error=error.message)
+        return error_answer(from_error(error, provider_id=provider_id))
+    reference = secrets.token_hex(5)
+    log.error("request_failed", reference=reference, exc_info=error)
+    return error_answer(ApiError("internalServerError", {"reference": reference}))

@@ -1,0 +1,60 @@
+"""What happens to every request before its route: who asks, under which request id."""
+
+from __future__ import annotations
+
+import secrets
+
+from runtime.http.errors import ApiError, unauthorized
+from runtime.http.file_ids import FileId, resolve_id
+from runtime.http.tokens import client_ip, consumer_token, extract_token
+from runtime.identity import Identity, Kind
+from services.gateway.api.http import Request
+from services.gateway.api.ports import Authenticator, Spaces
+
+_MAX_REQUEST_ID_LENGTH = 128
+
+
+class Gate:
+    """Authenticates requests and tells which file the `{id}` of a path means."""
+
+    def __init__(self, authenticator: Authenticator, spaces: Spaces, *, provider_id: str) -> None:
+        self._authenticator = authenticator
+        self._spaces = spaces
+        self.provider_id = provider_id
+
+    async def authenticate(self, request: Request) -> tuple[Identity, bytes]:
+        """Identity and signed form of the caller; a guest has no token. Raises what is 401 or 503."""
+        return await self._authenticator.authenticate(
+            extract_token(request.headers),
+            client_ip(request.headers, request.peer),
+            consumer_token(request.headers),
+        )
+
+    async def authenticate_user(self, request: Request) -> tuple[Identity, bytes]:
+        """The same for routes that guests may not use."""
+        identity, blob = await self.authenticate(request)
+        require_user(identity)
+        return identity, blob
+
+    async def resolve(self, segment: str, identity: Identity) -> FileId:
+        """The file of a path segment, as `resolve_id`; also for spaces the caller is no member of."""
+        try:
+            return resolve_id(segment, identity, provider_id=self.provider_id)
+        except ApiError:
+            if segment in identity.spaces or not await self._spaces.is_supported(segment):
+                raise
+            return resolve_id(segment, identity, provider_id=self.provider_id, supported_spaces=(segment,))
+
+
+def require_user(identity: Identity) -> None:
+    """Refuses guests."""
+    if identity.kind is Kind.GUEST:
+        raise unauthorized()
+
+
+def request_id_of(request: Request) -> str:
+    """The front door's request id, the same on its retries, which makes changes safe to repeat."""
+    id = request.header(b"x-request-id")
+    if id and len(id) <= _MAX_REQUEST_ID_LENGTH and id.isascii() and id.isprintable():
+        return id
+    return secrets.token_hex(16)

@@ -1,0 +1,103 @@
+"""What the gateway's routes need of others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from isthmus.metadata.v1 import contents_pb2, files_pb2, xattrs_pb2
+
+from runtime.http.file_ids import FileId
+from runtime.identity import Identity
+
+
+class Metadata(Protocol):
+    """The metadata service, called as the caller of the request under way.
+
+    Raises the errors of its contract (`isthmus/metadata/v1`), and Unavailable when it is away.
+    """
+
+    async def get_file(self, request: files_pb2.GetFileRequest) -> files_pb2.GetFileResponse: ...
+
+    async def list_children(
+        self, request: files_pb2.ListChildrenRequest
+    ) -> files_pb2.ListChildrenResponse: ...
+
+    async def create_file(self, request: files_pb2.CreateFileRequest) -> files_pb2.CreateFileResponse: ...
+
+    async def set_mode(self, request: files_pb2.SetModeRequest) -> files_pb2.SetModeResponse: ...
+
+    async def rename_file(self, request: files_pb2.RenameFileRequest) -> files_pb2.RenameFileResponse: ...
+
+    async def delete_file(self, request: files_pb2.DeleteFileRequest) -> files_pb2.DeleteFileResponse: ...
+
+    async def list_xattrs(self, request: xattrs_pb2.ListXattrsRequest) -> xattrs_pb2.ListXattrsResponse: ...
+
+    async def update_xattrs(
+        self, request: xattrs_pb2.UpdateXattrsRequest
+    ) -> xattrs_pb2.UpdateXattrsResponse: ...
+
+
+class Locator(Protocol):
+    """Where content lies; part of the metadata service, for tickets only."""
+
+    async def locate_content(
+        self, request: contents_pb2.LocateContentRequest
+    ) -> contents_pb2.LocateContentResponse: ...
+
+
+class Spaces(Protocol):
+    """Which spaces this provider supports, whoever asks."""
+
+    async def is_supported(self, space_id: str) -> bool:
+        """Whether this provider keeps the space."""
+        ...
+
+
+class Authenticator(Protocol):
+    """Who a token stands for."""
+
+    async def authenticate(
+        self, token: str | None, peer_ip: str, consumer_token: str | None = None
+    ) -> tuple[Identity, bytes]:
+        """Identity and its signed form; the guest for None.
+
+        Raises Unauthenticated by the reasons of the catalogue, USER_NOT_SUPPORTED for a user none of whose
+        spaces is supported here, and Unavailable.
+        """
+        ...
+
+
+class Content(Protocol):
+    """An open read of a file's bytes. `size_bytes` is the size of the whole file when it was opened."""
+
+    size_bytes: int
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The bytes asked for, in pieces of bounded size. Breaks off with Unavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Gives the connection back. Idempotent."""
+        ...
+
+
+class DataPort(Protocol):
+    """Bytes, through a data port of this provider, as the caller of the request under way."""
+
+    async def open(self, file: FileId, first: int = 0, last: int | None = None) -> Content:
+        """Opens bytes `first`..`last` (inclusive; None is the end). An empty range gives no pieces.
+
+        Raises ApiError as the data port told it.
+        """
+        ...
+
+    async def put(
+        self,
+        path: str,
+        pieces: AsyncIterator[bytes] | bytes,
+        size_bytes: int,
+        headers: dict[str, str],
+    ) -> None:
+        """Writes a data object in plain CDMI form; `path` is percent-encoded, without the `/cdmi`."""
+        ...

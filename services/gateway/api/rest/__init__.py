@@ -1,0 +1,1 @@
+"""The Oneprovider REST API under `/api/v3/oneprovider`."""

@@ -1,0 +1,119 @@
+"""`/data/{id}`: attributes, mode, removal, links."""
+
+from __future__ import annotations
+
+from isthmus.metadata.v1 import files_pb2
+
+from runtime.errors import InvalidName, IsADirectory, NotPermitted
+from runtime.http import file_ids
+from runtime.http.errors import ApiError
+from runtime.http.paths import split_path
+from runtime.request import request_id
+from services.gateway.api.gate import Gate
+from services.gateway.api.http import Answer, empty, json_answer
+from services.gateway.api.namespace import id_of, ref, space_name, user_root_record, xattrs_of
+from services.gateway.api.ports import Metadata
+from services.gateway.api.rest.operations import OCTETS, Call
+from services.gateway.domain import attributes
+from services.gateway.domain.attributes import View
+from services.gateway.domain.files import DIRECTORY, SYMLINK, inode
+
+_OCTET_HEADERS = ((b"content-type", OCTETS.encode()),)
+
+
+class DataRoutes:
+    """Operations on one file by its id."""
+
+    def __init__(self, metadata: Metadata, gate: Gate) -> None:
+        self._metadata = metadata
+        self._gate = gate
+
+    async def get_attributes(self, call: Call) -> Answer:
+        """`GET /data/{id}`. Symbolic links are not followed."""
+        selection = attributes.select(call.params, attributes.DEFAULT)
+        call.check_member()
+        if call.file.is_user_root:
+            record = user_root_record(call.identity, call.provider_id)
+            return json_answer(selection.encode(record, View("")))
+        file = await self._get(call.file, with_path=selection.with_path)
+        xattrs = None
+        if selection.xattrs and file.has_custom_metadata:
+            xattrs = await xattrs_of(self._metadata, call.file)
+        view = View(space_name(call.identity, call.file.space_id))
+        return json_answer(selection.encode(file, view, xattrs))
+
+    async def set_mode(self, call: Call) -> Answer:
+        """`PUT /data/{id}`."""
+        mode = call.params.mode()
+        if mode is None:
+            raise ApiError("missingRequiredValue", {"key": "mode"})
+        call.check_member()
+        _refuse_user_root(call)
+        await self._metadata.set_mode(
+            files_pb2.SetModeRequest(request_id=request_id(), file=ref(call.file), mode=mode)
+        )
+        return empty()
+
+    async def delete(self, call: Call) -> Answer:
+        """`DELETE /data/{id}`: a file, or a directory with all it holds."""
+        call.check_member()
+        await self._delete(call, ())
+        return empty()
+
+    async def delete_by_path(self, call: Call) -> Answer:
+        """`DELETE /data/{id}/path/{path}`."""
+        path = split_path(call.tail)
+        call.check_member()
+        await self._delete(call, path)
+        return empty()
+
+    async def _delete(self, call: Call, path: list[str] | tuple[()]) -> None:
+        _refuse_user_root(call)
+        await self._metadata.delete_file(
+            files_pb2.DeleteFileRequest(request_id=request_id(), file=ref(call.file, path))
+        )
+
+    async def get_symlink_value(self, call: Call) -> Answer:
+        """`GET /data/{id}/symlink_value`: the text of a symbolic link."""
+        call.check_member()
+        if call.file.is_user_root:
+            raise InvalidName("not a symbolic link")
+        file = await self._get(call.file)
+        if file.type != SYMLINK:
+            raise InvalidName("not a symbolic link")
+        return Answer(200, file.symlink_target.encode(), _OCTET_HEADERS)
+
+    async def list_hardlinks(self, call: Call) -> Answer:
+        """`GET /data/{id}/hardlinks`: all names of the inode, as long as there is one."""
+        call.params.integer("limit", low=1)
+        call.check_member()
+        if call.file.is_user_root:
+            raise IsADirectory
+        file = await self._get(call.file)
+        if file.type == DIRECTORY:
+            raise IsADirectory
+        if file.hard_link_count > 1:
+            raise ApiError("notImplemented")
+        return json_answer([file_ids.encode(call.file.space_id, call.file.uuid)])
+
+    async def compare_hardlink(self, call: Call) -> Answer:
+        """`GET /data/{id}/hardlinks/{hid}`: 204 when both are names of one inode, else 404."""
+        other = await self._gate.resolve(call.tail.decode("latin-1"), call.identity)
+        call.check_member()
+        call.check_member(other)
+        if call.file.is_user_root or other.is_user_root:
+            raise IsADirectory
+        first = id_of(await self._get(call.file))
+        second = first if other == call.file else id_of(await self._get(other))
+        if first.space_id != second.space_id or inode(first.uuid) != inode(second.uuid):
+            raise ApiError("notFound")
+        return empty()
+
+    async def _get(self, file: file_ids.FileId, *, with_path: bool = False) -> files_pb2.File:
+        answer = await self._metadata.get_file(files_pb2.GetFileRequest(file=ref(file), with_path=with_path))
+        return answer.file
+
+
+def _refuse_user_root(call: Call) -> None:
+    if call.file.is_user_root:
+        raise NotPermitted("this directory only lists spaces")

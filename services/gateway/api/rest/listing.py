@@ -1,0 +1,158 @@
+"""`GET /data/{id}/children`: a directory in pages, by the bytes of the names."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from typing import Any
+
+from isthmus.metadata.v1 import files_pb2
+
+from runtime.errors import InvalidName, NoSuchFile
+from runtime.http.file_ids import space_root
+from runtime.http.params import Params
+from services.gateway.api.http import Answer, json_answer
+from services.gateway.api.namespace import (
+    id_of,
+    in_parallel,
+    listed_spaces,
+    ref,
+    space_name,
+    xattrs_of,
+)
+from services.gateway.api.ports import Metadata
+from services.gateway.api.rest.operations import Call
+from services.gateway.domain import attributes
+from services.gateway.domain.attributes import Selection, View
+from services.gateway.domain.files import VirtualDirectory
+
+_MAX_LIMIT = 10_000
+_DEFAULT_LIMIT = 1000
+_MAX_OFFSET = 500
+#: Entries of one call to the metadata service; longer pages are put together from several.
+_PAGE_SIZE = 1000
+
+
+class ListingRoutes:
+    """Listing of directories and of the user's spaces."""
+
+    def __init__(self, metadata: Metadata) -> None:
+        self._metadata = metadata
+
+    async def list_children(self, call: Call) -> Answer:
+        """`GET /data/{id}/children`. `nextPageToken` is told on the last page, too."""
+        limit = call.params.integer("limit", _DEFAULT_LIMIT, low=1, high=_MAX_LIMIT) or _DEFAULT_LIMIT
+        first = _first_page(call.params)
+        selection = attributes.select(call.params, attributes.CHILDREN_DEFAULT)
+        call.check_member()
+        if call.file.is_user_root:
+            return await self._list_spaces(call, first, limit, selection)
+        first.directory.CopyFrom(ref(call.file))
+        entries, is_last, token = await self._gather(first, limit)
+        view = await self._view(call, selection)
+        xattrs = await self._xattrs(entries, selection)
+        children = [selection.encode(file, view, xattrs.get(file.file_id)) for file in entries]
+        return _page(children, is_last, token)
+
+    async def _gather(
+        self, request: files_pb2.ListChildrenRequest, limit: int
+    ) -> tuple[Sequence[files_pb2.File], bool, str]:
+        request.page_size = min(limit, _PAGE_SIZE)
+        answer = await self._metadata.list_children(request)
+        if answer.is_last or len(answer.children) >= limit:
+            return answer.children, answer.is_last, answer.next_page_token
+        entries = list(answer.children)
+        while not answer.is_last and len(entries) < limit:
+            answer = await self._metadata.list_children(
+                files_pb2.ListChildrenRequest(
+                    directory=request.directory,
+                    page_size=min(limit - len(entries), _PAGE_SIZE),
+                    page_token=answer.next_page_token,
+                )
+            )
+            entries.extend(answer.children)
+        return entries, answer.is_last, answer.next_page_token
+
+    async def _view(self, call: Call, selection: Selection) -> View:
+        name = space_name(call.identity, call.file.space_id)
+        if not selection.with_path:
+            return View(name)
+        answer = await self._metadata.get_file(files_pb2.GetFileRequest(file=ref(call.file), with_path=True))
+        path = tuple(answer.file.path)
+        # A regular file lists as itself.
+        is_directory = answer.file.type == files_pb2.FILE_TYPE_DIRECTORY
+        return View(name, parent_path=path if is_directory else path[:-1])
+
+    async def _xattrs(
+        self, entries: Sequence[files_pb2.File], selection: Selection
+    ) -> dict[str, dict[str, Any]]:
+        if not selection.xattrs:
+            return {}
+        bearers = [file for file in entries if file.has_custom_metadata]
+        found = await in_parallel(xattrs_of(self._metadata, id_of(file)) for file in bearers)
+        return {file.file_id: xattrs for file, xattrs in zip(bearers, found, strict=True)}
+
+    async def _list_spaces(
+        self, call: Call, first: files_pb2.ListChildrenRequest, limit: int, selection: Selection
+    ) -> Answer:
+        spaces = listed_spaces(call.identity)
+        start = _start_in([name for name, _ in spaces], first)
+        page = spaces[start : start + limit]
+        is_last = start + limit >= len(spaces)
+        children = await in_parallel(self._space(space, selection) for space in page)
+        token = _to_token(page[-1][0]) if page else first.page_token
+        return _page([child for child in children if child is not None], is_last, token)
+
+    async def _space(self, space: tuple[str, str], selection: Selection) -> dict[str, Any] | None:
+        name, space_id = space
+        root = space_root(space_id)
+        if selection.names_only:
+            record = VirtualDirectory(root.uuid, space_id, name, owner_id="", provider_id="")
+            return selection.encode(record, View(name))
+        try:
+            answer = await self._metadata.get_file(files_pb2.GetFileRequest(file=ref(root)))
+        except NoSuchFile:
+            return None  # supported a moment ago, and not made here yet
+        xattrs = await xattrs_of(self._metadata, root) if selection.xattrs else None
+        return selection.encode(answer.file, View(name), xattrs)
+
+
+def _first_page(params: Params) -> files_pb2.ListChildrenRequest:
+    token = params.string("token", empty=False)
+    index = params.string("index", empty=False)
+    offset = params.integer("offset", 0, low=-_MAX_OFFSET, high=_MAX_OFFSET) or 0
+    inclusive = params.boolean("inclusive", True)
+    for hint in ("tuneForLargeContinuousListing", "tune_for_large_continuous_listing"):
+        params.boolean(hint)
+    if token is not None:
+        return files_pb2.ListChildrenRequest(page_token=token)
+    if offset < 0 and index is None:
+        raise InvalidName("a negative offset needs an index")
+    return files_pb2.ListChildrenRequest(start_name=index or "", offset=offset, inclusive=inclusive)
+
+
+def _start_in(names: Sequence[str], request: files_pb2.ListChildrenRequest) -> int:
+    """Position in a list of names held in memory that the request's position means."""
+    if request.page_token:
+        after = _from_token(request.page_token)
+        return sum(1 for name in names if name.encode() <= after)
+    at = request.start_name.encode()
+    start = sum(1 for name in names if name.encode() < at)
+    if request.start_name and not request.inclusive and request.start_name in names:
+        start += 1
+    return max(0, start + request.offset)
+
+
+def _to_token(name: str) -> str:
+    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
+
+
+def _from_token(token: str) -> bytes:
+    try:
+        return base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+    except ValueError:
+        raise InvalidName("not a page token") from None
+
+
+def _page(children: list[dict[str, Any]], is_last: bool, token: str) -> Answer:
+    return json_answer({"children": children, "isLast": is_last, "nextPageToken": token})

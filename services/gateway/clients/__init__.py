@@ -1,0 +1,1 @@
+"""Other parts of the provider, as the gateway needs them."""

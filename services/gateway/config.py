@@ -1,0 +1,38 @@
+"""Settings of the gateway."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from runtime.config import Port, RuntimeSettings
+
+
+class Settings(RuntimeSettings):
+    """What a gateway is told besides what every process is."""
+
+    service_name: ClassVar[str] = "gateway"
+
+    #: Port of HTTP for the front door; 0 takes any free one.
+    http_port: Port = 0
+    #: Unix socket for a front door on the same host; empty: none.
+    gateway_uds: str = ""
+    #: Host and port users reach this provider by, where it differs from the provider file's.
+    public_domain: str = ""
+    #: gRPC of the zone: `xds:///zone` on the zone's own site, else host:port.
+    zone_grpc_target: str = "xds:///zone"
+    #: How long a verdict on a token is believed before the zone is asked again.
+    token_cache_s: float = Field(default=2.0, ge=0, le=60)
+    #: How long a verdict is still used while the zone cannot be asked.
+    zone_away_s: float = Field(default=300.0, ge=0, le=86_400)
+    #: Longest a request may wait for the services behind. Clients give up after 30 s.
+    request_timeout_s: float = Field(default=25.0, ge=1, le=300)
+    #: Largest value in a CDMI object in JSON form, decoded. Larger ones go in plain HTTP form.
+    cdmi_value_limit_bytes: int = Field(default=64 << 20, ge=1 << 10, le=1 << 30)
+    #: How many bodies above 1 MiB are held in memory at a time; more wait.
+    cdmi_large_bodies: int = Field(default=4, ge=1, le=64)
+    #: How long a ticket of the direct road is good.
+    ticket_life_s: float = Field(default=300.0, ge=1, le=3600)
+    #: Requests served at a time; more are refused with 503.
+    max_concurrent_requests: int = Field(default=2048, ge=16, le=65_536)

@@ -1,0 +1,197 @@
+"""File attributes: the two generations of names, what a request selects, and their values.
+
+`attributes` selects by current names, `attribute` by deprecated ones; with neither, the default set is told
+under both. Attributes of features that are not here yet have the value they have where those are not used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from runtime.http import file_ids
+from runtime.http.errors import ApiError
+from runtime.http.params import Params
+from services.gateway.domain.files import (
+    REGULAR,
+    SYMLINK,
+    TYPE_NAMES,
+    FileRecord,
+    display_id,
+    is_space_root,
+)
+
+_XATTR = "xattr."
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """From where a file is looked at: the name its space has for the caller, and its parent's path.
+
+    `parent_path`: names below the space's directory; None when the file's own `path` is filled in.
+    """
+
+    space_name: str
+    parent_path: tuple[str, ...] | None = None
+
+
+Field = Callable[[FileRecord, View], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a request asked for. `fields` are keys of the answer with how to get them."""
+
+    fields: tuple[tuple[str, Field], ...]
+    xattrs: tuple[str, ...] = ()
+    with_path: bool = False
+    #: Answered from ids and names alone, without a file record.
+    names_only: bool = False
+
+    def encode(self, file: FileRecord, view: View, xattrs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The object of the answer. `xattrs`: values by name, for the `xattr.<name>` keys."""
+        told = {key: of(file, view) for key, of in self.fields}
+        for key in self.xattrs:
+            told[key] = (xattrs or {}).get(key[len(_XATTR) :])
+        return told
+
+
+def _file_id(file: FileRecord, _: View) -> str:
+    return file_ids.encode(file.space_id, file.file_id)
+
+
+def _parent_file_id(file: FileRecord, _: View) -> str | None:
+    # The directory of a space has no parent to show: the user's root is hidden.
+    return file_ids.encode(file.space_id, file.parent_id) if file.parent_id else None
+
+
+def _name(file: FileRecord, view: View) -> str:
+    return view.space_name if is_space_root(file) else file.name
+
+
+def _path(file: FileRecord, view: View) -> str:
+    if file.space_id == file_ids.ROOT_SPACE_ID:
+        return "/"
+    if is_space_root(file):
+        return f"/{view.space_name}"
+    names = file.path if view.parent_path is None else (*view.parent_path, file.name)
+    return "/".join(("", view.space_name, *names))
+
+
+def _is_fully_local(file: FileRecord, _: View) -> bool | None:
+    return file.local_bytes >= file.size_bytes if file.type == REGULAR else None
+
+
+def _local_rate(file: FileRecord, _: View) -> float | None:
+    if file.type != REGULAR:
+        return None
+    return min(1.0, file.local_bytes / file.size_bytes) if file.size_bytes else 1.0
+
+
+def _inheritance(file: FileRecord, _: View) -> str | None:
+    return None if file.space_id == file_ids.ROOT_SPACE_ID else "none"
+
+
+def _size(file: FileRecord, _: View) -> int | None:
+    # Directories are counted by statistics, which are off.
+    return file.size_bytes if file.type in (REGULAR, SYMLINK) else None
+
+
+#: Current name, deprecated name, value; in the order in which refusals list them.
+_TABLE: tuple[tuple[str, str | None, Field], ...] = (
+    ("fileId", "file_id", _file_id),
+    ("index", "index", _name),
+    ("type", "type", lambda file, _: TYPE_NAMES[file.type]),
+    ("activePermissionsType", None, lambda file, _: "posix"),
+    ("posixPermissions", "mode", lambda file, _: f"{file.mode & 0o777:03o}"),
+    ("acl", None, lambda file, _: []),
+    ("name", "name", _name),
+    ("conflictingName", None, lambda file, _: None),
+    ("path", None, _path),
+    ("parentFileId", "parent_id", _parent_file_id),
+    ("displayGid", "storage_group_id", lambda file, _: display_id(file.space_id)),
+    ("displayUid", "storage_user_id", lambda file, _: display_id(file.owner_id)),
+    ("creationTime", None, lambda file, _: file.creation_time_ms // 1000),
+    ("atime", "atime", lambda file, _: file.atime_ms // 1000),
+    ("mtime", "mtime", lambda file, _: file.mtime_ms // 1000),
+    ("ctime", "ctime", lambda file, _: file.ctime_ms // 1000),
+    ("size", "size", _size),
+    ("isFullyReplicatedLocally", None, _is_fully_local),
+    ("localReplicationRate", None, _local_rate),
+    ("originProviderId", "provider_id", lambda file, _: file.provider_id),
+    ("directShareIds", "shares", lambda file, _: list(file.share_ids)),
+    ("ownerUserId", "owner_id", lambda file, _: file.owner_id),
+    ("hardlinkCount", "hardlinks_count", lambda file, _: max(1, file.hard_link_count)),
+    ("symlinkValue", None, lambda file, _: file.symlink_target if file.type == SYMLINK else None),
+    ("hasCustomMetadata", None, lambda file, _: file.has_custom_metadata),
+    ("effProtectionFlags", None, lambda file, _: []),
+    ("effDatasetProtectionFlags", None, lambda file, _: []),
+    ("effDatasetInheritancePath", None, _inheritance),
+    ("effQosInheritancePath", None, _inheritance),
+    ("aggregateQosStatus", None, lambda file, _: None),
+    ("archiveRecallRootFileId", None, lambda file, _: None),
+)
+
+_CURRENT: dict[str, Field] = {current: of for current, _, of in _TABLE}
+_DEPRECATED: dict[str, Field] = {old: of for _, old, of in _TABLE if old is not None}
+_GENERATIONS = {"attributes": _CURRENT, "attribute": _DEPRECATED}
+
+_DEFAULT_NAMES = (
+    "fileId", "parentFileId", "name", "posixPermissions", "atime", "mtime", "ctime", "type", "size",
+    "directShareIds", "index", "displayUid", "displayGid", "ownerUserId", "originProviderId", "hardlinkCount",
+)  # fmt: skip
+
+
+def _both_generations(names: Iterable[str]) -> tuple[tuple[str, Field], ...]:
+    old_names = {current: old for current, old, _ in _TABLE if old is not None}
+    fields: dict[str, Field] = {}
+    for name in names:
+        fields[name] = fields[old_names.get(name, name)] = _CURRENT[name]
+    return tuple(fields.items())
+
+
+#: What `GET /data/{id}` tells when nothing is selected.
+DEFAULT = Selection(_both_generations(_DEFAULT_NAMES))
+#: What a listing tells of each entry when nothing is selected.
+CHILDREN_DEFAULT = Selection((("fileId", _file_id), ("file_id", _file_id), ("name", _name)), names_only=True)
+
+
+def select(params: Params, default: Selection) -> Selection:
+    """What the parameters `attributes` or `attribute` ask for, one name or a list; else the default.
+
+    Raises ApiError `badValueNotAllowed` with all names of that generation.
+    """
+    for key in ("attributes", "attribute"):
+        asked = params.get(key)
+        if asked is not None:
+            names = (asked,) if isinstance(asked, str) else asked
+            if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+                raise _not_allowed(key)
+            return _selection(key, tuple(names))
+    return default
+
+
+@lru_cache(maxsize=256)
+def _selection(key: str, names: tuple[str, ...]) -> Selection:
+    known = _GENERATIONS[key]
+    fields: dict[str, Field] = {}
+    xattrs: dict[str, None] = {}
+    for name in names:
+        if name in known:
+            fields[name] = known[name]
+        elif name.startswith(_XATTR) and len(name) > len(_XATTR):
+            xattrs[name] = None
+        else:
+            raise _not_allowed(key)
+    return Selection(
+        tuple(fields.items()),
+        tuple(xattrs),
+        with_path="path" in fields,
+        names_only=not xattrs and fields.keys() <= {"fileId", "file_id", "name", "index", "type"},
+    )
+
+
+def _not_allowed(key: str) -> ApiError:
+    return ApiError("badValueNotAllowed", {"key": key, "allowed": [*_GENERATIONS[key], "xattr.*"]})

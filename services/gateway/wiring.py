@@ -1,0 +1,182 @@
+"""Puts the gateway together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import grpc.aio
+
+from clients.metadata import MetadataClient
+from clients.zone import ProviderCredentials, TokenAuthenticator
+from clients.zone_client import REPORTED_VERSION
+from runtime.auth import ClusterKey
+from runtime.clock import SystemClock
+from runtime.config import BadSettings, ProviderFile
+from runtime.discovery import Registrar, Registration, Watch
+from runtime.process import Part
+from runtime.rpc.channel import open_channel
+from runtime.rpc.mux import MuxClient
+from runtime.telemetry import MetricsServer
+from services.gateway.api.cdmi.router import CdmiRouter
+from services.gateway.api.front import Front
+from services.gateway.api.gate import Gate
+from services.gateway.api.pages import build_pages
+from services.gateway.api.rest.router import RestRouter
+from services.gateway.api.rest.table import file_routes
+from services.gateway.api.rest.tickets import TicketRoutes
+from services.gateway.api.server import HttpServer
+from services.gateway.clients.data_port import DataPortClient
+from services.gateway.clients.provider_info import ProviderInfo
+from services.gateway.clients.spaces import SupportedSpaces
+from services.gateway.clients.tickets import TicketSigner
+from services.gateway.config import Settings
+
+
+async def build(settings: Settings) -> Sequence[Part]:
+    """The parts of a gateway in the order of starting. Raises BadSettings."""
+    if settings.provider_file is None:
+        raise BadSettings("ISTHMUS_PROVIDER_FILE is needed")
+    outside = _Outside.connect(settings, settings.provider_file)
+    server = HttpServer(
+        _application(settings, outside),
+        host=settings.listen_host,
+        port=settings.http_port,
+        uds=settings.gateway_uds,
+        max_concurrent_requests=settings.max_concurrent_requests,
+    )
+    return [
+        MetricsServer(settings),
+        *outside.parts,
+        server,
+        _Registered(settings, server),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """Everybody the gateway talks to."""
+
+    key: ClusterKey
+    provider: ProviderFile
+    metadata_watch: Watch
+    data_port_watch: Watch
+    mux: MuxClient
+    metadata: MetadataClient
+    data_port: DataPortClient
+    zone_channel: grpc.aio.Channel
+    authenticator: TokenAuthenticator
+
+    @classmethod
+    def connect(cls, settings: Settings, provider_file: Path) -> _Outside:
+        key = ClusterKey.load(settings.cluster_key_file)
+        metadata_watch = Watch(settings.consul_url, "metadata")
+        data_port_watch = Watch(settings.consul_url, "data_port")
+        mux = MuxClient(metadata_watch, key, service=settings.service_name)
+        # The zone knows us by our provider token, which the authenticator sends itself.
+        zone_channel = open_channel(settings.zone_grpc_target, key=None)
+        return cls(
+            key=key,
+            provider=ProviderFile.load(provider_file),
+            metadata_watch=metadata_watch,
+            data_port_watch=data_port_watch,
+            mux=mux,
+            metadata=MetadataClient(mux),
+            data_port=DataPortClient(data_port_watch, host_id=settings.host_id),
+            zone_channel=zone_channel,
+            authenticator=TokenAuthenticator(
+                zone_channel,
+                ProviderCredentials.load(provider_file),
+                key,
+                token_cache_s=settings.token_cache_s,
+                zone_away_s=settings.zone_away_s,
+            ),
+        )
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """In the order of starting."""
+        return (
+            self.metadata_watch,
+            self.data_port_watch,
+            self.mux,
+            self.data_port,
+            _Channel(self.zone_channel),
+            self.authenticator,
+        )
+
+
+def _application(settings: Settings, outside: _Outside) -> Front:
+    clock = SystemClock()
+    provider_id = outside.provider.provider_id
+    domain = settings.public_domain or outside.provider.domain
+    gate = Gate(outside.authenticator, SupportedSpaces(outside.metadata, clock), provider_id=provider_id)
+    signer = TicketSigner(outside.key, outside.data_port_watch, public_domain=domain)
+    tickets = TicketRoutes(outside.metadata, signer, clock, life_s=settings.ticket_life_s)
+    routes = file_routes(outside.metadata, gate, tickets)
+    watches = {"metadata": outside.metadata_watch, "data_port": outside.data_port_watch}
+    info = ProviderInfo(outside.provider, domain, watches, outside.zone_channel, clock)
+    return Front(
+        rest=RestRouter(gate, outside.metadata, routes),
+        cdmi=CdmiRouter(
+            gate,
+            outside.metadata,
+            outside.data_port,
+            value_limit_bytes=settings.cdmi_value_limit_bytes,
+            large_bodies=settings.cdmi_large_bodies,
+        ),
+        pages=build_pages(info, routes, REPORTED_VERSION),
+        provider_id=provider_id,
+        timeout_s=settings.request_timeout_s,
+    )
+
+
+class _Channel:
+    """Closes a gRPC channel on stop; it connects by itself."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._channel = channel
+
+    async def start(self) -> None:
+        """Nothing to do."""
+
+    async def stop(self) -> None:
+        await self._channel.close()
+
+
+class _Registered:
+    """Makes the gateway known once its port is, and forgotten before it stops taking requests."""
+
+    def __init__(self, settings: Settings, server: HttpServer) -> None:
+        self._settings = settings
+        self._server = server
+        self._registrar: Registrar | None = None
+
+    async def start(self) -> None:
+        settings = self._settings
+        registration = Registration(
+            service=settings.service_name,
+            instance_id=settings.instance_id,
+            host=settings.advertise_host,
+            port=self._server.port,
+            check="http",
+            meta={
+                "version": REPORTED_VERSION,
+                "pid": str(os.getpid()),
+                "host_id": settings.host_id,
+                "started_at_ms": str(SystemClock().now_ms()),
+                "uds": settings.gateway_uds,
+                "protocol": "http",
+            },
+        )
+        self._registrar = Registrar(settings.consul_url, [registration])
+        await self._registrar.start()
+
+    async def stop(self) -> None:
+        if self._registrar is not None:
+            await self._registrar.stop()
+        # The front door still sends requests until it has heard of it.
+        await asyncio.sleep(self._settings.drain_s)
