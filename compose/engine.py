@@ -18,6 +18,7 @@ from pathlib import Path
 
 from stack import binaries
 from stack.errors import StackError
+from stack.packages import ensure_programs
 
 Say = Callable[[str], None]
 
@@ -134,31 +135,10 @@ def _require_dockerd(say: Say) -> None:
         raise NoEngine(
             "No Docker engine answers, and only root can start one", "Start Docker, or run this as root"
         )
-    if shutil.which("dockerd") and shutil.which("docker") and shutil.which("iptables"):
-        return
-    if shutil.which("apt-get") is None:
-        raise NoEngine("No Docker engine is installed", "Install Docker")
-    install_packages(["docker.io", "iptables"], say)
-    if not (shutil.which("dockerd") and shutil.which("docker")):
-        raise NoEngine("docker.io could not be installed by apt-get", "Check the network, or install Docker")
-
-
-def install_packages(names: list[str], say: Say) -> None:
-    """Installs Debian packages without letting them start their services."""
-    say(f"installing {' '.join(names)}")
-    policy = Path("/usr/sbin/policy-rc.d")
-    ours = not policy.exists()
-    if ours:
-        policy.write_text("#!/bin/sh\nexit 101\n")
-        policy.chmod(0o755)
-    install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", *names]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     try:
-        for command in (["apt-get", "-qq", "update"], install):
-            subprocess.run(command, capture_output=True, env=environment, timeout=900, check=False)
-    finally:
-        if ours:
-            policy.unlink()
+        ensure_programs({"dockerd": "docker.io", "docker": "docker.io", "iptables": "iptables"}, say)
+    except StackError as error:
+        raise NoEngine(error.problem, error.remedy) from error
 
 
 def _compose(environment: dict[str, str], say: Say) -> tuple[str, ...]:

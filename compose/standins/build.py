@@ -8,9 +8,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from compose.engine import Engine, Say, install_packages
+from compose.engine import Engine, Say
 from stack import binaries
 from stack.errors import StackError
+from stack.packages import ensure_programs
 
 HERE = Path(__file__).resolve().parent
 PYTHON_IMAGE = "python:3.11-slim-bookworm"
@@ -50,8 +51,7 @@ def _pulled(engine: Engine, image: str) -> bool:
 def _build_python(engine: Engine, say: Say) -> None:
     """Debian with its Python, packed by mmdebstrap. The machine's own CA bundle goes in, so that pip works
     inside wherever it works outside."""
-    if shutil.which("mmdebstrap") is None:
-        install_packages(["mmdebstrap"], say)
+    ensure_programs({"mmdebstrap": "mmdebstrap"}, say)
     say(f"building a stand-in for {PYTHON_IMAGE}")
     bundle = Path(os.environ.get("PIP_CERT") or CA_BUNDLE)
     command = ["mmdebstrap", "--quiet", "--variant=minbase"]

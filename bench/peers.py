@@ -1,0 +1,173 @@
+"""The programs Isthmus is compared with, started here, and the same front door before each of them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench.rows import Wrong
+from services.cluster_manager.domain import clusters
+from services.cluster_manager.domain.door import Door, listener
+from services.cluster_manager.domain.routes import route_configuration
+
+START_TIMEOUT_S = 20
+STOP_TIMEOUT_S = 10
+REPO = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class DoorFiles:
+    """What the doors of the peers share with that of Isthmus: Envoy, its workers, its certificate."""
+
+    envoy: Path
+    concurrency: int
+    certificate: Path
+    key: Path
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def running(command: list[str], folder: Path, name: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A server for the time of the block, once its port answers. Wrong with its last words otherwise."""
+    log = folder / f"{name}.log"
+    with open(log, "wb") as sink:
+        process = subprocess.Popen(command, stdout=sink, stderr=sink, cwd=REPO)
+    try:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while not _listens(port):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise Wrong(f"{name} does not start: {log.read_text(errors='replace')[-500:]}")
+            time.sleep(0.05)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+NGINX = """
+worker_processes 2; daemon off; pid {folder}/nginx.pid; error_log {folder}/nginx.err warn;
+events {{ worker_connections 1024; }}
+http {{
+  access_log off; sendfile on; tcp_nopush on; tcp_nodelay on; keepalive_requests 100000000; default_type application/octet-stream;
+  client_max_body_size 0; client_body_temp_path {root}/.body; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  server {{
+    listen 127.0.0.1:{port} backlog=4096; listen unix:{folder}/nginx.sock;
+    root {root}; dav_methods PUT DELETE MKCOL; create_full_put_path on;
+  }}
+}}
+"""  # noqa: E501 - nginx's own language
+
+
+@contextlib.contextmanager
+def nginx(folder: Path, root: Path) -> Iterator[tuple[int, Path]]:
+    """nginx with sendfile and WebDAV writing over `root`: its port and its Unix socket."""
+    port = free_port()
+    (root / ".body").mkdir(parents=True, exist_ok=True)
+    config = folder / "nginx.conf"
+    # Workers would run as another user and could not write below our folder.
+    config.write_text("user root;\n" + NGINX.format(folder=folder, root=root, port=port))
+    with running(["nginx", "-p", str(folder), "-c", str(config)], folder, "nginx", port):
+        yield port, folder / "nginx.sock"
+
+
+@contextlib.contextmanager
+def wsgidav(folder: Path, root: Path) -> Iterator[int]:
+    """wsgidav on cheroot over `root`, anybody may write: its port."""
+    port = free_port()
+    command = [sys.executable, "-m", "bench.wsgidav_server", str(port), str(root)]
+    with running(command, folder, "wsgidav", port):
+        yield port
+
+
+@contextlib.contextmanager
+def unbatched(folder: Path, mongo_url: str, instances: int) -> Iterator[list[int]]:
+    """The pipeline with one call and one insert for each create: ports of its HTTP processes."""
+    with contextlib.ExitStack() as stack:
+        ports = []
+        for number in range(instances):
+            grpc_port, http_port = free_port(), free_port()
+            base = [sys.executable, "-m", "bench.unbatched"]
+            store = [*base, "store", str(grpc_port), mongo_url]
+            stack.enter_context(running(store, folder, f"unbatched-store-{number}", grpc_port))
+            front = [*base, "front", str(http_port), f"127.0.0.1:{grpc_port}"]
+            stack.enter_context(running(front, folder, f"unbatched-front-{number}", http_port))
+            ports.append(http_port)
+        yield ports
+
+
+@contextlib.contextmanager
+def door(folder: Path, name: str, files: DoorFiles, upstreams: list[int | Path]) -> Iterator[str]:
+    """The base URL of an Envoy with the listener, limits and retries of Isthmus, before the upstreams."""
+    port = free_port()
+    config = folder / f"door-{name}.json"
+    config.write_text(json.dumps(_bootstrap(port, folder, files, upstreams)))
+    command = [str(files.envoy), "-c", str(config), "--log-level", "error", "--disable-hot-restart"]
+    command += ["--concurrency", str(files.concurrency)]
+    with running(command, folder, f"door-{name}", port):
+        yield f"https://localhost:{port}"
+
+
+def _bootstrap(port: int, folder: Path, files: DoorFiles, upstreams: list[int | Path]) -> dict[str, Any]:
+    site = Door(
+        https_port=port,
+        listen_host="127.0.0.1",
+        tls_cert_file=str(files.certificate),
+        tls_key_file=str(files.key),
+        stream_idle_timeout_s=300.0,
+        upstream_check_interval_s=1.0,
+        access_log_file=str(folder / "access.log"),
+        access_log_percent=0.0,
+        serves_zone=False,
+    )
+    front = listener(site)
+    manager = front["filter_chains"][0]["filters"][0]["typed_config"]
+    del manager["rds"]
+    routes = route_configuration(serves_zone=False)
+    to_peer = {"match": {"prefix": "/"}, "route": {"cluster": "gateway", "timeout": "0s"}}
+    routes["virtual_hosts"][0]["routes"] = [to_peer]
+    manager["route_config"] = routes
+    cluster = clusters.envoy_cluster("gateway", site) | {
+        "type": "STATIC",
+        "load_assignment": _endpoints(upstreams),
+    }
+    # Isthmus's own probes ask for a page the peers have not.
+    for key in ("eds_cluster_config", "health_checks", "outlier_detection"):
+        cluster.pop(key, None)
+    return {"static_resources": {"listeners": [front], "clusters": [cluster]}}
+
+
+def _endpoints(upstreams: list[int | Path]) -> dict[str, Any]:
+    found = []
+    for upstream in upstreams:
+        if isinstance(upstream, Path):
+            address: dict[str, Any] = {"pipe": {"path": str(upstream)}}
+        else:
+            address = {"socket_address": {"address": "127.0.0.1", "port_value": upstream}}
+        found.append({"endpoint": {"address": address}})
+    return {"cluster_name": "gateway", "endpoints": [{"lb_endpoints": found}]}
