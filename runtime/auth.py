@@ -1,231 +1,246 @@
-"""Proof of who a call is made for, between the processes of one provider.
+"""Who calls: identities signed with the cluster key, and the caller of the request under way.
 
-An Identity travels signed with HMAC-SHA256 under the cluster key. Each purpose has a key of its own, derived from
-the cluster key, so a signature made for one thing is worth nothing for another.
+All processes of a provider share one secret file. Whoever holds it may say who a caller is; so an identity
+is made once, at the front, and every service checks the signature and not the token again.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import contextlib
-import hashlib
 import hmac
 import os
 import secrets
+import stat
 import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextvars import ContextVar
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
 from isthmus.common.v1 import identity_pb2
 
+from runtime.config import BadSettings
 from runtime.errors import Unauthenticated
 from runtime.identity import DataCaveats, Identity, Kind, SpaceRights
+from runtime.request import current_call
 
-KEY_BYTES = 32
-#: How long an identity that a service makes for itself is believed.
-SERVICE_IDENTITY_S = 300
-#: Identities whose signature is remembered as good.
-MAX_VERIFIED = 10_000
+#: Longest a service's own identity may be believed; renewed at half of it.
+SERVICE_IDENTITY_LIFE_S = 600
+#: Signed identities that are remembered as good, and the largest one that is accepted at all.
+MAX_REMEMBERED = 4096
+MAX_BLOB_BYTES = 256 * 1024
+#: Sum of the sizes of what is remembered.
+MAX_REMEMBERED_BYTES = 16 * 1024 * 1024
+
+_KEY_BYTES = 32
 
 
-class BadSignature(Unauthenticated):
-    """The signature does not fit; it was not made with this provider's cluster key."""
+class BadIdentity(Unauthenticated):
+    """The caller's identity is not signed by this cluster."""
 
-    reason = "BAD_SIGNATURE"
+    reason = "BAD_IDENTITY"
 
 
 class IdentityExpired(Unauthenticated):
-    """The identity is too old."""
+    """The caller's identity is no longer valid."""
 
     reason = "IDENTITY_EXPIRED"
 
 
 class ClusterKey:
-    """The secret that the processes of one provider share."""
+    """The secret of a cluster. A different key is derived from it for each purpose."""
 
-    def __init__(self, key: bytes) -> None:
-        if len(key) < KEY_BYTES:
-            raise ValueError(f"a cluster key has {KEY_BYTES} bytes")
-        self._key = key
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) < _KEY_BYTES:
+            raise BadSettings(f"a cluster key has at least {_KEY_BYTES} bytes")
+        self._secret = secret
         self._purposes: dict[str, bytes] = {}
-        self._verified: OrderedDict[bytes, Identity] = OrderedDict()
+        self._identity_key = self._derive("identity")
+        self._remembered: OrderedDict[bytes, Identity] = OrderedDict()
+        self._remembered_bytes = 0
 
     @classmethod
     def load(cls, path: Path) -> ClusterKey:
-        """Reads the key. Raises ValueError with a plain message when there is none."""
+        """From a file only its owner and group can read. Raises BadSettings."""
         try:
-            return cls(path.read_bytes())
+            with open(path, "rb") as file:
+                if os.fstat(file.fileno()).st_mode & stat.S_IRWXO:
+                    raise BadSettings(f"cluster key {path} must not be accessible to others (chmod 600)")
+                return cls(file.read(4096))
         except OSError as error:
-            raise ValueError(f"cannot read the cluster key {path}: {error.strerror}") from error
+            raise BadSettings(f"cluster key {path}: {error.strerror}") from error
 
     @classmethod
     def generate(cls, path: Path) -> ClusterKey:
-        """Makes a new key, readable by its owner only. Raises FileExistsError rather than replace one."""
-        key = secrets.token_bytes(KEY_BYTES)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(descriptor, "wb") as file:
-            file.write(key)
+        """A new key in a new file. Raises FileExistsError; a key is never overwritten."""
+        secret = secrets.token_bytes(_KEY_BYTES)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(secret)
             file.flush()
             os.fsync(file.fileno())
-        return cls(key)
+        return cls(secret)
 
     def sign(self, identity: Identity) -> bytes:
         """A serialised SignedIdentity."""
-        blob = to_proto(identity).SerializeToString(deterministic=True)
-        return identity_pb2.SignedIdentity(
-            identity=blob, signature=self.sign_bytes("identity", blob)
-        ).SerializeToString()
+        body = to_proto(identity).SerializeToString()
+        signed = identity_pb2.SignedIdentity(identity=body, signature=_mac(self._identity_key, body))
+        return signed.SerializeToString()
 
-    def verify(self, blob: bytes, now_ms: int | None = None) -> Identity:
-        """The identity in a serialised SignedIdentity. Raises BadSignature or IdentityExpired."""
-        identity = self._verified.get(blob)
+    def verify(self, blob: bytes, now_ms: int) -> Identity:
+        """Who a serialised SignedIdentity stands for. Raises BadIdentity, IdentityExpired."""
+        identity = self._remembered.get(blob)
         if identity is None:
             identity = self._check(blob)
-            self._verified[blob] = identity
-            if len(self._verified) > MAX_VERIFIED:
-                self._verified.popitem(last=False)
-        if identity.expires_at_ms <= (now_ms if now_ms is not None else time.time_ns() // 1_000_000):
-            self._verified.pop(blob, None)
-            raise IdentityExpired(subject_id=identity.subject_id)
+            self._remember(blob, identity)
+        else:
+            self._remembered.move_to_end(blob)
+        if identity.expires_at_ms <= now_ms:
+            raise IdentityExpired(expires_at_ms=identity.expires_at_ms)
         return identity
 
     def sign_bytes(self, purpose: str, data: bytes) -> bytes:
-        """32 bytes that prove `data` was meant for `purpose` by a holder of the key."""
-        return hmac.digest(self._purpose_key(purpose), data, hashlib.sha256)
+        """A signature (32 bytes) that is good for this purpose only."""
+        return _mac(self._derive(purpose), data)
 
-    def verify_bytes(self, purpose: str, data: bytes, signature: bytes) -> None:
-        """Raises BadSignature unless `sign_bytes(purpose, data)` made the signature."""
-        if not hmac.compare_digest(self.sign_bytes(purpose, data), signature):
-            raise BadSignature()
+    def verify_bytes(self, purpose: str, data: bytes, signature: bytes) -> bool:
+        """Whether `sign_bytes` made this signature for the same purpose. Takes the same time either way."""
+        return hmac.compare_digest(self.sign_bytes(purpose, data), signature)
 
     def _check(self, blob: bytes) -> Identity:
+        if len(blob) > MAX_BLOB_BYTES:
+            raise BadIdentity("the caller's identity is too large")
         try:
             signed = identity_pb2.SignedIdentity.FromString(blob)
-            self.verify_bytes("identity", signed.identity, signed.signature)
+            if not hmac.compare_digest(_mac(self._identity_key, signed.identity), signed.signature):
+                raise BadIdentity
             return from_proto(identity_pb2.Identity.FromString(signed.identity))
-        except (DecodeError, ValueError) as error:
-            raise BadSignature() from error
+        except DecodeError as error:
+            raise BadIdentity from error
 
-    def _purpose_key(self, purpose: str) -> bytes:
+    def _remember(self, blob: bytes, identity: Identity) -> None:
+        self._remembered[blob] = identity
+        self._remembered_bytes += len(blob)
+        while len(self._remembered) > MAX_REMEMBERED or self._remembered_bytes > MAX_REMEMBERED_BYTES:
+            oldest, _ = self._remembered.popitem(last=False)
+            self._remembered_bytes -= len(oldest)
+
+    def _derive(self, purpose: str) -> bytes:
         key = self._purposes.get(purpose)
         if key is None:
-            key = hmac.digest(self._key, b"isthmus/" + purpose.encode(), hashlib.sha256)
-            self._purposes[purpose] = key
+            key = self._purposes[purpose] = _mac(self._secret, b"isthmus " + purpose.encode())
         return key
 
 
-_caller: ContextVar[tuple[Identity, bytes] | None] = ContextVar("caller", default=None)
+def _mac(key: bytes, data: bytes) -> bytes:
+    return hmac.digest(key, data, "sha256")
 
 
 def caller() -> Identity:
-    """Who the call under way is made for. Raises Unauthenticated when nobody said."""
-    current = _caller.get()
-    if current is None:
-        raise Unauthenticated("this call carries no identity")
-    return current[0]
+    """Who the request under way is made for. Raises Unauthenticated outside of requests."""
+    identity = current_call.get().identity
+    if identity is None:
+        raise Unauthenticated
+    return identity
 
 
 def caller_blob() -> bytes:
-    """The same, signed, to be passed on. Raises Unauthenticated when nobody said."""
-    current = _caller.get()
-    if current is None:
-        raise Unauthenticated("this call carries no identity")
-    return current[1]
+    """The caller's signed identity, to be passed on. Raises Unauthenticated outside of requests."""
+    call = current_call.get()
+    if call.identity is None:
+        raise Unauthenticated
+    return call.identity_blob
 
 
-def has_caller() -> bool:
-    """Whether the call under way is made for anybody."""
-    return _caller.get() is not None
-
-
-@contextlib.contextmanager
+@contextmanager
 def as_caller(identity: Identity, blob: bytes) -> Iterator[None]:
-    """Inside, calls are made for this identity."""
-    token = _caller.set((identity, blob))
+    """Inside the block calls are made for this caller; `blob` is its signed identity."""
+    token = current_call.set(replace(current_call.get(), identity=identity, identity_blob=blob))
     try:
         yield
     finally:
-        _caller.reset(token)
+        current_call.reset(token)
 
 
-_own: dict[str, Identity] = {}
+_service_identities: dict[str, Identity] = {}
 
 
 def service_identity(name: str) -> Identity:
-    """The identity of this process acting for itself; the same object until half of its life is over."""
+    """The identity a service acts under for itself. The same object until half its life is over."""
     now_ms = time.time_ns() // 1_000_000
-    identity = _own.get(name)
-    if identity is None or identity.expires_at_ms - now_ms < SERVICE_IDENTITY_S * 500:
-        expires = now_ms + SERVICE_IDENTITY_S * 1000
-        identity = Identity(kind=Kind.SERVICE, subject_id=name, expires_at_ms=expires)
-        _own[name] = identity
+    identity = _service_identities.get(name)
+    if identity is None or identity.expires_at_ms - now_ms < SERVICE_IDENTITY_LIFE_S * 500:
+        identity = Identity(
+            kind=Kind.SERVICE, subject_id=name, expires_at_ms=now_ms + SERVICE_IDENTITY_LIFE_S * 1000
+        )
+        _service_identities[name] = identity
     return identity
 
 
 def to_text(blob: bytes) -> str:
-    """A signed identity as text, for headers."""
-    return base64.urlsafe_b64encode(blob).decode().rstrip("=")
+    """A signed identity as it stands in HTTP headers and operator tokens: base64url without padding."""
+    return base64.urlsafe_b64encode(blob).rstrip(b"=").decode()
 
 
 def from_text(text: str) -> bytes:
-    """The reverse of `to_text`. Raises BadSignature on anything else."""
+    """Raises BadIdentity for what is no base64url."""
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError) as error:
-        raise BadSignature() from error
+        raise BadIdentity from error
 
 
 def to_proto(identity: Identity) -> identity_pb2.Identity:
-    """The identity as it travels."""
-    message = identity_pb2.Identity(
-        kind=identity.kind.value,
+    """As it travels."""
+    caveats = identity.caveats
+    return identity_pb2.Identity(
+        kind=identity_pb2.Identity.Kind.ValueType(identity.kind.value),
         subject_id=identity.subject_id,
         group_ids=identity.group_ids,
-        expires_at_ms=identity.expires_at_ms,
-        token_id=identity.token_id,
-    )
-    for space_id, rights in identity.spaces.items():
-        message.spaces[space_id].CopyFrom(
-            identity_pb2.SpaceRights(
+        spaces={
+            space_id: identity_pb2.SpaceRights(
                 name=rights.name,
                 privileges=rights.privileges,
                 owner=rights.owner,
                 supported=rights.supported,
             )
-        )
-    if identity.caveats is not None:
-        message.caveats.CopyFrom(
-            identity_pb2.DataCaveats(
-                readonly=identity.caveats.readonly,
-                paths=[identity_pb2.StringList(values=values) for values in identity.caveats.paths],
-                object_ids=[identity_pb2.StringList(values=values) for values in identity.caveats.object_ids],
-            )
-        )
-    return message
+            for space_id, rights in identity.spaces.items()
+        },
+        caveats=None
+        if caveats is None
+        else identity_pb2.DataCaveats(
+            readonly=caveats.readonly,
+            paths=[identity_pb2.StringList(values=each) for each in caveats.paths],
+            object_ids=[identity_pb2.StringList(values=each) for each in caveats.object_ids],
+        ),
+        expires_at_ms=identity.expires_at_ms,
+        token_id=identity.token_id,
+    )
 
 
 def from_proto(message: identity_pb2.Identity) -> Identity:
-    """The identity that travelled. Raises ValueError when it says no kind."""
-    caveats = None
-    if message.HasField("caveats"):
-        caveats = DataCaveats(
-            readonly=message.caveats.readonly,
-            paths=tuple(tuple(item.values) for item in message.caveats.paths),
-            object_ids=tuple(tuple(item.values) for item in message.caveats.object_ids),
-        )
+    """Raises BadIdentity for a kind this version does not know."""
+    try:
+        kind = Kind(message.kind)
+    except ValueError as error:
+        raise BadIdentity from error
     return Identity(
-        kind=Kind(message.kind),
+        kind=kind,
         subject_id=message.subject_id,
         group_ids=tuple(message.group_ids),
         spaces={
             space_id: SpaceRights(rights.name, rights.privileges, rights.owner, rights.supported)
             for space_id, rights in message.spaces.items()
         },
-        caveats=caveats,
+        caveats=DataCaveats(
+            readonly=message.caveats.readonly,
+            paths=tuple(tuple(each.values) for each in message.caveats.paths),
+            object_ids=tuple(tuple(each.values) for each in message.caveats.object_ids),
+        )
+        if message.HasField("caveats")
+        else None,
         expires_at_ms=message.expires_at_ms,
         token_id=message.token_id,
     )

@@ -1,116 +1,125 @@
-"""Settings of every process: the environment in, typed values out, read once.
+"""Settings every process has. Read once in `__main__`, then handed on as plain values.
 
-All variables begin with ISTHMUS_. A service adds its own fields in `services/<name>/config.py`. Defaults work on a
-laptop; a field's comment says why one would change it.
+Each setting comes from an environment variable: prefix ISTHMUS_, then the field's name in capitals. An empty
+variable counts as not set.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import socket
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-#: Version of Isthmus itself.
-VERSION = "0.1.0"
-#: Version told to Onedata's clients; they choose the attribute API by it.
-ONEDATA_VERSION = "21.02.8"
+ENV_PREFIX = "ISTHMUS_"
+
+#: 0 lets the system choose a free port.
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+S = TypeVar("S", bound="RuntimeSettings")
+
+
+class BadSettings(Exception):
+    """The process can't start as it is set up; the message is one line for the operator."""
 
 
 class RuntimeSettings(BaseSettings):
-    """What every service needs to know."""
+    """What a process of any service is told. Services add their own fields."""
 
-    model_config = SettingsConfigDict(env_prefix="ISTHMUS_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_ignore_empty=True, frozen=True, extra="forbid"
+    )
 
-    service_name: ClassVar[str] = ""
+    #: Name in Consul, in logs and in service identities.
+    service_name: ClassVar[str] = "isthmus"
 
-    #: Unique in the cluster; a fixed one keeps logs of restarts together.
-    instance_id: str = ""
-    #: Same on all processes of one machine that share a file system; lets Envoy use Unix sockets.
+    #: Unique among all instances of all services, e.g. `metadata-1`.
+    instance_id: str = Field(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9._-]+$")
+    #: Same for all processes that share a host, so that they use Unix sockets; empty: none do.
     host_id: str = ""
-    #: 0.0.0.0 where others reach this process over a network of its own, as in containers.
+    #: Where servers listen. Only ever loopback or an internal network.
     listen_host: str = "127.0.0.1"
-    #: Address that others are told; needed when it differs from where this process listens.
-    advertise_host: str = ""
-    #: 0 takes any free port.
-    grpc_port: int = 0
-    #: Port of /metrics, for the inside only; 0 is off.
-    metrics_port: int = 0
+    #: Where others reach this process; by default `listen_host`, or this host's own address if that is "any".
+    advertise_host: str = Field(default_factory=lambda known: _own_address(known.get("listen_host", "")))
+    grpc_port: Port = 0
+    #: Port of /metrics; 0 turns it off, -1 takes any free one.
+    metrics_port: int = Field(default=0, ge=-1, le=65535)
     consul_url: str = "http://127.0.0.1:8500"
-    #: 32 random bytes that all processes of one provider share and nobody else may read.
+    #: The secret all processes of a provider (or of a zone) share; see `runtime.auth.ClusterKey`.
     cluster_key_file: Path
-    #: Who this provider is; written when it registers at the zone.
+    #: Who this provider is to its zone; see `ProviderFile`.
     provider_file: Path | None = None
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    #: `console` for people.
+    #: `console` for people, `json` for machines.
     log_format: Literal["json", "console"] = "json"
-    #: OpenTelemetry collector, e.g. http://127.0.0.1:4317; empty is off.
+    #: Where spans go (OTLP over gRPC), e.g. `http://127.0.0.1:4317`; empty turns tracing off.
     otlp_endpoint: str = ""
-    #: Share of requests traced, 0..1.
-    trace_sample_ratio: float = 0.05
+    #: Share of traces begun here that are recorded; a caller's decision is followed.
+    trace_sample_ratio: float = Field(default=0.1, ge=0, le=1)
     #: Calls that take longer are logged.
-    slow_call_ms: int = 500
-    #: After deregistering, how long calls of those who have not heard of it are still served.
-    drain_s: float = 1.0
-
-    def instance(self, service: str | None = None) -> str:
-        """Instance id under which `service` registers; the suffix is that of this process."""
-        service = service or self.service_name
-        suffix = self.instance_id.rpartition("-")[2] if self.instance_id else _random_suffix()
-        return f"{service}-{suffix}"
-
-    @property
-    def advertised_host(self) -> str:
-        """The address others find this process at."""
-        if self.advertise_host:
-            return self.advertise_host
-        if self.listen_host in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
-            return socket.gethostbyname(socket.gethostname())
-        return self.listen_host
-
-    def provider(self) -> Provider:
-        """The provider's own record. Raises FileNotFoundError or ValueError with a plain message."""
-        if self.provider_file is None:
-            raise ValueError(
-                "ISTHMUS_PROVIDER_FILE is not set: this service belongs to a registered provider"
-            )
-        return Provider.load(self.provider_file)
+    slow_call_ms: int = Field(default=500, ge=1)
+    #: How long a server still answers after it has left Consul, so that callers have noticed.
+    drain_s: float = Field(default=1.0, ge=0, le=60)
 
 
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """Who this provider is in its zone, and the token that proves it."""
+class ProviderFile(BaseModel):
+    """Who this provider is to its zone, as written at registration (JSON)."""
 
-    provider_id: str
-    root_token: str
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    provider_id: str = Field(min_length=1)
+    root_token: SecretStr
     name: str
     domain: str
     zone_domain: str
 
     @classmethod
-    def load(cls, path: Path) -> Provider:
-        """Reads the file. Raises ValueError when it is not what registration wrote."""
+    def load(cls, path: Path) -> ProviderFile:
+        """Raises BadSettings with the file's name, never with its content."""
         try:
-            record = json.loads(path.read_text())
-            return cls(**{name: str(record[name]) for name in cls.__slots__})
-        except (KeyError, TypeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{path} is not a provider file: {error!r}") from error
-
-    def __repr__(self) -> str:
-        return f"Provider({self.provider_id!r}, {self.name!r}, {self.domain!r})"
-
-
-_suffix = ""
+            return cls.model_validate(json.loads(path.read_bytes()))
+        except OSError as error:
+            raise BadSettings(f"provider file {path}: {error.strerror}") from error
+        except ValidationError as error:
+            raise BadSettings(f"provider file {path}: {_in_one_line(error)}") from error
+        except ValueError as error:
+            raise BadSettings(f"provider file {path}: not JSON") from error
 
 
-def _random_suffix() -> str:
-    """One suffix a process, so that all it registers is recognised as one."""
-    global _suffix  # noqa: PLW0603
-    if not _suffix:
-        _suffix = f"{os.getpid():x}{secrets.token_hex(3)}"
-    return _suffix
+def read_settings(settings_class: type[S]) -> S:
+    """Settings from the environment. Raises BadSettings that names each variable at fault."""
+    try:
+        return settings_class()
+    except ValidationError as error:
+        raise BadSettings(_in_one_line(error, prefix=ENV_PREFIX)) from None
+
+
+def _in_one_line(error: ValidationError, *, prefix: str = "") -> str:
+    """Which fields are wrong and why, without the values: they may be secrets."""
+    return "; ".join(
+        f"{_field_name(each['loc'], prefix)}: {each['msg']}"
+        for each in error.errors(include_url=False, include_input=False, include_context=False)
+    )
+
+
+def _field_name(location: Sequence[int | str], prefix: str) -> str:
+    name = ".".join(str(step) for step in location)
+    return (prefix + name).upper() if prefix else name
+
+
+def _own_address(listen_host: str) -> str:
+    """The address of the interface that leads outside, when a server listens on all of them."""
+    if listen_host not in ("0.0.0.0", "::"):  # noqa: S104  # compared, not bound
+        return listen_host
+    family, target = (socket.AF_INET6, "2001:db8::1") if ":" in listen_host else (socket.AF_INET, "192.0.2.1")
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:  # connecting a datagram socket sends nothing
+        try:
+            probe.connect((target, 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return socket.gethostbyname(socket.gethostname())

@@ -1,51 +1,84 @@
-"""What is known about the request under way: its id and its deadline, for whatever it causes."""
+"""What one request carries through this process: its id, its deadline, its caller and its trace.
+
+All of it is one value in one context variable, because setting a variable costs on every call. Interceptors
+and HTTP fronts bind it; `runtime.auth` holds what asks for the caller.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import secrets
 import time
-import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, replace
 
-_request_id: ContextVar[str] = ContextVar("request_id", default="")
-_deadline_s: ContextVar[float | None] = ContextVar("deadline_s", default=None)
+from runtime.identity import Identity
 
 
-def new_request_id() -> str:
-    """A fresh id for work that no request caused."""
-    return uuid.uuid4().hex
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The request under way. `deadline_s` is on the monotonic clock; empty strings mean none."""
+
+    request_id: str = ""
+    rpc: str = ""
+    deadline_s: float | None = None
+    identity: Identity | None = None
+    identity_blob: bytes = b""
+    traceparent: str = ""
+
+
+NO_CALL = Call()
+
+#: Set by `bind`, `runtime.auth.as_caller` and the interceptors; others ask by the functions below.
+current_call: ContextVar[Call] = ContextVar("isthmus_call", default=NO_CALL)
 
 
 def request_id() -> str:
-    """Id of the request under way; empty outside of one."""
-    return _request_id.get()
+    """Id of the user's request this work belongs to; empty outside of requests."""
+    return current_call.get().request_id
 
 
 def deadline_s() -> float | None:
-    """When the request under way gives up, by the monotonic clock; None for never."""
-    return _deadline_s.get()
+    """When the caller stops waiting (monotonic seconds); None when it never does."""
+    return current_call.get().deadline_s
 
 
 def remaining_s(default: float) -> float:
-    """Seconds left, at most `default`, never below 0."""
-    deadline = _deadline_s.get()
-    if deadline is None:
-        return default
-    return max(0.0, min(default, deadline - time.monotonic()))
+    """Seconds until the deadline, never below zero; `default` when there is no deadline."""
+    deadline = current_call.get().deadline_s
+    return default if deadline is None else max(0.0, deadline - time.monotonic())
 
 
-@contextlib.contextmanager
-def bind(*, request_id: str = "", timeout_s: float | None = None) -> Iterator[None]:
-    """Inside, this is the request under way. An earlier deadline further out stays in force."""
-    id_token = _request_id.set(request_id or _request_id.get() or new_request_id())
-    deadline = _deadline_s.get()
+def new_request_id() -> str:
+    """For work that begins here: 32 hex digits."""
+    return secrets.token_hex(16)
+
+
+@contextmanager
+def bind(
+    *,
+    request_id: str | None = None,
+    timeout_s: float | None = None,
+    rpc: str | None = None,
+    traceparent: str | None = None,
+) -> Iterator[None]:
+    """What is given holds inside the block; the rest stays. A deadline only ever gets nearer."""
+    call = current_call.get()
+    deadline = call.deadline_s
     if timeout_s is not None:
         mine = time.monotonic() + timeout_s
-        deadline = mine if deadline is None else min(deadline, mine)
-    deadline_token = _deadline_s.set(deadline)
+        deadline = mine if deadline is None else min(mine, deadline)
+    token = current_call.set(
+        replace(
+            call,
+            request_id=call.request_id if request_id is None else request_id,
+            rpc=call.rpc if rpc is None else rpc,
+            deadline_s=deadline,
+            traceparent=call.traceparent if traceparent is None else traceparent,
+        )
+    )
     try:
         yield
     finally:
-        _deadline_s.reset(deadline_token)
-        _request_id.reset(id_token)
+        current_call.reset(token)
