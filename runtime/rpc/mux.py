@@ -27,6 +27,7 @@ from runtime.rpc.mux_limits import MAX_REQUEST_BYTES
 from runtime.rpc.mux_link import Link, LinkBroken, Outgoing, State
 from runtime.rpc.mux_server import MuxServicer
 from runtime.rpc.status import from_mux_error
+from runtime.telemetry import traceparent
 
 __all__ = ["MuxClient", "MuxServicer", "NoInstance"]
 
@@ -116,7 +117,7 @@ class MuxClient:
             payload=payload,
             identity=self._own_identity() if as_service else caller_blob(),
             request_id=request_now.request_id,
-            traceparent=request_now.traceparent,
+            traceparent=traceparent(),
             deadline_s=min(deadline_s, request_now.deadline_s or deadline_s),
         )
         result = await self._try_instances(call, routing_key, idempotent=idempotent)

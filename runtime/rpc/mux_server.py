@@ -9,19 +9,36 @@ function calls, and slow calls hold up nobody.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import grpc
 import grpc.aio
+import structlog
+from google.protobuf.message import DecodeError
 from isthmus.common.v1 import mux_pb2, mux_pb2_grpc
 
+from runtime.auth import ClusterKey
+from runtime.errors import (
+    DeadlineExceeded,
+    InternalError,
+    InvalidArgument,
+    IsthmusError,
+    ResourceExhausted,
+    Unimplemented,
+)
+from runtime.rpc.interceptors import Calls
 from runtime.rpc.mux_limits import (
     CLOSE_MESSAGE_BYTES,
     MAX_CALLS_IN_MESSAGE,
     MAX_OPEN_CALLS,
+    MAX_RESULT_BYTES,
 )
+from runtime.rpc.status import to_mux_error
+
+log = structlog.get_logger(__name__)
 
 #: Results that wait to be sent, in bytes, before reading pauses.
 MAX_UNSENT_BYTES = 16 * 1024 * 1024
@@ -30,6 +47,8 @@ CALLS_IN_A_ROW = 32
 
 #: What one call came to: its serialised response, or an error.
 Outcome = bytes | mux_pb2.MuxError
+#: A unary method: what answers it, how its request is read and how its response is written.
+Handler = tuple[Callable[[Any, Any], Awaitable[Any]], Callable[[bytes], Any], Callable[[Any], bytes]]
 #: Answers one call for the holder of a signed identity. Never raises but when cancelled.
 AnswerCall = Callable[[mux_pb2.MuxCall, bytes], Awaitable[Outcome]]
 
@@ -171,9 +190,10 @@ def _size(outcome: Outcome) -> int:
 class MuxServicer(mux_pb2_grpc.MuxServiceServicer):
     """Serves every unary method in `handlers`, by full name, as if it had been called alone."""
 
-    def __init__(self, handlers: Mapping[str, Any], key: Any) -> None:
+    def __init__(self, handlers: Mapping[str, Handler], key: ClusterKey, calls: Calls) -> None:
         self._handlers = handlers
         self._key = key
+        self._calls = calls
         self._draining = asyncio.Event()
 
     def drain(self) -> None:
@@ -187,4 +207,36 @@ class MuxServicer(mux_pb2_grpc.MuxServiceServicer):
         await Exchange(context, self._answer, self._draining).run()
 
     async def _answer(self, call: mux_pb2.MuxCall, blob: bytes) -> Outcome:
-        raise NotImplementedError
+        try:
+            return await self._respond(call, blob)
+        except IsthmusError as error:
+            return to_mux_error(error)
+        except Exception:
+            log.exception("mux_call_failed", rpc=call.method, request_id=call.request_id)
+            return to_mux_error(InternalError())
+
+    async def _respond(self, call: mux_pb2.MuxCall, blob: bytes) -> bytes:
+        handler = self._handlers.get(call.method)
+        if handler is None:
+            raise Unimplemented(method=call.method)
+        if not call.timeout_ms:
+            raise DeadlineExceeded(method=call.method)
+        behaviour, decode, encode = handler
+        identity = self._key.verify(blob, time.time_ns() // 1_000_000)
+        try:
+            request = decode(call.payload)
+        except DecodeError as error:
+            raise InvalidArgument("the request can't be decoded", method=call.method) from error
+        response = await self._calls.handle(
+            call.method,
+            behaviour,
+            request,
+            (identity, blob),
+            request_id=call.request_id,
+            timeout_s=call.timeout_ms / 1000,
+            traceparent=call.traceparent,
+        )
+        payload = encode(response)
+        if len(payload) > MAX_RESULT_BYTES:
+            raise ResourceExhausted("the answer is too large", method=call.method, size_bytes=len(payload))
+        return payload
