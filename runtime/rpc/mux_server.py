@@ -29,7 +29,7 @@ from runtime.errors import (
     ResourceExhausted,
     Unimplemented,
 )
-from runtime.rpc.interceptors import Calls
+from runtime.rpc.interceptors import handle_call
 from runtime.rpc.mux_limits import (
     CLOSE_MESSAGE_BYTES,
     MAX_CALLS_IN_MESSAGE,
@@ -190,10 +190,9 @@ def _size(outcome: Outcome) -> int:
 class MuxServicer(mux_pb2_grpc.MuxServiceServicer):
     """Serves every unary method in `handlers`, by full name, as if it had been called alone."""
 
-    def __init__(self, handlers: Mapping[str, Handler], key: ClusterKey, calls: Calls) -> None:
+    def __init__(self, handlers: Mapping[str, Handler], key: ClusterKey) -> None:
         self._handlers = handlers
         self._key = key
-        self._calls = calls
         self._draining = asyncio.Event()
 
     def drain(self) -> None:
@@ -227,11 +226,12 @@ class MuxServicer(mux_pb2_grpc.MuxServiceServicer):
             request = decode(call.payload)
         except DecodeError as error:
             raise InvalidArgument("the request can't be decoded", method=call.method) from error
-        response = await self._calls.handle(
+        response = await handle_call(
             call.method,
             behaviour,
             request,
-            (identity, blob),
+            identity=identity,
+            identity_blob=blob,
             request_id=call.request_id,
             timeout_s=call.timeout_ms / 1000,
             traceparent=call.traceparent,

@@ -32,7 +32,6 @@ from runtime.errors import (
 from runtime.identity import Identity, Kind
 from runtime.rendezvous import owner
 from runtime.request import bind, remaining_s, request_id
-from runtime.rpc.interceptors import Calls
 from runtime.rpc.mux import MAX_ATTEMPTS, MuxClient, NoInstance
 from runtime.rpc.mux_limits import MAX_CALLS_IN_MESSAGE
 from runtime.rpc.mux_server import Handler, MuxServicer
@@ -66,7 +65,7 @@ class Served:
             files_pb2.GetFileRequest.FromString,
             files_pb2.GetFileResponse.SerializeToString,
         )
-        self.servicer = MuxServicer({GET: handler}, KEY, Calls())
+        self.servicer = MuxServicer({GET: handler}, KEY)
         self.server = grpc.aio.server()
         mux_pb2_grpc.add_MuxServiceServicer_to_server(self.servicer, self.server)
         self.port = self.server.add_insecure_port(f"127.0.0.1:{self.port}")
