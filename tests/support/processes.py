@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 STOP_TIMEOUT_S = 10.0
+POLL_S = 0.03
 
 
 class Program:
@@ -52,13 +54,22 @@ class Program:
 
     def wait_ready(self, is_ready: Callable[[], bool], timeout_s: float = 30.0) -> None:
         """Poll until `is_ready()`; raises RuntimeError with the end of the log."""
+        for _ in self._attempts(is_ready, timeout_s):
+            time.sleep(POLL_S)
+
+    async def become_ready(self, is_ready: Callable[[], bool], timeout_s: float = 30.0) -> None:
+        """`wait_ready` for a program that needs something of this event loop to get ready."""
+        for _ in self._attempts(is_ready, timeout_s):
+            await asyncio.sleep(POLL_S)
+
+    def _attempts(self, is_ready: Callable[[], bool], timeout_s: float) -> Iterator[None]:
         deadline = time.monotonic() + timeout_s
         while not is_ready():
             if not self.is_running():
                 raise RuntimeError(f"{self.name} ended:\n{self.tail()}")
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{self.name} not ready after {timeout_s:g} s:\n{self.tail()}")
-            time.sleep(0.03)
+            yield
 
     def signal(self, number: signal.Signals) -> None:
         if self.is_running():

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -53,6 +54,24 @@ def running_consul(folder: Path) -> Iterator[Server]:
     """A Consul agent in development mode (nothing on disk), with a leader when yielded."""
     with _first_that_starts(lambda: _consul(folder)) as server:
         yield server
+
+
+@contextlib.asynccontextmanager
+async def own_envoy(folder: Path, bootstrap: dict[str, Any], https_port: int) -> AsyncIterator[Server]:
+    """Envoy with a bootstrap of `stack.envoy`; yielded when the control plane has given it its listener."""
+    admin = bootstrap["admin"]["address"]["socket_address"]["port_value"]
+    config = folder / f"envoy-{admin}.json"
+    config.write_text(json.dumps(bootstrap))
+    command = [binaries.ensure("envoy"), "-c", config, "--concurrency", "1", "-l", "warn"]
+    program = Program("envoy", [*command, "--disable-hot-restart"], folder / f"envoy-{admin}.log")
+    url = f"https://localhost:{https_port}"
+    server = Server(program, https_port, url, lambda: _envoy_listens(admin, https_port))
+    program.start()
+    try:
+        await program.become_ready(server.is_ready)
+        yield server
+    finally:
+        program.stop()
 
 
 @contextlib.asynccontextmanager
@@ -147,4 +166,14 @@ def _consul_has_leader(url: str) -> bool:
         with urllib.request.urlopen(f"{url}/v1/status/leader", timeout=1) as answer:  # noqa: S310
             return bool(json.load(answer))
     except (OSError, ValueError):
+        return False
+
+
+def _envoy_listens(admin_port: int, https_port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/ready", timeout=1):
+            pass
+        with socket.create_connection(("127.0.0.1", https_port), timeout=1):
+            return True
+    except OSError:
         return False

@@ -27,6 +27,7 @@ from envoy.service.discovery.v3 import ads_pb2_grpc, discovery_pb2
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
+from runtime.errors import Unavailable
 from services.cluster_manager.domain.catalog import CatalogSource
 from services.cluster_manager.domain.resources import Client, Resources, ResourceType
 from services.cluster_manager.domain.subscription import Request, Response, Stream
@@ -45,11 +46,25 @@ MESSAGES: dict[ResourceType, type[Message]] = {
 
 
 class AdsServicer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ignore[misc]  # xds-protos: no types
-    """Decode, ask the domain's `Stream`, encode."""
+    """Decode, ask the domain's `Stream`, encode.
+
+    A part of the process, too: its `stop` ends the streams, which otherwise never end, so that the server
+    need not wait for them and clients go to another instance.
+    """
 
     def __init__(self, resources: Resources, source: CatalogSource) -> None:
         self._resources = resources
         self._source = source
+        self._open: set[asyncio.Event] = set()
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Serves as soon as the server does."""
+
+    async def stop(self) -> None:
+        self._is_stopping = True
+        for awake in self._open:
+            awake.set()
 
     async def StreamAggregatedResources(
         self, request_iterator: AsyncIterator[Any], context: object
@@ -58,19 +73,23 @@ class AdsServicer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ign
         first = await anext(aiter(request_iterator), None)
         if first is None:
             return
+        if self._is_stopping:
+            raise Unavailable("this instance stops")
         client = client_of(first.node)
         stream = Stream(client, self._resources)
         awake = asyncio.Event()
         reader = asyncio.create_task(_read(first, request_iterator, stream, awake))
         end_subscription = self._source.subscribe(awake.set)
+        self._open.add(awake)
         log.info("xds_client_came", node=client.node_id, is_envoy=client.is_envoy)
         try:
-            while not reader.done():
+            while not (reader.done() or self._is_stopping):
                 await awake.wait()
                 awake.clear()
                 for response in stream.due(self._source.catalog):
                     yield encode(response)
         finally:
+            self._open.discard(awake)
             end_subscription()
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)

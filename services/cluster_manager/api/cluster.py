@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from isthmus.cluster_manager.v1 import cluster_pb2, cluster_pb2_grpc
 
@@ -19,7 +20,7 @@ NEVER_MS = 2**53  # age of a view that was never confirmed
 class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     """Decode, ask, encode."""
 
-    def __init__(self, cluster: Cluster, *, provider_id: str, version: str) -> None:
+    def __init__(self, cluster: Cluster, *, provider_id: Callable[[], str], version: str) -> None:
         self._cluster = cluster
         self._provider_id = provider_id
         self._version = version
@@ -29,7 +30,7 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     ) -> cluster_pb2.GetClusterStatusResponse:
         status = await self._cluster.status()
         return cluster_pb2.GetClusterStatusResponse(
-            provider_id=self._provider_id,
+            provider_id=self._provider_id(),
             version=self._version,
             members=[_member(member) for member in status.members],
             leaders=[_leader(leader) for leader in status.leaders],

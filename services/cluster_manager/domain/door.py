@@ -110,13 +110,17 @@ def _identity() -> Json:
     """
     drop = {
         "@type": TYPES + "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-        "mutations": [{"remove": "x-request-id"}],
+        "mutations": [
+            {"remove": "x-request-id"},
+            # Orders to Envoy (time-outs, retries), which it would take from a client on its own host.
+            {"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}},
+        ],
     }
     return {
         "use_remote_address": True,
         "internal_address_config": {},
         "generate_request_id": True,
-        "early_header_mutation_extensions": [{"name": "own_request_id", "typed_config": drop}],
+        "early_header_mutation_extensions": [{"name": "nothing_from_outside", "typed_config": drop}],
         "always_set_request_id_in_response": True,
     }
 
@@ -129,7 +133,7 @@ def _limits(door: Door) -> Json:
         "stream_idle_timeout": f"{door.stream_idle_timeout_s:g}s",
         "drain_timeout": "2s",
         # Time for a client to read a refusal while it still sends the body.
-        "delayed_close_timeout": "5s",
+        "delayed_close_timeout": "2s",
         "common_http_protocol_options": {"idle_timeout": "600s", "headers_with_underscores_action": "ALLOW"},
         "http2_protocol_options": {
             "max_concurrent_streams": MAX_HTTP2_STREAMS,
@@ -169,7 +173,7 @@ def _access_log(door: Door) -> Json:
                 "request_id": "%REQ(X-REQUEST-ID)%",
                 "client": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%",
                 "method": "%REQ(:METHOD)%",
-                "path": "%PATH(NQ:ORIG)%",
+                "path": "%PATH(NQ:PATH)%",
                 "protocol": "%PROTOCOL%",
                 "status": "%RESPONSE_CODE%",
                 "flags": "%RESPONSE_FLAGS%",

@@ -138,9 +138,8 @@ def _number(text: str | None) -> int:
 
 
 def _verdict(checks: list[dict[str, Any]]) -> Verdict:
-    health = max(
-        (_WORST.get(check["Status"], Health.CRITICAL) for check in checks), key=lambda each: each.value
-    )
+    states = [_STATES.get(check["Status"], Health.CRITICAL) for check in checks] or [Health.PASSING]
+    health = max(states, key=lambda each: each.value)
     failing = [check["Output"].strip() for check in checks if check["Status"] != "passing"]
     return Verdict(health, "; ".join(failing)[:MAX_DETAIL_CHARS])
 

@@ -1,0 +1,107 @@
+"""What each kind of client is told about the members."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from services.cluster_manager.domain.catalog import PROTOCOLS, Catalog, Endpoint
+from services.cluster_manager.domain.door import Door
+from services.cluster_manager.domain.resources import Client, Resources, ResourceType
+from tests.support.doors import door, endpoint
+
+ENVOY = Client("envoy-1", is_envoy=True, host_id="h1")
+CHANNEL = Client("gateway-1")
+
+
+def lb_endpoints(client: Client, service: str, *members: Endpoint) -> list[dict[str, Any]]:
+    answer = Resources(door()).answer(
+        client, ResourceType.ENDPOINTS, frozenset({service}), Catalog.of(members)
+    )
+    localities = answer.resources[0]["endpoints"]
+    return list(localities[0]["lb_endpoints"]) if localities else []
+
+
+def test_socket_on_the_same_host_is_preferred() -> None:
+    near = endpoint("data_port", 1, uds="/run/d.sock", host_id="h1")
+    assert lb_endpoints(ENVOY, "data_port", near)[0]["endpoint"]["address"] == {
+        "pipe": {"path": "/run/d.sock"}
+    }
+
+
+@pytest.mark.parametrize(
+    "far",
+    [
+        endpoint("data_port", 1, uds="/run/d.sock", host_id="h2"),
+        endpoint("data_port", 1, uds="/run/d.sock"),
+        endpoint("data_port", 1, host_id="h1"),
+    ],
+)
+def test_other_members_are_reached_by_port(far: Endpoint) -> None:
+    address = lb_endpoints(ENVOY, "data_port", far)[0]["endpoint"]["address"]
+    assert address == {"socket_address": {"address": "10.0.0.1", "port_value": 1}}
+
+
+def test_grpc_channels_never_get_sockets() -> None:
+    near = endpoint("metadata", 1, uds="/run/m.sock", host_id="")
+    assert "socket_address" in lb_endpoints(CHANNEL, "metadata", near)[0]["endpoint"]["address"]
+
+
+def test_unhealthy_members_are_named_as_such() -> None:
+    sick = endpoint("gateway", 1, is_healthy=False)
+    assert lb_endpoints(ENVOY, "gateway", sick)[0]["health_status"] == "UNHEALTHY"
+
+
+def test_service_without_members_has_no_endpoints() -> None:
+    assert lb_endpoints(ENVOY, "gateway") == []
+
+
+def test_envoy_gets_the_door_and_all_clusters() -> None:
+    resources = Resources(door())
+    listeners = resources.answer(ENVOY, ResourceType.LISTENER, None, Catalog())
+    clusters = resources.answer(ENVOY, ResourceType.CLUSTER, None, Catalog())
+    assert [each["name"] for each in listeners.resources] == ["front_door"]
+    assert [each["name"] for each in clusters.resources] == sorted(PROTOCOLS)
+
+
+def test_channel_gets_its_service_by_name() -> None:
+    resources = Resources(door())
+    for kind in (ResourceType.LISTENER, ResourceType.ROUTES, ResourceType.CLUSTER):
+        answer = resources.answer(CHANNEL, kind, frozenset({"metadata"}), Catalog())
+        assert [each["name"] for each in answer.resources] == ["metadata"]
+
+
+def test_channels_do_not_see_http_services() -> None:
+    answer = Resources(door()).answer(CHANNEL, ResourceType.LISTENER, frozenset({"gateway"}), Catalog())
+    assert answer.resources == ()
+
+
+def test_equal_views_have_equal_versions() -> None:
+    one, two = endpoint("gateway", 1), endpoint("gateway", 2)
+    ask = (ENVOY, ResourceType.ENDPOINTS, frozenset({"gateway"}))
+    here = Resources(door()).answer(*ask, Catalog.of([one, two]))
+    there = Resources(door()).answer(*ask, Catalog.of([two, one]))
+    fewer = Resources(door()).answer(*ask, Catalog.of([two]))
+    assert here.version == there.version != fewer.version
+
+
+def test_strangers_in_the_register_are_left_out() -> None:
+    assert Catalog.of([endpoint("postgres", 1)]) == Catalog()
+
+
+def test_provider_without_a_zone_has_no_zone_routes() -> None:
+    answer = Resources(door(serves_zone=False)).answer(
+        ENVOY, ResourceType.ROUTES, frozenset({"front_door"}), Catalog()
+    )
+    targets = {each["route"]["cluster"] for each in answer.resources[0]["virtual_hosts"][0]["routes"]}
+    assert "zone_rest" not in targets
+
+
+def test_traces_need_a_collector() -> None:
+    def names(settings: Door) -> list[str]:
+        answer = Resources(settings).answer(ENVOY, ResourceType.CLUSTER, None, Catalog())
+        return [each["name"] for each in answer.resources]
+
+    assert "otlp" not in names(door())
+    assert "otlp" in names(door(otlp_host="collector", otlp_port=4317))
