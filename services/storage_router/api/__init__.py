@@ -1,0 +1,1 @@
+"""Storages for operators over gRPC, content for users over HTTP."""

@@ -1,0 +1,163 @@
+"""The content routes of the REST API: `/api/v3/oneprovider/data/{id}/content`, `/path/...`, `/children`."""
+
+from __future__ import annotations
+
+from runtime.http import file_ids
+from runtime.http.errors import ApiError, posix
+from runtime.http.file_ids import FileId
+from runtime.http.media import accepts
+from runtime.http.params import Params
+from runtime.http.paths import decode_segment, resolve_space, split_path
+from runtime.request import request_id
+from services.storage_router.api.data_port import replies
+from services.storage_router.api.data_port.content import Service
+from services.storage_router.api.data_port.exchange import Exchange
+from services.storage_router.api.data_port.replies import Headers
+from services.storage_router.api.data_port.rest_create import Creation
+from services.storage_router.domain.catalog import Catalog
+from services.storage_router.domain.contents import FileKind, FileRef, Mode, Wish
+
+PREFIX = b"/api/v3/oneprovider/data/"
+
+_OCTETS = "application/octet-stream"
+_CORS: Headers = [(b"access-control-allow-origin", b"*")]
+_ALLOWED = {b"content": b"GET, HEAD, PUT", b"path": b"GET, HEAD, PUT, DELETE", b"children": b"GET, POST"}
+
+
+class RestFront:
+    """Answers the REST routes that carry content, in the order of checks the API promises."""
+
+    def __init__(self, service: Service, catalog: Catalog, creation: Creation) -> None:
+        self._service = service
+        self._catalog = catalog
+        self._creation = creation
+
+    async def handle(self, exchange: Exchange) -> None:
+        """The answer. ApiError, IsthmusError, RangeNotSatisfiable."""
+        id_segment, _, rest = exchange.head.path[len(PREFIX) :].partition(b"/")
+        action, _, below = rest.partition(b"/")
+        exchange.always = _CORS
+        method = exchange.head.method
+        if not id_segment or action not in _ALLOWED or (below and action != b"path"):
+            exchange.reply(404)
+        elif action == b"children" and method == "POST":
+            await self._create_child(exchange, id_segment)
+        elif action != b"children" and method in ("GET", "HEAD"):
+            await self._get(exchange, id_segment, below)
+        elif action == b"content" and method == "PUT":
+            await self._put(exchange, id_segment)
+        elif action == b"path" and method == "PUT":
+            await self._create_at_path(exchange, id_segment, below)
+        else:
+            exchange.reply(405, [(b"allow", _ALLOWED[action])])
+
+    # -- reading ---------------------------------------------------------------------------------------
+
+    async def _get(self, exchange: Exchange, id_segment: bytes, below: bytes) -> None:
+        await exchange.identify()
+        if not accepts(exchange.accept, [_OCTETS]):
+            exchange.reply(406)
+            return
+        params = Params.parse(exchange.head.query)
+        file_id = self._resolve(exchange, id_segment)
+        names = split_path(below)
+        if names and file_id.share_id is not None:
+            raise ApiError("notSupported")
+        follow = params.boolean("follow_symlinks", True)
+        ref = self._ref(exchange, file_id, names, follow=follow)
+        content = await self._service.open(exchange, ref)
+        try:
+            file = content.located.file
+            if file.kind is FileKind.DIRECTORY:
+                raise posix("eisdir")
+            headers: Headers = [(b"content-disposition", replies.attachment(file.name))]
+            if file.kind is FileKind.SYMLINK:
+                target = file.symlink_target.encode("utf-8", "surrogateescape")
+                exchange.reply(200, [(b"content-type", _OCTETS.encode()), *headers], target)
+            else:
+                await self._service.downloads.send(exchange, content, _OCTETS.encode(), headers)
+        finally:
+            content.close()
+
+    def _resolve(self, exchange: Exchange, id_segment: bytes) -> FileId:
+        return file_ids.resolve_id(
+            decode_segment(id_segment),
+            exchange.identity,
+            provider_id=self._service.provider_id,
+            supported_spaces=self._catalog.supports,
+        )
+
+    def _ref(self, exchange: Exchange, file_id: FileId, names: list[str], *, follow: bool) -> FileRef:
+        """The file, once it is sure that the caller may ask for it at all."""
+        if file_id.share_id is not None:
+            # No share exists at this provider yet, so none of them holds this file.
+            raise posix("enoent")
+        provider_id = self._service.provider_id
+        file_ids.check_member(exchange.identity, file_id, provider_id=provider_id)
+        if not file_id.is_user_root:
+            return FileRef(file_id.space_id, file_id.uuid, tuple(names), follow_last_symlink=follow)
+        if not names:
+            raise posix("eisdir")
+        space_id = resolve_space(exchange.identity, names[0], provider_id=provider_id)
+        return FileRef(space_id, path=tuple(names[1:]), follow_last_symlink=follow)
+
+    # -- writing ---------------------------------------------------------------------------------------
+
+    async def _put(self, exchange: Exchange, id_segment: bytes) -> None:
+        if not await self._admit_write(exchange, _OCTETS, "application/json"):
+            return
+        params = Params.parse(exchange.head.query)
+        file_id = self._writable(exchange, id_segment)
+        offset = params.integer("offset", low=0)
+        ref = self._ref(exchange, file_id, [], follow=True)
+        wish = Wish(
+            request_id=request_id(),
+            file=ref,
+            mode=Mode.REPLACE if offset is None else Mode.PATCH,
+            offset=offset or 0,
+        )
+        await self._service.uploading.receive(exchange, wish)
+        exchange.reply(204)
+
+    async def _create_child(self, exchange: Exchange, id_segment: bytes) -> None:
+        if not await self._admit_write(exchange, "application/json"):
+            return
+        params = Params.parse(exchange.head.query)
+        file_id = self._writable(exchange, id_segment)
+        name = params.required_string("name")
+        wanted = self._creation.read(params, create_parents=False)
+        parent = self._ref(exchange, file_id, [], follow=True)
+        await self._creation.create(exchange, parent, name, wanted)
+
+    async def _create_at_path(self, exchange: Exchange, id_segment: bytes, below: bytes) -> None:
+        if not await self._admit_write(exchange, "application/json"):
+            return
+        params = Params.parse(exchange.head.query)
+        file_id = self._writable(exchange, id_segment)
+        names = split_path(below)
+        if not names:
+            raise ApiError("missingRequiredValue", {"key": "path"})
+        wanted = self._creation.read(params, create_parents=params.boolean("create_parents"))
+        parent = self._ref(exchange, file_id, names[:-1], follow=True)
+        await self._creation.create(exchange, parent, names[-1], wanted)
+
+    async def _admit_write(self, exchange: Exchange, *produced: str) -> bool:
+        """Who it is, whether the answer and the body have fitting types; false when it was refused here."""
+        await exchange.identify()
+        if not accepts(exchange.accept, produced):
+            exchange.reply(406)
+            return False
+        kind = exchange.header(b"content-type")
+        if exchange.head.has_body and kind is not None:
+            plain = kind.partition(b";")[0].strip().lower()
+            exchange.body.peek(1)
+            if plain != _OCTETS.encode() and not exchange.body.done:
+                exchange.reply(415)
+                return False
+        return True
+
+    def _writable(self, exchange: Exchange, id_segment: bytes) -> FileId:
+        file_id = self._resolve(exchange, id_segment)
+        if file_id.share_id is not None:
+            raise ApiError("notSupported")
+        return file_id

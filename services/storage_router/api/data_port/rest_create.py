@@ -1,0 +1,112 @@
+"""Creating by REST: files with content, directories and links share one set of parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, cast
+
+import orjson
+
+from runtime.http import file_ids
+from runtime.http.errors import ApiError
+from runtime.http.params import Params
+from runtime.request import request_id
+from services.storage_router.api.data_port.content import Service
+from services.storage_router.api.data_port.exchange import Exchange
+from services.storage_router.domain.contents import File, FileRef, Mode, Wish
+from services.storage_router.domain.names import Names, NewName, make
+
+_TYPES = ("REG", "DIR", "LNK", "SYMLNK")
+_FILE_MODE = 0o664
+_DIRECTORY_MODE = 0o775
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The parameters of a creation."""
+
+    kind: str
+    mode: int | None
+    offset: int
+    target_id: str
+    target_path: str
+    create_parents: bool
+    update_existing: bool
+
+
+class Creation:
+    """Makes what `POST children` and `PUT path` ask for."""
+
+    def __init__(self, service: Service, names: Names) -> None:
+        self._service = service
+        self._names = names
+
+    def read(self, params: Params, *, create_parents: bool) -> Wanted:
+        """The parameters, checked. ApiError."""
+        kind = params.choice("type", "REG", _TYPES)
+        wanted = Wanted(
+            kind=kind,
+            mode=params.mode(),
+            offset=params.integer("offset", 0, low=0) or 0,
+            target_id="",
+            target_path="",
+            create_parents=create_parents,
+            update_existing=params.boolean("update_existing"),
+        )
+        if kind == "LNK":
+            return replace(wanted, target_id=params.required_string("target_file_id"))
+        if kind == "SYMLNK":
+            return replace(wanted, target_path=params.required_string("target_file_path"))
+        return wanted
+
+    async def create(self, exchange: Exchange, parent: FileRef, name: str, wanted: Wanted) -> None:
+        """Makes it and answers 201. Errors of uploads and of names."""
+        if wanted.kind == "REG":
+            file = await self._create_file(exchange, parent, name, wanted)
+        else:
+            file = await make(self._names, self._service.contents, self._new_name(parent, name, wanted))
+        file_id = file_ids.encode(file.space_id or parent.space_id, file.file_id)
+        location = f"https://{self._service.domain}/api/v3/oneprovider/data/{file_id}"
+        exchange.reply(
+            201,
+            [(b"location", location.encode()), (b"content-type", b"application/json")],
+            orjson.dumps({"fileId": file_id}),
+        )
+
+    async def _create_file(self, exchange: Exchange, parent: FileRef, name: str, wanted: Wanted) -> File:
+        # An existing file keeps the bytes the body does not cover, so only new content can replace.
+        whole = not wanted.update_existing and not wanted.offset
+        wish = Wish(
+            request_id=request_id(),
+            file=replace(parent, path=(*parent.path, name), follow_last_symlink=False),
+            mode=Mode.REPLACE if whole else Mode.PATCH,
+            create=True,
+            exclusive=not wanted.update_existing,
+            create_parents=wanted.create_parents,
+            permissions=_FILE_MODE if wanted.mode is None else wanted.mode,
+            set_existing_mode=wanted.update_existing,
+            offset=wanted.offset,
+        )
+        return (await self._service.uploading.receive(exchange, wish)).file
+
+    def _new_name(self, parent: FileRef, name: str, wanted: Wanted) -> NewName:
+        mode = _DIRECTORY_MODE if wanted.kind == "DIR" and wanted.mode is None else wanted.mode
+        return NewName(
+            request_id=request_id(),
+            parent=parent,
+            name=name,
+            kind=cast(Literal["DIR", "SYMLNK", "LNK"], wanted.kind),
+            mode=mode,
+            symlink_target=wanted.target_path,
+            hard_link_target_id=self._link_target(parent, wanted),
+            create_parents=wanted.create_parents,
+            update_existing=wanted.update_existing,
+        )
+
+    def _link_target(self, parent: FileRef, wanted: Wanted) -> str:
+        if wanted.kind != "LNK":
+            return ""
+        target = file_ids.decode(wanted.target_id)
+        if target is None or target.share_id is not None or target.space_id != parent.space_id:
+            raise ApiError("badValueIdentifier", {"key": "target_file_id"})
+        return target.uuid

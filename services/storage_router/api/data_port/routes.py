@@ -1,0 +1,180 @@
+"""From a connection to answers: which front a request goes to, and what becomes of errors."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+import structlog
+
+from runtime.errors import IsthmusError
+from runtime.http.errors import ApiError, from_error
+from runtime.http.ranges import RangeNotSatisfiable
+from runtime.request import Call, bind, current_call
+from runtime.telemetry import span
+from services.storage_router import metrics
+from services.storage_router.api.data_port import cdmi, rest, tickets
+from services.storage_router.api.data_port.body import Body
+from services.storage_router.api.data_port.callers import Callers
+from services.storage_router.api.data_port.connection import ClientGone, Connection
+from services.storage_router.api.data_port.exchange import Exchange
+from services.storage_router.api.data_port.head import BadRequest, Head
+
+log = structlog.get_logger(__name__)
+
+#: How long, and how much, a client may go on sending a body that was refused.
+_LINGER_S = 2.0
+_LINGER_BYTES = 8 << 20
+
+
+class Front(Protocol):
+    """Answers the requests of one family of URLs."""
+
+    async def handle(self, exchange: Exchange) -> None:
+        """Begins exactly one answer, or raises."""
+        ...
+
+
+class Routes:
+    """Serves connections."""
+
+    def __init__(
+        self,
+        *,
+        rest_front: Front,
+        cdmi_front: Front,
+        ticket_front: Front,
+        callers: Callers,
+        provider_id: str,
+        stall_timeout_s: float,
+        slow_s: float,
+    ) -> None:
+        self._fronts = (
+            (rest.PREFIX, "rest", rest_front),
+            (cdmi.PREFIX, "cdmi", cdmi_front),
+            (tickets.PREFIX, "ticket", ticket_front),
+        )
+        self._callers = callers
+        self._provider_id = provider_id
+        self._stall_timeout_s = stall_timeout_s
+        self._slow_s = slow_s
+
+    async def serve(self, connection: Connection, *, stopping: Stopping) -> None:
+        """Answers one request after another until the connection ends."""
+        try:
+            while (head := await connection.read_head()) is not None:
+                if not await self._answer(connection, head, stopping=stopping()):
+                    break
+        except BadRequest as refusal:
+            await self._turn_away(connection, refusal.status)
+        except ClientGone:
+            connection.abort()
+        finally:
+            connection.close()
+
+    async def _turn_away(self, connection: Connection, status: int) -> None:
+        body = Body(connection, NO_REQUEST, self._stall_timeout_s)
+        exchange = Exchange(connection, NO_REQUEST, body, self._callers, stopping=True)
+        try:
+            exchange.reply(status)
+            await self._linger(connection)
+        except ClientGone:
+            connection.abort()
+
+    async def _answer(self, connection: Connection, head: Head, *, stopping: bool) -> bool:
+        """Whether the connection goes on."""
+        begun = time.monotonic()
+        body = Body(connection, head, self._stall_timeout_s)
+        exchange = Exchange(connection, head, body, self._callers, stopping=stopping)
+        kind, front = self._route(head.path)
+        current_call.set(Call(request_id=self._callers.request_id(connection, head)))
+        parent = head.headers.get(b"traceparent", b"").decode("latin-1")
+        with bind(traceparent=parent, rpc=kind), span(f"data_port {head.method} {kind}", parent=parent):
+            metrics.REQUESTS_UNDER_WAY.inc()
+            try:
+                await self._handle(exchange, front)
+            finally:
+                metrics.REQUESTS_UNDER_WAY.dec()
+                self._note(exchange, kind, time.monotonic() - begun)
+        await connection.drain()
+        if not exchange.keep_alive:
+            if not body.done:
+                await self._linger(connection)
+            return False
+        await body.discard()
+        return True
+
+    def _route(self, path: bytes) -> tuple[str, Front | None]:
+        for prefix, kind, front in self._fronts:
+            if path.startswith(prefix):
+                return kind, front
+        return "other", None
+
+    async def _handle(self, exchange: Exchange, front: Front | None) -> None:
+        try:
+            if front is not None:
+                await front.handle(exchange)
+            elif exchange.head.path == b"/healthz":
+                exchange.reply(200, [(b"content-type", b"text/plain")], b"ok\n")
+            else:
+                exchange.reply(404)
+        except (ApiError, IsthmusError, RangeNotSatisfiable, BadRequest) as error:
+            self._tell(exchange, error)
+        except ClientGone:
+            raise
+        except Exception:
+            log.exception("data_port_failed", method=exchange.head.method)
+            self._tell(exchange, ApiError("internalServerError"))
+
+    def _tell(self, exchange: Exchange, error: Exception) -> None:
+        if exchange.status:
+            # The answer has begun: only a broken connection says that it is not whole.
+            log.warning("answer_broken_off", error=str(error))
+            raise ClientGone from error
+        match error:
+            case RangeNotSatisfiable():
+                headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]
+                exchange.reply(416, headers)
+            case BadRequest():
+                raise error
+            case IsthmusError():
+                if error.reason in ("EIO", "STORAGE_UNREACHABLE"):
+                    log.warning("storage_failed", reason=error.reason, error=error.message, **error.facts)
+                exchange.refuse(from_error(error, provider_id=self._provider_id))
+            case ApiError():
+                exchange.refuse(error)
+
+    def _note(self, exchange: Exchange, kind: str, took_s: float) -> None:
+        metrics.REQUESTS.labels(exchange.head.method, kind, str(exchange.status)).inc()
+        metrics.RECEIVED_BYTES.inc(exchange.body.received_bytes)
+        if took_s > self._slow_s and not exchange.body.received_bytes:
+            log.info("slow_request", method=exchange.head.method, status=exchange.status, took_s=took_s)
+
+    async def _linger(self, connection: Connection) -> None:
+        """Lets the client read the answer: closing on a client that still sends would destroy it."""
+        await connection.drain()
+        connection.end_of_input()
+        connection.set_timeout(_LINGER_S)
+        left = _LINGER_BYTES
+        while left > 0:
+            left -= len(connection.buffer)
+            connection.buffer.clear()
+            await connection.more()
+
+
+class Stopping(Protocol):
+    """Whether the server is about to stop."""
+
+    def __call__(self) -> bool: ...
+
+
+#: Stands for a request that could not be read.
+NO_REQUEST = Head(
+    method="GET",
+    path=b"",
+    query=b"",
+    headers={},
+    keep_alive=False,
+    content_length=0,
+    expects_continue=False,
+)

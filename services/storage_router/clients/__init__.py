@@ -1,0 +1,1 @@
+"""Metadata and the zone as this service needs them."""

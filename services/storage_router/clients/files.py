@@ -1,0 +1,43 @@
+"""Making what has no content: directories and links."""
+
+from __future__ import annotations
+
+from isthmus.metadata.v1 import files_pb2
+
+from clients.metadata import MetadataClient
+from services.storage_router.clients.contents import file_from_proto, ref_to_proto
+from services.storage_router.domain.contents import File, FileRef
+from services.storage_router.domain.names import NewName
+
+
+class MetadataNames:
+    """`Names` of metadata."""
+
+    def __init__(self, metadata: MetadataClient) -> None:
+        self._metadata = metadata
+
+    async def make(self, new: NewName) -> File:
+        kind = {
+            "DIR": files_pb2.FILE_TYPE_DIRECTORY,
+            "SYMLNK": files_pb2.FILE_TYPE_SYMLINK,
+            "LNK": files_pb2.FILE_TYPE_REGULAR,
+        }[new.kind]
+        answer = await self._metadata.create_file(
+            files_pb2.CreateFileRequest(
+                request_id=new.request_id,
+                parent=ref_to_proto(new.parent),
+                name=new.name,
+                type=kind,
+                mode=new.mode,
+                symlink_target=new.symlink_target,
+                create_parents=new.create_parents,
+                update_existing=new.update_existing,
+                hard_link_target_id=new.hard_link_target_id,
+            )
+        )
+        return file_from_proto(answer.file)
+
+    async def remove(self, file: FileRef, *, request_id: str) -> None:
+        await self._metadata.delete_file(
+            files_pb2.DeleteFileRequest(request_id=request_id, file=ref_to_proto(file))
+        )

@@ -1,0 +1,1 @@
+"""What this service keeps: storages, supports and how far sweeps came."""

@@ -1,0 +1,1 @@
+"""Background duties: removing, sweeping, probing, looking for new storages."""
