@@ -1,0 +1,86 @@
+"""Puts a data port together from what it needs."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+from runtime.auth import ClusterKey
+from runtime.clock import Clock
+from services.storage_router.api.data_port.callers import Authenticator, Callers, Network
+from services.storage_router.api.data_port.cdmi import CdmiFront
+from services.storage_router.api.data_port.content import Service
+from services.storage_router.api.data_port.downloads import Downloads
+from services.storage_router.api.data_port.rest import RestFront
+from services.storage_router.api.data_port.rest_create import Creation
+from services.storage_router.api.data_port.routes import Routes
+from services.storage_router.api.data_port.server import DataPort, Limits
+from services.storage_router.api.data_port.tickets import TicketFront
+from services.storage_router.api.data_port.transfer import Transfers
+from services.storage_router.api.data_port.uploading import Uploading
+from services.storage_router.domain.catalog import Catalog
+from services.storage_router.domain.contents import Contents
+from services.storage_router.domain.names import Names
+from services.storage_router.domain.reading import Reading
+from services.storage_router.domain.uploads import Uploads
+
+
+@dataclass(frozen=True, slots=True)
+class PortSettings:
+    """Where the port listens and from which size on a body goes to a thread. `front_doors`: see Callers."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    uds: str = ""
+    provider_id: str = ""
+    domain: str = "localhost"
+    inline_bytes: int = 64 * 1024
+    collect_bytes: int = 256 * 1024
+    front_doors: tuple[Network, ...] = ()
+    slow_s: float = 0.5
+    limits: Limits = field(default_factory=Limits)
+
+
+def assemble(
+    settings: PortSettings,
+    *,
+    contents: Contents,
+    names: Names,
+    catalog: Catalog,
+    authenticator: Authenticator,
+    key: ClusterKey,
+    clock: Clock,
+    pool: Executor,
+) -> DataPort:
+    """A data port that does not listen yet. `pool`: one thread for each large body at a time."""
+    limits = settings.limits
+    transfers = Transfers(pool, stall_timeout_s=limits.stall_timeout_s)
+    service = Service(
+        contents=contents,
+        reading=Reading(contents, catalog),
+        downloads=Downloads(transfers, inline_bytes=settings.inline_bytes),
+        uploading=Uploading(
+            Uploads(contents, catalog), transfers, clock, collect_bytes=settings.collect_bytes
+        ),
+        provider_id=settings.provider_id,
+        domain=settings.domain,
+    )
+    callers = Callers(authenticator, key, clock, settings.front_doors)
+    routes = Routes(
+        rest_front=RestFront(service, catalog, Creation(service, names)),
+        cdmi_front=CdmiFront(service),
+        ticket_front=TicketFront(service, key, clock),
+        callers=callers,
+        provider_id=settings.provider_id,
+        stall_timeout_s=limits.stall_timeout_s,
+        slow_s=settings.slow_s,
+    )
+    return DataPort(
+        routes,
+        transfers,
+        limits,
+        host=settings.host,
+        port=settings.port,
+        uds=settings.uds,
+        trusts=callers.is_front_door,
+    )
