@@ -1,0 +1,21 @@
+"""MongoDB for asyncio processes: the sync driver in a few threads of its own.
+
+Measured: the sync driver in dedicated threads takes about half of what the async one takes for a single
+operation, and the event loop stays free. Stores hand over whole functions, one for each round trip. This
+package and the stores of services are the only ones that know the driver.
+"""
+
+from runtime.mongo.changes import ChangeFollower, ResumeToken
+from runtime.mongo.client import Document, StoreUnavailable, connect, translated
+from runtime.mongo.threads import MongoThreads, TooManyWaiting
+
+__all__ = [
+    "ChangeFollower",
+    "Document",
+    "MongoThreads",
+    "ResumeToken",
+    "StoreUnavailable",
+    "TooManyWaiting",
+    "connect",
+    "translated",
+]

@@ -1,0 +1,192 @@
+"""Following a MongoDB change stream from a thread, in batches, across restarts and failovers.
+
+Natural batching: while a batch is being handled, what happens meanwhile gathers and is the next batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from pymongo.change_stream import ChangeStream
+from pymongo.errors import OperationFailure, PyMongoError
+
+from runtime.mongo.client import Document
+
+log = structlog.get_logger(__name__)
+
+#: Where in the stream one stands; opaque, kept by whoever wants to go on there later.
+ResumeToken = Mapping[str, Any]
+#: Opens the stream after a token, or from now on for None. Runs in the thread.
+OpenStream = Callable[[ResumeToken | None], ChangeStream[Document]]
+
+#: Changes handed over at once, and read ahead at most.
+MAX_BATCH = 1000
+MAX_AHEAD = 4 * MAX_BATCH
+#: While nothing happens, how often the place in the stream is told anyway. A place that is too old is lost.
+IDLE_TOKEN_S = 30.0
+#: The growing pause after a failure.
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
+#: Longest to wait for the thread at the end; more than one wait of the server for changes.
+STOP_TIMEOUT_S = 5.0
+
+#: ChangeStreamHistoryLost, ChangeStreamFatalError, InvalidResumeToken: the place is of no use any more.
+_LOST_CODES = frozenset({286, 280, 260})
+
+
+class ChangeFollower:
+    """Hands every change to `on_batch` from `start` to `stop`, in order. A Part.
+
+    `on_batch(changes, token)` gets at most MAX_BATCH changes and the place after them, for a later
+    `resume_after`; with no changes, only the place has moved. A batch whose handling fails is handed over
+    again. `on_gap` is called whenever changes may have been missed: when the stream was opened without a
+    place, at first or because the place was lost. The stream is open by then, so what `on_gap` reads and what
+    follows leave nothing out. Open the stream with a `max_await_time_ms` of about a second.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        open_stream: OpenStream,
+        on_batch: Callable[[Sequence[Document], ResumeToken], Awaitable[None]],
+        *,
+        on_gap: Callable[[], Awaitable[None]],
+        resume_after: ResumeToken | None = None,
+    ) -> None:
+        self._name = name
+        self._open_stream = open_stream
+        self._on_batch = on_batch
+        self._on_gap = on_gap
+        self._token = resume_after
+        self._live = False
+        self._ahead: deque[tuple[Document | None, ResumeToken] | None] = deque()
+        self._room = threading.Condition()
+        self._stopping = threading.Event()
+        self._arrived = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._deliverer: asyncio.Task[None] | None = None
+
+    @property
+    def live(self) -> bool:
+        """Whether the stream is open now; False while the database is away."""
+        return self._live
+
+    async def start(self) -> None:
+        """Begins to follow; does not wait for the database."""
+        self._loop = asyncio.get_running_loop()
+        self._deliverer = asyncio.create_task(self._deliver(), name=f"changes-{self._name}")
+        self._thread = threading.Thread(target=self._follow, name=f"changes-{self._name}", daemon=True)
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Ends following; a batch under way is cancelled."""
+        self._stopping.set()
+        with self._room:
+            self._room.notify_all()
+        if self._deliverer is not None:
+            self._deliverer.cancel()
+            await asyncio.gather(self._deliverer, return_exceptions=True)
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, STOP_TIMEOUT_S)
+
+    # In the thread.
+
+    def _follow(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while not self._stopping.is_set():
+            try:
+                with self._open_stream(self._token) as stream:
+                    log.info("changes_followed", stream=self._name, resumed=self._token is not None)
+                    self._live = True
+                    pause_s = FIRST_PAUSE_S
+                    if self._token is None:
+                        self._put(None)
+                    self._read(stream)
+            except PyMongoError as error:
+                self._broke(error)
+            finally:
+                self._live = False
+            self._stopping.wait(pause_s * random.uniform(0.7, 1.3))
+            pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+
+    def _read(self, stream: ChangeStream[Document]) -> None:
+        told_s = time.monotonic()
+        while stream.alive and not self._stopping.is_set():
+            change = stream.try_next()
+            token = stream.resume_token
+            if token is None or (change is None and time.monotonic() - told_s < IDLE_TOKEN_S):
+                continue
+            told_s = time.monotonic()
+            self._token = token
+            self._put((change, token))
+
+    def _broke(self, error: PyMongoError) -> None:
+        lost = isinstance(error, OperationFailure) and (
+            error.code in _LOST_CODES or error.has_error_label("NonResumableChangeStreamError")
+        )
+        log.warning("changes_interrupted", stream=self._name, error=repr(error), place_lost=lost)
+        if lost:
+            self._token = None
+
+    def _put(self, item: tuple[Document | None, ResumeToken] | None) -> None:
+        """Waits while too much is read ahead. None stands for a gap."""
+        with self._room:
+            while len(self._ahead) >= MAX_AHEAD and not self._stopping.is_set():
+                self._room.wait()
+            self._ahead.append(item)
+            first = len(self._ahead) == 1
+        if first and self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop is gone, so nobody listens
+                self._loop.call_soon_threadsafe(self._arrived.set)
+
+    # On the loop.
+
+    async def _deliver(self) -> None:
+        pause_s = FIRST_PAUSE_S
+        while True:
+            await self._arrived.wait()
+            self._arrived.clear()
+            while taken := self._peek():
+                try:
+                    await self._hand_over(taken)
+                except Exception:  # the next try may work; what was missed would be worse than what is late
+                    log.exception("changes_not_handled", stream=self._name)
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+                else:
+                    pause_s = FIRST_PAUSE_S
+                    self._drop(len(taken))
+
+    async def _hand_over(self, taken: list[tuple[Document | None, ResumeToken] | None]) -> None:
+        last = taken[-1]
+        if last is None:
+            await self._on_gap()
+            return
+        changes = [item[0] for item in taken if item is not None and item[0] is not None]
+        await self._on_batch(changes, last[1])
+
+    def _peek(self) -> list[tuple[Document | None, ResumeToken] | None]:
+        """The next batch: up to a gap, or a gap alone."""
+        with self._room:
+            batch: list[tuple[Document | None, ResumeToken] | None] = []
+            for item in self._ahead:
+                if len(batch) == MAX_BATCH or (item is None and batch):
+                    break
+                batch.append(item)
+                if item is None:
+                    break
+            return batch
+
+    def _drop(self, count: int) -> None:
+        with self._room:
+            for _ in range(count):
+                self._ahead.popleft()
+            self._room.notify_all()
