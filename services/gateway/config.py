@@ -26,8 +26,8 @@ class Settings(RuntimeSettings):
     token_cache_s: float = Field(default=2.0, ge=0, le=60)
     #: How long a verdict is still used while the zone cannot be asked.
     zone_away_s: float = Field(default=300.0, ge=0, le=86_400)
-    #: Longest a request may wait for the services behind. Clients give up after 30 s.
-    request_timeout_s: float = Field(default=25.0, ge=1, le=300)
+    #: Longest one call to metadata may take. Clients give up after 30 s without an answer.
+    metadata_timeout_s: float = Field(default=10.0, ge=0.1, le=30)
     #: Largest value in a CDMI object in JSON form, decoded. Larger ones go in plain HTTP form.
     cdmi_value_limit_bytes: int = Field(default=64 << 20, ge=1 << 10, le=1 << 30)
     #: How many bodies above 1 MiB are held in memory at a time; more wait.

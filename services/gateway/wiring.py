@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +19,6 @@ from runtime.discovery import Registrar, Registration, Watch
 from runtime.process import Part
 from runtime.rpc.channel import open_channel
 from runtime.rpc.mux import MuxClient
-from runtime.telemetry import MetricsServer
 from services.gateway.api.cdmi.router import CdmiRouter
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
@@ -47,12 +45,12 @@ async def build(settings: Settings) -> Sequence[Part]:
         port=settings.http_port,
         uds=settings.gateway_uds,
         max_concurrent_requests=settings.max_concurrent_requests,
+        drain_s=settings.drain_s,
     )
     return [
-        MetricsServer(settings),
         *outside.parts,
         server,
-        _Registered(settings, server),
+        Registrar(settings.consul_url, lambda: [_registration(settings, server)]),
     ]
 
 
@@ -84,7 +82,7 @@ class _Outside:
             metadata_watch=metadata_watch,
             data_port_watch=data_port_watch,
             mux=mux,
-            metadata=MetadataClient(mux),
+            metadata=MetadataClient(mux, timeout_s=settings.metadata_timeout_s),
             data_port=DataPortClient(data_port_watch, host_id=settings.host_id),
             zone_channel=zone_channel,
             authenticator=TokenAuthenticator(
@@ -130,7 +128,6 @@ def _application(settings: Settings, outside: _Outside) -> Front:
         ),
         pages=build_pages(info, routes, REPORTED_VERSION),
         provider_id=provider_id,
-        timeout_s=settings.request_timeout_s,
     )
 
 
@@ -147,36 +144,20 @@ class _Channel:
         await self._channel.close()
 
 
-class _Registered:
-    """Makes the gateway known once its port is, and forgotten before it stops taking requests."""
-
-    def __init__(self, settings: Settings, server: HttpServer) -> None:
-        self._settings = settings
-        self._server = server
-        self._registrar: Registrar | None = None
-
-    async def start(self) -> None:
-        settings = self._settings
-        registration = Registration(
-            service=settings.service_name,
-            instance_id=settings.instance_id,
-            host=settings.advertise_host,
-            port=self._server.port,
-            check="http",
-            meta={
-                "version": REPORTED_VERSION,
-                "pid": str(os.getpid()),
-                "host_id": settings.host_id,
-                "started_at_ms": str(SystemClock().now_ms()),
-                "uds": settings.gateway_uds,
-                "protocol": "http",
-            },
-        )
-        self._registrar = Registrar(settings.consul_url, [registration])
-        await self._registrar.start()
-
-    async def stop(self) -> None:
-        if self._registrar is not None:
-            await self._registrar.stop()
-        # The front door still sends requests until it has heard of it.
-        await asyncio.sleep(self._settings.drain_s)
+def _registration(settings: Settings, server: HttpServer) -> Registration:
+    """How the gateway is found; its port is known once it listens."""
+    return Registration(
+        service=settings.service_name,
+        instance_id=settings.instance_id,
+        host=settings.advertise_host,
+        port=server.port,
+        check="http",
+        meta={
+            "version": REPORTED_VERSION,
+            "pid": str(os.getpid()),
+            "host_id": settings.host_id,
+            "started_at_ms": str(SystemClock().now_ms()),
+            "uds": settings.gateway_uds,
+            "protocol": "http",
+        },
+    )

@@ -17,10 +17,13 @@ from services.gateway import metrics
 from services.gateway.api.gate import request_id_of
 from services.gateway.api.http import CORS, Answer, ClientGone, Receive, Request, Scope, Send, error_answer
 from services.gateway.api.rest.router import PREFIX
+from services.gateway.domain.cdmi.versions import VERSION
 
 log = structlog.get_logger(__name__)
 
 _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"})
+
+_CDMI_VERSION = ((b"x-cdmi-specification-version", VERSION.encode()),)
 
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -34,14 +37,11 @@ class Router(Protocol):
 class Front:
     """Every request enters here, and every error leaves here."""
 
-    def __init__(
-        self, rest: Router, cdmi: Router, pages: Asgi, *, provider_id: str, timeout_s: float
-    ) -> None:
+    def __init__(self, rest: Router, cdmi: Router, pages: Asgi, *, provider_id: str) -> None:
         self._rest = rest
         self._cdmi = cdmi
         self._pages = pages
         self._provider_id = provider_id
-        self._timeout_s = timeout_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI. Sockets other than HTTP are the pages' to refuse."""
@@ -52,7 +52,7 @@ class Front:
         front, router = self._router_of(request.raw_path)
         started = time.perf_counter()
         with metrics.IN_FLIGHT.track_inprogress():
-            status = await self._serve(router, request, scope, receive, send)
+            status = await self._serve(front, router, request, scope, receive, send)
         method = request.method if request.method in _METHODS else "other"
         metrics.REQUESTS.labels(front, method, str(status)).inc()
         metrics.SECONDS.labels(front).observe(time.perf_counter() - started)
@@ -65,15 +65,23 @@ class Front:
         return "pages", None
 
     async def _serve(
-        self, router: Router | None, request: Request, scope: Scope, receive: Receive, send: Send
+        self,
+        front: str,
+        router: Router | None,
+        request: Request,
+        scope: Scope,
+        receive: Receive,
+        send: Send,
     ) -> int:
-        with current.bind(request_id=request_id_of(request), timeout_s=self._timeout_s):
+        with current.bind(request_id=request_id_of(request)):
             try:
                 answer = await self._answer(router, request)
             except ClientGone:
                 return 499
             if answer is None:
                 return await self._page(scope, receive, send)
+            if front == "cdmi" and b"x-cdmi-specification-version" in request.headers:
+                answer.headers += _CDMI_VERSION
             await answer.send(send, head=request.method == "HEAD")
             return answer.status
 

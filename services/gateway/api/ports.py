@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from isthmus.metadata.v1 import contents_pb2, files_pb2, xattrs_pb2
@@ -68,10 +68,14 @@ class Authenticator(Protocol):
         ...
 
 
+Pieces = bytes | Callable[[], AsyncIterator[bytes]]
+
+
 class Content(Protocol):
     """An open read of a file's bytes. `size_bytes` is the size of the whole file when it was opened."""
 
-    size_bytes: int
+    @property
+    def size_bytes(self) -> int: ...
 
     def pieces(self) -> AsyncIterator[bytes]:
         """The bytes asked for, in pieces of bounded size. Breaks off with Unavailable."""
@@ -92,12 +96,9 @@ class DataPort(Protocol):
         """
         ...
 
-    async def put(
-        self,
-        path: str,
-        pieces: AsyncIterator[bytes] | bytes,
-        size_bytes: int,
-        headers: dict[str, str],
-    ) -> None:
-        """Writes a data object in plain CDMI form; `path` is percent-encoded, without the `/cdmi`."""
+    async def put(self, path: str, pieces: Pieces, size_bytes: int, headers: dict[str, str]) -> None:
+        """Writes a data object in plain CDMI form; `path` is percent-encoded, without the `/cdmi`.
+
+        `pieces` are bytes, or make the pieces anew for every try. Raises as `open`.
+        """
         ...

@@ -28,10 +28,13 @@ class _Server(uvicorn.Server):
 class HttpServer:
     """Serves one ASGI application. `port` is known after `start`."""
 
-    def __init__(self, app: Any, *, host: str, port: int, uds: str, max_concurrent_requests: int) -> None:
+    def __init__(
+        self, app: Any, *, host: str, port: int, uds: str, max_concurrent_requests: int, drain_s: float
+    ) -> None:
         self._host = host
         self._wanted_port = port
         self._uds = uds
+        self._drain_s = drain_s
         self._sockets: list[socket.socket] = []
         self._task: asyncio.Task[None] | None = None
         self._server = _Server(
@@ -67,7 +70,8 @@ class HttpServer:
             await asyncio.sleep(0.005)
 
     async def stop(self) -> None:
-        """Takes no more connections, finishes what is under way within a few seconds."""
+        """Still serves while the front door learns of the end, then finishes what is under way."""
+        await asyncio.sleep(self._drain_s)
         self._server.should_exit = True
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)

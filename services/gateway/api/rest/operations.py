@@ -109,8 +109,8 @@ async def negotiate(request: Request, operation: Operation) -> tuple[bytearray, 
 def parameters(request: Request, operation: Operation, body: bytearray) -> tuple[Params, Any]:
     """Parameters and the body's value, as the operation takes them."""
     if operation.takes is Takes.PARAMS:
-        return Params.parse(request.query, bytes(body)), None
-    value = parse_value(bytes(body), "metadata") if operation.takes is Takes.VALUE else None
+        return Params.parse(request.query, body), None
+    value = parse_value(body, "metadata") if operation.takes is Takes.VALUE else None
     return Params(parse_query(request.query)), value
 
 

@@ -1,0 +1,1 @@
+"""CDMI 1.1.1 under `/cdmi/`."""

@@ -1,0 +1,151 @@
+"""Containers: reading and listing, creating, changing."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from isthmus.metadata.v1 import files_pb2
+
+from runtime.http.errors import ApiError, posix
+from runtime.request import request_id
+from services.gateway.api.cdmi.nodes import Node, Tree, space_entries
+from services.gateway.api.cdmi.updates import Updates
+from services.gateway.api.http import Answer, empty, json_answer
+from services.gateway.api.namespace import ref, xattrs_of
+from services.gateway.api.ports import Metadata
+from services.gateway.domain.cdmi.bodies import Body
+from services.gateway.domain.cdmi.fields import common_fields
+from services.gateway.domain.cdmi.queries import Query, Range
+from services.gateway.domain.cdmi.versions import CONTAINER
+from services.gateway.domain.files import DIRECTORY
+
+#: Most children in one answer.
+MAX_CHILDREN = 1000
+_PAGE_SIZE = 1000
+
+_HEADERS = ((b"content-type", CONTAINER.encode()),)
+
+
+class Containers:
+    """CDMI and plain HTTP on directories."""
+
+    def __init__(self, tree: Tree, metadata: Metadata, updates: Updates) -> None:
+        self._tree = tree
+        self._metadata = metadata
+        self._updates = updates
+
+    async def get(self, node: Node, query: Query) -> Answer:
+        """Fields and children of a directory."""
+        fields = await self._fields(node, query)
+        names: list[str] | None = None
+        if query.wants("children"):
+            names = await self._children(node, query.children)
+        if query.wants("childrenrange"):
+            fields["childrenrange"] = await self._range(node, query.children, names)
+        if names is not None:
+            fields["children"] = names
+        return json_answer(fields, 200, _HEADERS)
+
+    async def _fields(self, node: Node, query: Query) -> dict[str, Any]:
+        items = {}
+        if query.wants("metadata") and node.file.has_custom_metadata:
+            items = await xattrs_of(self._metadata, node.id)
+        return common_fields(node.file, node.names, query, items, node.identity.subject_id)
+
+    async def _children(self, node: Node, asked: Range | None) -> list[str]:
+        first, last = asked or (0, MAX_CHILDREN)
+        if first > last:
+            raise _bad_range()
+        if asked is not None and last - first >= MAX_CHILDREN:
+            raise _too_many()
+        names: list[str] = []
+        position = 0
+        async for page in self._pages(node):
+            names += page[max(0, first - position) : max(0, last + 1 - position)]
+            position += len(page)
+            if position > last:
+                break
+        if asked is None and position > MAX_CHILDREN:
+            raise _too_many()
+        if asked is not None and last >= position:
+            raise _bad_range()
+        return names
+
+    async def _range(self, node: Node, asked: Range | None, names: list[str] | None) -> str:
+        if asked is not None:
+            return f"{asked[0]}-{asked[1]}"
+        count = 0
+        if names is not None:
+            count = len(names)
+        else:
+            async for page in self._pages(node):
+                count += len(page)
+        return f"0-{count - 1}" if count else ""
+
+    async def _pages(self, node: Node) -> AsyncIterator[list[str]]:
+        """Names in pages, directories marked with a slash."""
+        if node.is_top:
+            yield space_entries(node.identity)
+            return
+        token = ""
+        while True:
+            answer = await self._metadata.list_children(
+                files_pb2.ListChildrenRequest(
+                    directory=ref(node.id), page_size=_PAGE_SIZE, page_token=token, inclusive=True
+                )
+            )
+            yield [f"{file.name}/" if file.type == DIRECTORY else file.name for file in answer.children]
+            if answer.is_last:
+                return
+            token = answer.next_page_token
+
+    async def create(self, node: Node, body: Body) -> Answer:
+        """A new directory; what it is to be in is never made on the way."""
+        await self._make(node)
+        await self._updates.apply(node, body)
+        return await self.described(await self._tree.refresh(node), 201)
+
+    async def create_plain(self, node: Node) -> Answer:
+        """The same without CDMI: no body either way."""
+        if node.record is not None:
+            raise posix("eexist" if not node.is_top else "eperm")
+        await self._make(node)
+        return empty(201)
+
+    async def _make(self, node: Node) -> None:
+        await self._metadata.create_file(
+            files_pb2.CreateFileRequest(
+                request_id=request_id(),
+                parent=node.parent_ref(),
+                name=node.names[-1],
+                type=files_pb2.FILE_TYPE_DIRECTORY,
+            )
+        )
+
+    async def update(self, node: Node, body: Body) -> Answer:
+        """Changes the metadata of a directory."""
+        if body.metadata is not None and node.is_top:
+            raise posix("eperm")
+        await self._updates.apply(node, body)
+        return empty(204)
+
+    async def described(self, node: Node, status: int) -> Answer:
+        """The answer to a creation: all fields."""
+        fields = await self._fields(node, Query())
+        try:
+            names = await self._children(node, None)
+        except ApiError:
+            # Copied or moved here, and too large to be listed at once; its fields are still true.
+            return json_answer(fields, status, _HEADERS)
+        fields["childrenrange"] = await self._range(node, None, names)
+        fields["children"] = names
+        return json_answer(fields, status, _HEADERS)
+
+
+def _bad_range() -> ApiError:
+    return ApiError("badData", {"key": "childrenrange"})
+
+
+def _too_many() -> ApiError:
+    return ApiError("badValueTooHigh", {"key": "childrenrange", "limit": MAX_CHILDREN})

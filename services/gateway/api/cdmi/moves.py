@@ -1,0 +1,71 @@
+"""Moving: a rename inside a space; between spaces, where nothing can be renamed, a copy and a removal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.metadata.v1 import files_pb2
+
+from runtime.http.errors import posix
+from runtime.request import request_id
+from services.gateway.api.cdmi.copies import Copies
+from services.gateway.api.cdmi.nodes import Node, Tree
+from services.gateway.api.cdmi.updates import Updates
+from services.gateway.api.namespace import ref
+from services.gateway.api.ports import Metadata
+from services.gateway.domain.cdmi import addresses
+from services.gateway.domain.cdmi.bodies import Body
+from services.gateway.domain.files import DIRECTORY
+
+
+class Moves:
+    """`{"move": source}` in a PUT to the destination."""
+
+    def __init__(self, tree: Tree, metadata: Metadata, updates: Updates, copies: Copies) -> None:
+        self._tree = tree
+        self._metadata = metadata
+        self._updates = updates
+        self._copies = copies
+
+    async def move(self, node: Node, body: Body) -> tuple[Node, bool]:
+        """The moved node, and whether it replaced a file. The id stays the same inside a space."""
+        source = await find_source(self._tree, node, body.move, "move")
+        target_parent = node.parent_ref()
+        if len(source.names) < 2:
+            raise posix("eperm")
+        if node.container and node.record is not None and node.id != source.id:
+            raise posix("eexist")
+        replaced = node.record is not None
+        if source.space_id == node.space_id:
+            await self._metadata.rename_file(
+                files_pb2.RenameFileRequest(
+                    request_id=request_id(),
+                    source=ref(source.id),
+                    target_parent=target_parent,
+                    target_name=node.names[-1],
+                )
+            )
+        else:
+            await self._across(source, node)
+        node.record = None
+        await self._updates.apply(node, body, mimetype=body.mimetype, encoding=body.encoding)
+        return await self._tree.refresh(node), replaced
+
+    async def _across(self, source: Node, node: Node) -> None:
+        if node.record is not None:
+            raise posix("eexist")
+        await self._copies.copy_tree(source, node)
+        await self._metadata.delete_file(
+            files_pb2.DeleteFileRequest(request_id=f"{request_id()}/source", file=ref(source.id))
+        )
+
+
+async def find_source(tree: Tree, node: Node, text: Any, key: str) -> Node:
+    """The node a copy or move is made of. Raises ENOENT where nothing is, and for a file's place in the form
+    of a container ENOTDIR."""
+    source = await tree.find(node.identity, addresses.parse_source(text, key))
+    if source.record is None:
+        raise posix("enoent")
+    if node.container and source.record.type != DIRECTORY:
+        raise posix("enotdir")
+    return source

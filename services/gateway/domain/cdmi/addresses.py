@@ -1,0 +1,97 @@
+"""CDMI addresses: paths, object ids and capability objects; sources of copies and moves."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from runtime.http import file_ids
+from runtime.http.errors import ApiError
+from runtime.http.file_ids import FileId
+from runtime.http.paths import decode_segment, quote_segment, split_path
+
+_BY_ID: Final = "cdmi_objectid"
+
+#: Capability objects by their address below the root, and their fixed object ids.
+CAPABILITY_IDS: Final = {
+    "cdmi_capabilities/": file_ids.encode_data(b"%032d" % 1),
+    "cdmi_capabilities/container/": file_ids.encode_data(b"%032d" % 2),
+    "cdmi_capabilities/dataobject/": file_ids.encode_data(b"%032d" % 3),
+}
+_CAPABILITIES_BY_ID: Final = {id: address for address, id in CAPABILITY_IDS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """What a URL below `/cdmi` names.
+
+    `names` are decoded, relative to `object_id` where that is set, else from the root. `container`: the form
+    with a slash at the end. `capability`: address of a capability object. `impossible`: no object can have
+    this address.
+    """
+
+    names: tuple[str, ...] = ()
+    container: bool = True
+    object_id: FileId | None = None
+    capability: str | None = None
+    impossible: bool = False
+
+
+def parse(raw_path: bytes) -> Address:
+    """The address of a raw path below `/cdmi` (with its leading slash, if any).
+
+    Raises ApiError `badValueIdentifier` with key `file_id`, and `badValueFilePath`.
+    """
+    container = not raw_path or raw_path.endswith(b"/")
+    bare = raw_path.lstrip(b"/").decode("latin-1")
+    if bare in CAPABILITY_IDS:
+        return Address(capability=bare)
+    head, _, rest = raw_path.lstrip(b"/").partition(b"/")
+    if decode_segment(head) == _BY_ID and (rest or container):
+        return _by_id(rest, container=container)
+    return _of_names(split_path(raw_path, fold=False), container=container)
+
+
+def _by_id(rest: bytes, *, container: bool) -> Address:
+    segment, _, tail = rest.partition(b"/")
+    text = decode_segment(segment)
+    capability = _CAPABILITIES_BY_ID.get(text.upper())
+    if capability is not None and not tail.strip(b"/"):
+        return Address(capability=capability)
+    return _of_names(split_path(tail, fold=False), container=container, object_id=_file_id(text, "file_id"))
+
+
+def _of_names(names: Sequence[str], *, container: bool, object_id: FileId | None = None) -> Address:
+    return Address(tuple(names), container, object_id, impossible=".." in names)
+
+
+def _file_id(text: str, key: str) -> FileId:
+    file_id = file_ids.decode(text)
+    if file_id is None or text[:10] != "0" * 10:
+        raise ApiError("badValueIdentifier", {"key": key})
+    return file_id
+
+
+def parse_source(source: Any, key: str) -> Address:
+    """The source of a copy or move (`key`): a path from the root, or `cdmi_objectid/ID[/path]`.
+
+    It is plain text, not percent-encoded; a leading slash and a trailing one change nothing.
+    """
+    if not isinstance(source, str):
+        raise ApiError("badData", {"key": key})
+    if "\0" in source:
+        raise ApiError("badValueFilePath")
+    names = [name for name in source.split("/") if name not in ("", ".")]
+    container = source.endswith("/")
+    if names and names[0] == _BY_ID:
+        if len(names) < 2:
+            raise ApiError("badValueIdentifier", {"key": key})
+        return _of_names(names[2:], container=container, object_id=_file_id(names[1], key))
+    return _of_names(names, container=container)
+
+
+def to_url_path(names: Sequence[str], *, container: bool) -> str:
+    """The percent-encoded path of an object below `/cdmi`, with its leading slash."""
+    path = "".join(f"/{quote_segment(name)}" for name in names)
+    return f"{path}/" if container else path

@@ -1,0 +1,82 @@
+"""Fields of CDMI answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from runtime.http import file_ids
+from runtime.http.file_ids import ROOT_SPACE_ID
+from services.gateway.domain.cdmi import metadata
+from services.gateway.domain.cdmi.addresses import CAPABILITY_IDS
+from services.gateway.domain.cdmi.queries import Query
+from services.gateway.domain.cdmi.versions import CAPABILITY, CONTAINER, OBJECT
+from services.gateway.domain.files import DEFAULT_MIMETYPE, DIRECTORY, FileRecord
+
+_STANDING: Final = ("cdmi_size", "cdmi_ctime", "cdmi_atime", "cdmi_mtime")
+_ROOT: Final = "cdmi_capabilities/"
+
+#: What is announced, and works. ACLs are not kept yet, so nothing says so.
+CAPABILITIES: Final = {
+    _ROOT: (
+        "cdmi_dataobjects", "cdmi_object_move_from_local", "cdmi_object_copy_from_local",
+        "cdmi_object_access_by_ID",
+    ),
+    _ROOT + "container/": (
+        *_STANDING, "cdmi_list_children", "cdmi_list_children_range", "cdmi_read_metadata",
+        "cdmi_modify_metadata", "cdmi_create_dataobject", "cdmi_create_container", "cdmi_delete_container",
+        "cdmi_move_container", "cdmi_copy_container", "cdmi_move_dataobject", "cdmi_copy_dataobject",
+    ),
+    _ROOT + "dataobject/": (
+        *_STANDING, "cdmi_read_value", "cdmi_read_value_range", "cdmi_read_metadata",
+        "cdmi_modify_value", "cdmi_modify_value_range", "cdmi_modify_metadata", "cdmi_delete_dataobject",
+    ),
+}  # fmt: skip
+
+
+def capability_fields(address: str, query: Query) -> dict[str, Any]:
+    """A capability object."""
+    fields: dict[str, Any] = {
+        "objectType": CAPABILITY,
+        "objectID": CAPABILITY_IDS[address],
+        "objectName": address.removeprefix(_ROOT) or _ROOT,
+    }
+    if address != _ROOT:
+        fields |= {"parentURI": _ROOT, "parentID": CAPABILITY_IDS[_ROOT]}
+    fields["capabilities"] = dict.fromkeys(CAPABILITIES[address], "true")
+    if address == _ROOT:
+        fields["childrenrange"] = "0-1"
+    fields["children"] = ["container/", "dataobject/"] if address == _ROOT else []
+    return {name: value for name, value in fields.items() if query.wants(name)}
+
+
+def common_fields(
+    file: FileRecord, names: Sequence[str], query: Query, user_items: Mapping[str, Any], user_id: str
+) -> dict[str, Any]:
+    """Fields that containers and data objects share; `names` is the path from the root.
+
+    `user_items` are read by the caller only where `metadata` is wanted.
+    """
+    is_container = file.type == DIRECTORY
+    name = names[-1] if names else ""
+    fields: dict[str, Any] = {
+        "objectType": CONTAINER if is_container else OBJECT,
+        "objectID": file_ids.encode(file.space_id, file.file_id),
+        "objectName": f"{name}/" if is_container else name,
+        "parentURI": "/".join(("", *names[:-1], "")) if names else "",
+    }
+    if names:
+        fields["parentID"] = _parent_id(file, user_id)
+    fields["capabilitiesURI"] = _ROOT + ("container/" if is_container else "dataobject/")
+    fields["completionStatus"] = file.completion_status or "Complete"
+    if not is_container:
+        fields["mimetype"] = file.mimetype or DEFAULT_MIMETYPE
+    if query.wants("metadata"):
+        fields["metadata"] = metadata.shown(file, user_items, query.metadata)
+    return {name: value for name, value in fields.items() if query.wants(name)}
+
+
+def _parent_id(file: FileRecord, user_id: str) -> str:
+    if file.parent_id:
+        return file_ids.encode(file.space_id, file.parent_id)
+    return file_ids.encode(ROOT_SPACE_ID, file_ids.user_root(user_id).uuid)
