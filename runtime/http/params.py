@@ -59,7 +59,7 @@ def _decode(text: bytes) -> str:
         raise ApiError("malformedData") from None
 
 
-def parse_object(body: bytes) -> dict[str, Any]:
+def parse_object(body: bytes | bytearray) -> dict[str, Any]:
     """A JSON body as an object; an empty body is `{}`. Raises ApiError `malformedData` for all else."""
     if not body or body.isspace():
         return {}
@@ -72,7 +72,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     return parsed
 
 
-def parse_value(body: bytes, key: str) -> Any:
+def parse_value(body: bytes | bytearray, key: str) -> Any:
     """A body taken as it is: any JSON value. Raises ApiError `badValueJSON`, also for an empty body."""
     try:
         return orjson.loads(body)
@@ -91,7 +91,7 @@ class Params:
         self._values = values
 
     @classmethod
-    def parse(cls, query: bytes, body: bytes = b"") -> Params:
+    def parse(cls, query: bytes, body: bytes | bytearray = b"") -> Params:
         """From the raw query string and, where the route takes JSON parameters, the body."""
         values = parse_object(body)
         values.update(parse_query(query))
