@@ -14,12 +14,17 @@ from typing import Generic, TypeVar
 
 import structlog
 
+from runtime import telemetry
 from runtime.errors import DeadlineExceeded, InternalError, Unavailable
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+ITEMS = telemetry.histogram(
+    "batch_items", "Items in one batch.", ["batcher"], (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+)
 
 #: Answers a batch: one result or error for each item, in the same order. Raising fails every item of it.
 Flush = Callable[[list[T]], Awaitable[Sequence[R | BaseException]]]
@@ -56,6 +61,7 @@ class Batcher(Generic[T, R]):
         self._max_waiting = max_waiting
         self._flush_timeout_s = flush_timeout_s
         self._name = name
+        self._items = ITEMS.labels(name)
         # Ordered, and a caller that gives up is taken out in O(1): nobody dead holds a place.
         self._waiting: OrderedDict[asyncio.Future[R], T] = OrderedDict()
         self._batches: set[asyncio.Task[None]] = set()
@@ -132,6 +138,7 @@ class Batcher(Generic[T, R]):
                 if not answer.done():
                     batch.append((answer, item))
             if batch:
+                self._items.observe(len(batch))
                 task = loop.create_task(self._answer(batch))
                 self._batches.add(task)
                 task.add_done_callback(self._batch_ended)

@@ -170,7 +170,11 @@ class Watch:
         """Calls back with the new instances on every change. Returns what ends the subscription."""
         key = object()
         self._listeners[key] = callback
-        return lambda: self._listeners.pop(key, None) and None
+
+        def unsubscribe() -> None:
+            self._listeners.pop(key, None)
+
+        return unsubscribe
 
     async def wait_changed(self) -> tuple[Instance, ...]:
         """The instances after the next change."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import time
 from collections.abc import Awaitable, Callable
 
 import structlog
 
+from runtime import telemetry
 from runtime.errors import IsthmusError
 from runtime.leadership import Leadership
 
@@ -20,6 +22,13 @@ MAX_ROUNDS_IN_A_ROW = 100
 LONGEST_PAUSE_S = 60.0
 #: Longest to wait for a round that is told to stop.
 STOP_WAIT_S = 5.0
+
+ROUNDS = telemetry.histogram(
+    "worker_round_seconds",
+    "Rounds of background work, and how long they took.",
+    ["worker", "outcome"],
+)
+DONE = telemetry.counter("worker_done", "What rounds did, in the worker's own unit.", ["worker"])
 
 
 class Periodic:
@@ -67,6 +76,8 @@ class Periodic:
 
     async def round(self) -> int:
         """One round, bounded in time: how much it did; 0 after a failure, which is logged."""
+        began_s = time.perf_counter()
+        outcome = "failed"
         try:
             async with asyncio.timeout(self._timeout_s):
                 done = await self._run_once()
@@ -80,8 +91,13 @@ class Periodic:
                 exc_info=not isinstance(error, IsthmusError),  # those tell enough by themselves
             )
             return 0
-        self._failures = 0
-        return done
+        else:
+            outcome = "ok"
+            self._failures = 0
+            DONE.labels(self._name).inc(max(0, done))
+            return done
+        finally:
+            ROUNDS.labels(self._name, outcome).observe(time.perf_counter() - began_s)
 
     async def _loop(self) -> None:
         while True:

@@ -41,6 +41,8 @@ INSTANCE_WAIT_S = 3.0
 OPENING_WAIT_S = 0.5
 #: Longest that calls under way keep the stream to an instance that has left Consul.
 RETIRE_WAIT_S = 10.0
+#: Calls that may wait for an instance; one more fails at once.
+MAX_WAITING = 8192
 #: Routing keys whose order of instances is remembered.
 MAX_ROUTES = 10_000
 
@@ -73,6 +75,8 @@ class MuxClient:
         self._changed = asyncio.Event()
         self._unsubscribe: Callable[[], None] | None = None
         self._own: tuple[Identity, bytes] | None = None
+        self._waiting = 0
+        self._stopped = False
 
     async def start(self) -> None:
         """Opens a stream to every instance known, and from now on to every new one."""
@@ -81,6 +85,7 @@ class MuxClient:
 
     async def stop(self) -> None:
         """Closes all streams; calls under way fail with `Unavailable`."""
+        self._stopped = True
         if self._unsubscribe is not None:
             self._unsubscribe()
         for task in self._retiring:
@@ -152,17 +157,22 @@ class MuxClient:
         return None
 
     async def _wait_for_one(self, call: Outgoing, routing_key: str, failed: set[tuple[Link, int]]) -> Link:
-        give_up_s = min(call.deadline_s, time.monotonic() + INSTANCE_WAIT_S)
-        while (link := self._first_ready(routing_key, failed)) is None:
-            left_s = give_up_s - time.monotonic()
-            if left_s <= 0:
-                if time.monotonic() >= call.deadline_s:
+        give_up_s = time.monotonic() + INSTANCE_WAIT_S
+        self._waiting += 1
+        try:
+            while (link := self._first_ready(routing_key, failed)) is None:
+                now_s = time.monotonic()
+                if now_s >= call.deadline_s:
                     raise DeadlineExceeded(method=call.method)
-                raise NoInstance(service=self._watch.service)
-            with contextlib.suppress(TimeoutError):
+                if now_s >= give_up_s or self._stopped or self._waiting > MAX_WAITING:
+                    raise NoInstance(service=self._watch.service)
                 # Looks again by itself, too: an instance stops counting as just opening without any event.
-                await asyncio.wait_for(self._changed.wait(), min(left_s, OPENING_WAIT_S))
-        return link
+                left_s = min(call.deadline_s, give_up_s) - now_s
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._changed.wait(), min(left_s, OPENING_WAIT_S))
+            return link
+        finally:
+            self._waiting -= 1
 
     def _route(self, routing_key: str) -> list[Link]:
         """Healthy instances in the order of the key, then the others: better a doubtful one than none."""

@@ -16,6 +16,7 @@ import grpc.aio
 import structlog
 from isthmus.common.v1 import mux_pb2, mux_pb2_grpc
 
+from runtime import telemetry
 from runtime.discovery import Instance
 from runtime.errors import DeadlineExceeded, Unavailable
 from runtime.rpc.mux_limits import (
@@ -43,6 +44,11 @@ ASK_AFTER_S, ASK_IDLE_AFTER_S = 1.0, 5.0
 MAX_SILENT_LOOKS = 4
 #: Start and end of the growing pause before the stream is opened again.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 3.0
+
+BREAKS = telemetry.counter("mux_breaks", "Streams to instances of a service that broke.", ["service"])
+CALLS_IN_MESSAGE = telemetry.histogram(
+    "mux_message_calls", "Calls in one message to a service.", ["service"], (1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
 
 _OPTIONS = [
     ("grpc.use_local_subchannel_pool", 1),
@@ -122,6 +128,7 @@ class Link:
         self._heard_s = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._made_s = time.monotonic()
+        self._calls_in_message = CALLS_IN_MESSAGE.labels(instance.service)
         self._task = self._loop.create_task(self._keep_open(), name=f"mux-{instance.instance_id}")
 
     @property
@@ -166,20 +173,24 @@ class Link:
 
     async def _keep_open(self) -> None:
         while True:
-            reason = "closed by the peer"
+            cause = "closed by the peer"
             try:
                 await self._one_session()
             except grpc.aio.AioRpcError as error:
-                reason = f"{error.code().name}: {error.details()}"
+                cause = f"{error.code().name}: {error.details()}"
             except asyncio.CancelledError:
                 current = asyncio.current_task()
                 if current is None or current.cancelling():
                     self._broke("")
                     raise
-                reason = "no sign of life"  # the stream was cancelled, not this task
-            except (TimeoutError, asyncio.InvalidStateError) as error:
-                reason = repr(error)
-            self._broke(reason)
+                cause = "no sign of life"  # the stream was cancelled, not this task
+            except TimeoutError:
+                cause = "not opened in time"
+            except Exception as error:
+                # Whatever it was: without this loop the instance would never be reached again.
+                log.exception("mux_failed", instance_id=self.instance.instance_id)
+                cause = repr(error)
+            self._broke(cause)
             await asyncio.sleep(self._pause_s * random.uniform(0.7, 1.3))
             self._pause_s = min(self._pause_s * 2, LONGEST_PAUSE_S)
 
@@ -213,9 +224,10 @@ class Link:
         log.info("mux_opened", instance_id=self.instance.instance_id, address=self.instance.address)
         self._on_change()
 
-    def _broke(self, reason: str) -> None:
-        if self.state is State.READY and reason:
-            log.warning("mux_broke", instance_id=self.instance.instance_id, cause=reason)
+    def _broke(self, cause: str) -> None:
+        if self.state is State.READY and cause:
+            log.warning("mux_broke", instance_id=self.instance.instance_id, cause=cause)
+            BREAKS.labels(self.instance.service).inc()
         self.state = State.BROKEN
         facts = {"instance_id": self.instance.instance_id}
         for answer in list(self._under_way.values()):
@@ -299,6 +311,7 @@ class Link:
             )
         if request.calls:
             self._untaken.append((first, now_s))
+            self._calls_in_message.observe(len(request.calls))
         return request
 
     async def _watch_over(self, stream: Any) -> None:

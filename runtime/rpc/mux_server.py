@@ -42,6 +42,8 @@ log = structlog.get_logger(__name__)
 
 #: Results that wait to be sent, in bytes, before reading pauses.
 MAX_UNSENT_BYTES = 16 * 1024 * 1024
+#: How often a client hears from a server that has paused reading.
+SIGN_OF_LIFE_S = 0.5
 #: Calls a worker answers without waiting before it lets others have the event loop.
 CALLS_IN_A_ROW = 32
 
@@ -111,8 +113,16 @@ class Exchange:
                 await self._context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too many calls in one message")
             self._take(message)
             while self._open_calls >= MAX_OPEN_CALLS or self._unsent_bytes >= MAX_UNSENT_BYTES:
-                self._sent.clear()
-                await self._sent.wait()
+                await self._pause_reading()
+
+    async def _pause_reading(self) -> None:
+        self._sent.clear()
+        try:
+            await asyncio.wait_for(self._sent.wait(), SIGN_OF_LIFE_S)
+        except TimeoutError:
+            # Who asks whether anybody is there is not read now, and must not take us for dead.
+            self._pong_due = True
+            self._result_ready.set()
 
     async def _all_sent(self) -> None:
         while self._open_calls:

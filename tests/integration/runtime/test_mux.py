@@ -32,6 +32,7 @@ from runtime.errors import (
 from runtime.identity import Identity, Kind
 from runtime.rendezvous import owner
 from runtime.request import bind, remaining_s, request_id
+from runtime.rpc import mux_link, mux_server
 from runtime.rpc.mux import MAX_ATTEMPTS, MuxClient, NoInstance
 from runtime.rpc.mux_limits import MAX_CALLS_IN_MESSAGE
 from runtime.rpc.mux_server import Handler, MuxServicer
@@ -179,7 +180,8 @@ async def test_caller_request_id_and_deadline_travel_with_each_call(one: Suite) 
     answer = await one.client.call(
         GET, request, files_pb2.GetFileResponse, routing_key="", timeout_s=20, as_service=True
     )
-    assert answer.file.name.split() == ["gateway", "20"]
+    subject, fresh_id, left_s = answer.file.name.split()
+    assert (subject, len(fresh_id), left_s) == ("gateway", 32, "20")
 
 
 async def test_nobody_calls_without_an_identity(one: Suite) -> None:
@@ -218,6 +220,17 @@ async def test_a_slow_call_holds_up_nobody(one: Suite) -> None:
 async def test_more_calls_than_may_be_open_wait_their_turn(one: Suite) -> None:
     files = await asyncio.gather(*(one.get(f"wait:0.01:{number}") for number in range(3000)))
     assert len({file.file_id for file in files}) == 3000
+
+
+async def test_a_full_instance_is_not_taken_for_a_dead_one(
+    one: Suite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mux_link, "LOOK_INTERVAL_S", 0.05)
+    monkeypatch.setattr(mux_link, "ASK_AFTER_S", 0.1)
+    monkeypatch.setattr(mux_server, "SIGN_OF_LIFE_S", 0.05)
+    files = await asyncio.gather(*(one.get(f"wait:1:{number}") for number in range(1100)))
+    assert len(files) == 1100
+    assert max(one.served[0].asked.values()) == 1, "nothing was asked twice"
 
 
 async def test_a_deadline_ends_the_call_on_both_sides(one: Suite) -> None:
