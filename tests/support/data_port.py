@@ -14,7 +14,8 @@ from runtime.errors import Unauthenticated
 from runtime.http import file_ids
 from runtime.identity import GUEST, Identity, Kind, SpaceRights
 from services.storage_router.api.data_port.assembly import PortSettings, assemble
-from services.storage_router.api.data_port.server import DataPort, Limits
+from services.storage_router.api.data_port.limits import Limits
+from services.storage_router.api.data_port.server import DataPort
 from services.storage_router.domain.catalog import Catalog
 from services.storage_router.domain.storages import Storage, Support
 from services.storage_router.drivers.registry import Drivers

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.errors import InputOutputError, IsthmusError, ReadOnlyStorage
+from runtime.errors import InputOutputError, IsthmusError, ReadOnlyStorage, Unavailable
 from services.storage_router.domain.drivers import Driver, SpaceLeft, StorageUnreachable
 from services.storage_router.domain.storages import (
     DriverMaker,
@@ -53,6 +53,7 @@ class Catalog:
         self._drivers = drivers
         self._storages: dict[str, OpenStorage] = {}
         self._supports: dict[str, Support] = {}
+        self._is_loaded = False
 
     @property
     def storages(self) -> Iterable[OpenStorage]:
@@ -72,6 +73,7 @@ class Catalog:
         """The storage that takes what is written to a space here. SpaceNotSupported."""
         support = self._supports.get(space_id)
         if support is None:
+            self._check_loaded()
             raise SpaceNotSupported(space_id=space_id)
         return self.storage(support.storage_id)
 
@@ -83,8 +85,13 @@ class Catalog:
         """The storage a location names. InputOutputError when it is not configured any more."""
         found = self._storages.get(storage_id)
         if found is None:
+            self._check_loaded()
             raise InputOutputError("the storage is not configured", storage_id=storage_id)
         return found
+
+    def _check_loaded(self) -> None:
+        if not self._is_loaded:
+            raise Unavailable("the storages are not known yet")
 
     async def refresh(self) -> int:
         """Reads the configuration; answers how many storages came or went."""
@@ -97,6 +104,7 @@ class Catalog:
         for storage in storages.values():
             changed += await self._take(storage)
         self._supports = supports
+        self._is_loaded = True
         return changed
 
     async def _take(self, storage: Storage) -> int:

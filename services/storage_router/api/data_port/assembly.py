@@ -11,10 +11,11 @@ from services.storage_router.api.data_port.callers import Authenticator, Callers
 from services.storage_router.api.data_port.cdmi import CdmiFront
 from services.storage_router.api.data_port.content import Service
 from services.storage_router.api.data_port.downloads import Downloads
+from services.storage_router.api.data_port.limits import Limits
 from services.storage_router.api.data_port.rest import RestFront
 from services.storage_router.api.data_port.rest_create import Creation
 from services.storage_router.api.data_port.routes import Routes
-from services.storage_router.api.data_port.server import DataPort, Limits
+from services.storage_router.api.data_port.server import DataPort
 from services.storage_router.api.data_port.tickets import TicketFront
 from services.storage_router.api.data_port.transfer import Transfers
 from services.storage_router.api.data_port.uploading import Uploading

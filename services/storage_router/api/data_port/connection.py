@@ -10,12 +10,10 @@ import asyncio
 import math
 import os
 import time
-from typing import TYPE_CHECKING, cast
+from typing import Protocol, cast
 
 from services.storage_router.api.data_port.head import BadRequest, Head, find_end, parse
-
-if TYPE_CHECKING:
-    from services.storage_router.api.data_port.server import DataPort
+from services.storage_router.api.data_port.limits import Limits
 
 #: Bytes that may wait in the buffer before reading pauses; a small body and a head fit.
 MAX_BUFFERED_BYTES = 320 * 1024
@@ -25,10 +23,29 @@ class ClientGone(Exception):
     """The client closed, broke or stalled the connection; nobody is left to answer."""
 
 
+class Owner(Protocol):
+    """Who listens and keeps the connections."""
+
+    limits: Limits
+    stopping: bool
+
+    def trusts(self, peer_ip: str) -> bool:
+        """Whether a TCP peer is the front door or a service of this provider."""
+        ...
+
+    def connected(self, connection: Connection) -> None:
+        """A client came."""
+        ...
+
+    def disconnected(self, connection: Connection) -> None:
+        """It is gone."""
+        ...
+
+
 class Connection(asyncio.Protocol):
     """The protocol of one connection. All methods run on the event loop."""
 
-    def __init__(self, port: DataPort) -> None:
+    def __init__(self, port: Owner) -> None:
         self._port = port
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None

@@ -8,13 +8,13 @@ import socket
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
 
 from services.storage_router import metrics
 from services.storage_router.api.data_port.connection import Connection
+from services.storage_router.api.data_port.limits import Limits
 from services.storage_router.api.data_port.routes import Routes
 from services.storage_router.api.data_port.transfer import Transfers
 
@@ -22,17 +22,6 @@ log = structlog.get_logger(__name__)
 
 _BACKLOG = 1024
 _LOOK_S = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much, and how long, a client may keep the port busy. Times in seconds."""
-
-    max_connections: int = 4096
-    head_timeout_s: float = 15.0
-    idle_timeout_s: float = 300.0
-    stall_timeout_s: float = 60.0
-    stop_timeout_s: float = 10.0
 
 
 class DataPort:
@@ -50,7 +39,7 @@ class DataPort:
         trusts: Callable[[str], bool] = lambda peer_ip: False,
     ) -> None:
         self.limits = limits
-        self.trusts = trusts
+        self._trusts = trusts
         self.stopping = False
         self.port = port
         self._routes = routes
@@ -95,6 +84,10 @@ class DataPort:
                 await self._watchman
         if self._uds:
             Path(self._uds).unlink(missing_ok=True)
+
+    def trusts(self, peer_ip: str) -> bool:
+        """Whether a TCP peer is the front door or a service of this provider."""
+        return self._trusts(peer_ip)
 
     def connected(self, connection: Connection) -> None:
         """A client came: it is served from here on, or turned away when there are too many."""

@@ -1,0 +1,268 @@
+"""Puts storage_router together."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import grpc.aio
+from isthmus.storage_router.v1 import storages_pb2_grpc
+
+from clients.metadata import MetadataClient
+from clients.zone import ProviderCredentials, TokenAuthenticator
+from clients.zone_client import REPORTED_VERSION, ZoneClient
+from runtime.auth import ClusterKey
+from runtime.clock import SystemClock
+from runtime.config import BadSettings, ProviderFile
+from runtime.discovery import Registrar, Registration, Watch
+from runtime.leadership import Leadership
+from runtime.mongo import MongoThreads, connect
+from runtime.periodic import Periodic
+from runtime.process import Part
+from runtime.rpc.channel import open_channel
+from runtime.rpc.mux import MuxClient
+from runtime.rpc.server import RpcServer
+from services.storage_router.api.data_port.assembly import PortSettings, assemble
+from services.storage_router.api.data_port.limits import Limits
+from services.storage_router.api.data_port.server import DataPort
+from services.storage_router.api.storages import StorageServicer
+from services.storage_router.clients.contents import MetadataContents, MetadataSpaces
+from services.storage_router.clients.files import MetadataNames
+from services.storage_router.clients.removals import MetadataRemovals
+from services.storage_router.clients.zone import ZoneSupports
+from services.storage_router.config import Settings
+from services.storage_router.domain.catalog import Catalog
+from services.storage_router.domain.storages import Storages
+from services.storage_router.drivers.registry import Drivers
+from services.storage_router.store.mongo import MongoStorageStore
+from services.storage_router.workers.catalog_refresher import CatalogRefresher
+from services.storage_router.workers.health_prober import HealthProber
+from services.storage_router.workers.orphan_sweeper import OrphanSweeper
+from services.storage_router.workers.remover import Remover
+
+
+async def build(settings: Settings) -> Sequence[Part]:
+    """The parts in the order of starting. Raises BadSettings."""
+    outside = _Outside.connect(settings)
+    threads = _Threads(settings)
+    store = MongoStorageStore(outside.mongo[settings.mongo_database], outside.mongo_threads)
+    drivers = Drivers(threads.storage)
+    catalog = Catalog(store, drivers)
+    sweeper = OrphanSweeper(
+        catalog,
+        MetadataRemovals(outside.metadata),
+        store,
+        SystemClock(),
+        min_age_s=settings.sweep_min_age_s,
+    )
+    storages = Storages(
+        store,
+        drivers,
+        ZoneSupports(ZoneClient(outside.zone_channel, outside.credentials)),
+        MetadataSpaces(outside.metadata),
+        SystemClock(),
+    )
+    rpc = RpcServer(settings, outside.key)
+    rpc.add(
+        storages_pb2_grpc.add_StorageServiceServicer_to_server,
+        StorageServicer(storages, catalog, drivers, sweeper),
+    )
+    port = _data_port(settings, outside, catalog, threads)
+    return [
+        threads,
+        outside.mongo_threads,
+        *outside.parts,
+        *_workers(settings, outside, catalog, store, sweeper),
+        rpc,
+        port,
+        Registrar(settings.consul_url, lambda: _registrations(settings, rpc, port)),
+    ]
+
+
+class _Threads:
+    """Threads for storages and for large bodies: apart, so neither starves the other."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.storage = ThreadPoolExecutor(settings.storage_threads, "storage")
+        self.bytes = ThreadPoolExecutor(settings.byte_workers, "bytes")
+
+    async def start(self) -> None:
+        """Threads come as they are needed."""
+
+    async def stop(self) -> None:
+        """Does not wait: a call to a dead network storage may never return."""
+        for pool in (self.storage, self.bytes):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """Everybody this service talks to."""
+
+    key: ClusterKey
+    provider: ProviderFile
+    credentials: ProviderCredentials
+    mongo: MongoClient[dict[str, Any]]
+    mongo_threads: MongoThreads
+    metadata_watch: Watch
+    mux: MuxClient
+    metadata: MetadataClient
+    zone_channel: grpc.aio.Channel
+    authenticator: TokenAuthenticator
+
+    @classmethod
+    def connect(cls, settings: Settings) -> _Outside:
+        if settings.provider_file is None:
+            raise BadSettings("ISTHMUS_PROVIDER_FILE is needed")
+        key = ClusterKey.load(settings.cluster_key_file)
+        credentials = ProviderCredentials.load(settings.provider_file)
+        watch = Watch(settings.consul_url, "metadata")
+        mux = MuxClient(watch, key, service=settings.service_name)
+        # The zone knows us by our provider token, which its clients send themselves.
+        zone_channel = open_channel(settings.zone_grpc_target, key=None)
+        return cls(
+            key=key,
+            provider=ProviderFile.load(settings.provider_file),
+            credentials=credentials,
+            mongo=connect(settings.mongo_url),
+            mongo_threads=MongoThreads(),
+            metadata_watch=watch,
+            mux=mux,
+            metadata=MetadataClient(mux),
+            zone_channel=zone_channel,
+            authenticator=TokenAuthenticator(
+                zone_channel,
+                credentials,
+                key,
+                token_cache_s=settings.token_cache_s,
+                zone_away_s=settings.zone_away_s,
+            ),
+        )
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """In the order of starting."""
+        return (self.metadata_watch, self.mux, _Channel(self.zone_channel), self.authenticator)
+
+
+class _Channel:
+    """Closes a gRPC channel on stop; it connects by itself."""
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._channel = channel
+
+    async def start(self) -> None:
+        """Nothing to do."""
+
+    async def stop(self) -> None:
+        await self._channel.close()
+
+
+class _AtOnce:
+    """A worker whose first round comes before what starts after it."""
+
+    def __init__(self, worker: Periodic) -> None:
+        self._worker = worker
+
+    async def start(self) -> None:
+        await self._worker.round()
+        await self._worker.start()
+
+    async def stop(self) -> None:
+        await self._worker.stop()
+
+
+def _workers(
+    settings: Settings,
+    outside: _Outside,
+    catalog: Catalog,
+    store: MongoStorageStore,
+    sweeper: OrphanSweeper,
+) -> list[Part]:
+    refresher = CatalogRefresher(catalog, store.prepare)
+    prober = HealthProber(catalog, instance_id=settings.instance_id, timeout_s=settings.probe_timeout_s)
+    remover = Remover(catalog, MetadataRemovals(outside.metadata))
+    leaders = {
+        duty: Leadership(settings.consul_url, duty, settings.instance_id)
+        for duty in ("storage_remover", "storage_sweeper")
+    }
+    return [
+        _AtOnce(Periodic("catalog_refresher", refresher.run_once, settings.refresh_interval_s)),
+        Periodic("health_prober", prober.run_once, settings.probe_interval_s),
+        *leaders.values(),
+        Periodic(
+            "remover",
+            remover.run_once,
+            settings.removal_interval_s,
+            leadership=leaders["storage_remover"],
+        ),
+        Periodic(
+            "orphan_sweeper",
+            sweeper.run_once,
+            settings.sweep_interval_s,
+            leadership=leaders["storage_sweeper"],
+            timeout_s=3600.0,
+        ),
+    ]
+
+
+def _data_port(settings: Settings, outside: _Outside, catalog: Catalog, threads: _Threads) -> DataPort:
+    return assemble(
+        PortSettings(
+            host=settings.listen_host,
+            port=settings.data_port_port,
+            uds=settings.data_port_uds,
+            provider_id=outside.provider.provider_id,
+            domain=settings.public_domain or outside.provider.domain,
+            inline_bytes=settings.inline_bytes,
+            collect_bytes=settings.collect_bytes,
+            front_doors=settings.front_doors,
+            slow_s=settings.slow_call_ms / 1000,
+            limits=Limits(
+                max_connections=settings.max_connections,
+                idle_timeout_s=settings.idle_timeout_s,
+                stall_timeout_s=settings.stall_timeout_s,
+            ),
+        ),
+        contents=MetadataContents(outside.metadata),
+        names=MetadataNames(outside.metadata),
+        catalog=catalog,
+        authenticator=outside.authenticator,
+        key=outside.key,
+        clock=SystemClock(),
+        pool=threads.bytes,
+    )
+
+
+def _registrations(settings: Settings, rpc: RpcServer, port: DataPort) -> list[Registration]:
+    about = {
+        "version": REPORTED_VERSION,
+        "pid": str(os.getpid()),
+        "host_id": settings.host_id,
+        "started_at_ms": str(SystemClock().now_ms()),
+    }
+    suffix = settings.instance_id.rpartition("-")[2]
+    return [
+        Registration(
+            service=settings.service_name,
+            instance_id=settings.instance_id,
+            host=settings.advertise_host,
+            port=rpc.port,
+            meta={**about, "protocol": "grpc"},
+        ),
+        Registration(
+            service="data_port",
+            instance_id=f"data_port-{suffix}",
+            host=settings.advertise_host,
+            port=port.port,
+            check="http",
+            meta={
+                **about,
+                "protocol": "http",
+                "uds": settings.data_port_uds,
+                "url": settings.data_port_url,
+            },
+        ),
+    ]
