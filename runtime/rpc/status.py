@@ -127,7 +127,8 @@ def _facts(error: IsthmusError) -> dict[str, str]:
     kept: dict[str, str] = {}
     left = MAX_FACTS_CHARS
     for name, value in error.facts.items():
-        left -= len(name) + len(value)
-        if left >= 0:
+        size = len(name) + len(value)
+        if size <= left:
             kept[name] = value
+            left -= size
     return kept
