@@ -18,6 +18,7 @@ from bench.rows import Wrong
 from services.cluster_manager.domain import clusters
 from services.cluster_manager.domain.door import Door, listener
 from services.cluster_manager.domain.routes import route_configuration
+from stack.ports import free_port
 
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 10
@@ -32,13 +33,6 @@ class DoorFiles:
     concurrency: int
     certificate: Path
     key: Path
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

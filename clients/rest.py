@@ -90,11 +90,12 @@ class ProviderClient:
         ca_file: Path | None = None,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        self._http = HttpApi(url, token=token, ca_file=ca_file, transport=transport)
+        #: For requests that have no method here.
+        self.http = HttpApi(url, token=token, ca_file=ca_file, transport=transport)
 
     def close(self) -> None:
         """Closes the connections."""
-        self._http.close()
+        self.http.close()
 
     def __enter__(self) -> ProviderClient:
         return self
@@ -104,18 +105,18 @@ class ProviderClient:
 
     def configuration(self) -> ProviderInfo:
         """Public facts of the provider."""
-        got = json_object(self._http.request("GET", f"{API}/configuration"))
+        got = json_object(self.http.request("GET", f"{API}/configuration"))
         return ProviderInfo(str(got["providerId"]), str(got["name"]), str(got["domain"]), str(got["version"]))
 
     def lookup(self, path: str) -> str:
         """The id of a path. RefusedError with `missing` when there is nothing."""
         return str(
-            json_object(self._http.request("POST", f"{API}/lookup-file-id/{encode_path(path)}"))["fileId"]
+            json_object(self.http.request("POST", f"{API}/lookup-file-id/{encode_path(path)}"))["fileId"]
         )
 
     def stat(self, file_id: str) -> FileInfo:
         """Attributes of one file. Symbolic links are not followed."""
-        answer = self._http.request("GET", f"{API}/data/{file_id}", body={"attributes": list(ATTRIBUTES)})
+        answer = self.http.request("GET", f"{API}/data/{file_id}", body={"attributes": list(ATTRIBUTES)})
         return _file_info(json_object(answer))
 
     def children(self, file_id: str) -> Iterator[FileInfo]:
@@ -125,7 +126,7 @@ class ProviderClient:
             body: dict[str, object] = {"limit": PAGE_SIZE, "attributes": list(ATTRIBUTES)}
             if token:
                 body["token"] = token
-            page = json_object(self._http.request("GET", f"{API}/data/{file_id}/children", body=body))
+            page = json_object(self.http.request("GET", f"{API}/data/{file_id}/children", body=body))
             for entry in page["children"]:
                 yield _file_info(entry)
             token = page.get("nextPageToken")
@@ -135,7 +136,7 @@ class ProviderClient:
     def make_directory(self, parent_id: str, name: str, *, exist_ok: bool = False) -> str:
         """Makes a directory and gives its id. With `exist_ok` a directory of that name is as good."""
         try:
-            answer = self._http.request(
+            answer = self.http.request(
                 "POST",
                 f"{API}/data/{parent_id}/children",
                 params={"name": name, "type": "DIR"},
@@ -152,7 +153,7 @@ class ProviderClient:
 
     def _find_child(self, parent_id: str, name: str) -> FileInfo | None:
         body: dict[str, object] = {"limit": 1, "index": name, "attributes": list(ATTRIBUTES)}
-        page = json_object(self._http.request("GET", f"{API}/data/{parent_id}/children", body=body))
+        page = json_object(self.http.request("GET", f"{API}/data/{parent_id}/children", body=body))
         entries = [_file_info(entry) for entry in page["children"]]
         return entries[0] if entries and entries[0].name == name else None
 
@@ -175,11 +176,11 @@ class ProviderClient:
         headers = {"content-type": mimetype or "application/octet-stream"}
         if size_bytes is not None:
             headers["content-length"] = str(size_bytes)
-        self._http.request("PUT", f"/cdmi/{encode_path(path)}", headers=headers, content=content)
+        self.http.request("PUT", f"/cdmi/{encode_path(path)}", headers=headers, content=content)
 
     def create(self, parent_id: str, name: str) -> str:
         """Makes an empty file and gives its id. RefusedError with errno `eexist` when the name is taken."""
-        answer = self._http.request(
+        answer = self.http.request(
             "POST",
             f"{API}/data/{parent_id}/children",
             params={"name": name},
@@ -187,9 +188,28 @@ class ProviderClient:
         )
         return str(json_object(answer)["fileId"])
 
+    def create_at(self, directory_id: str, path: str, content: Content, *, size_bytes: int) -> str:
+        """Makes a file at a path below a directory, with the directories on the way; gives its id.
+
+        RefusedError with errno `eexist` when there is one already.
+        """
+        answer = self.http.request(
+            "PUT",
+            f"{API}/data/{directory_id}/path/{encode_path(path)}",
+            params={"create_parents": "true"},
+            headers={"content-type": "application/octet-stream", "content-length": str(size_bytes)},
+            content=content,
+        )
+        return str(json_object(answer)["fileId"])
+
+    def read_range(self, file_id: str, offset: int, size_bytes: int) -> bytes:
+        """A part of a file; it is shorter where the file ends."""
+        headers = {"range": f"bytes={offset}-{offset + size_bytes - 1}", "accept-encoding": "identity"}
+        return self.http.request("GET", f"{API}/data/{file_id}/content", headers=headers).content
+
     def write_at(self, file_id: str, offset: int, content: Content, *, size_bytes: int) -> None:
         """Overwrites from `offset` on and leaves the rest as it was."""
-        self._http.request(
+        self.http.request(
             "PUT",
             f"{API}/data/{file_id}/content",
             params={"offset": offset},
@@ -212,26 +232,26 @@ class ProviderClient:
             headers["range"] = f"bytes={offset}-"
             if version and version.tag.startswith('"'):
                 headers["if-range"] = version.tag
-        with self._http.stream("GET", f"{API}/data/{file_id}/content", headers=headers) as answer:
+        with self.http.stream("GET", f"{API}/data/{file_id}/content", headers=headers) as answer:
             yield Download(
                 version=_version(answer),
                 offset=offset if answer.status_code == httpx.codes.PARTIAL_CONTENT else 0,
-                pieces=self._http.pieces(answer, piece_bytes),
+                pieces=self.http.pieces(answer, piece_bytes),
             )
 
     def version(self, file_id: str) -> RemoteVersion:
         """The present version of a file's content, without the content."""
         headers = {"accept-encoding": "identity"}
-        return _version(self._http.request("HEAD", f"{API}/data/{file_id}/content", headers=headers))
+        return _version(self.http.request("HEAD", f"{API}/data/{file_id}/content", headers=headers))
 
     def delete(self, file_id: str) -> None:
         """Removes a file, or a directory with all that is in it."""
-        self._http.request("DELETE", f"{API}/data/{file_id}")
+        self.http.request("DELETE", f"{API}/data/{file_id}")
 
     def move(self, source: str, target: str, *, directory: bool) -> None:
         """Gives a file or directory another path; a file already there is replaced. Ids stay."""
         kind = "container" if directory else "object"
-        self._http.request(
+        self.http.request(
             "PUT",
             f"/cdmi/{encode_path(target)}" + ("/" if directory else ""),
             headers={**CDMI_HEADERS, "content-type": f"application/cdmi-{kind}"},

@@ -54,7 +54,7 @@ def load(env: Mapping[str, str], env_file: Path | None) -> Settings:
     values: dict[str, str] = {}
     path = env_file or DEFAULT_ENV_FILE
     if path.exists():
-        values.update(_parse(path))
+        values.update(read_env_file(path))
     elif env_file is not None:
         raise ClientError(f"there is no file {env_file}")
     values.update({name: value for name, value in env.items() if value})
@@ -86,7 +86,7 @@ def read_secret(path: Path) -> str:
         raise ClientError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _parse(path: Path) -> dict[str, str]:
+def read_env_file(path: Path) -> dict[str, str]:
     """KEY=value lines as a shell reads them, `export` and comments included."""
     found = {}
     try:

@@ -19,7 +19,7 @@ PYTHON_IMAGE = "python:3.11-slim-bookworm"
 SERVERS = {
     "mongo:7": "mongod",
     "hashicorp/consul:1.20": "consul",
-    "envoyproxy/envoy:v1.34-latest": "envoy",
+    "envoyproxy/envoy:v1.40-latest": "envoy",
 }
 CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
 PULL_TIMEOUT_S = 300
