@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Literal
 
 import grpc.aio
 import pytest
@@ -74,6 +75,30 @@ async def test_a_dead_instance_becomes_unhealthy(consul_url: str, service: str) 
     assert not await watch.ready(0.05)
     await registrar.stop()
     await watch.stop()
+
+
+@pytest.mark.parametrize("check", ["http", "tcp"])
+async def test_other_kinds_of_servers_are_checked_too(
+    consul_url: str, service: str, check: Literal["http", "tcp"]
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    registrar = Registrar(consul_url, [Registration(service, f"{service}-1", "127.0.0.1", port, check=check)])
+    watch = Watch(consul_url, service)
+    await watch.start()
+    await registrar.start()
+    await asyncio.sleep(2)
+    assert await watch.ready(0.5), "still healthy after Consul has looked"
+    server.close()
+    await until(lambda: not any(each.healthy for each in watch.instances), 5.0)
+    await registrar.stop()
+    await watch.stop()
+    await server.wait_closed()
 
 
 async def test_what_consul_forgot_is_registered_again(

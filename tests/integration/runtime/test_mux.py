@@ -213,7 +213,7 @@ async def test_a_slow_call_holds_up_nobody(one: Suite) -> None:
     await asyncio.sleep(0.05)
     started_s = time.monotonic()
     await one.get("ok:1")
-    assert time.monotonic() - started_s < 0.2
+    assert time.monotonic() - started_s < 0.4
     await asyncio.gather(*slow)
 
 
@@ -269,7 +269,7 @@ async def test_a_dead_instance_is_left_before_consul_notices(three: Suite) -> No
     started_s = time.monotonic()
     names = [(await three.get(f"ok:{number}")).name for number in range(20)]
     assert three.owner().instance_id not in names
-    assert time.monotonic() - started_s < 0.5
+    assert time.monotonic() - started_s < 2
 
 
 async def test_calls_under_way_move_when_the_stream_breaks(three: Suite) -> None:

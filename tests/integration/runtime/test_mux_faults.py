@@ -93,10 +93,10 @@ async def test_calls_move_on_when_their_instance_is_killed_or_paused(
     programs[struck][0].signal(fault)
     began_s = time.monotonic()
     assert struck not in await asyncio.gather(*under_way)
-    assert time.monotonic() - began_s < (1.5 if fault is signal.SIGKILL else 6)
+    assert time.monotonic() - began_s < (3 if fault is signal.SIGKILL else 8)
     began_s = time.monotonic()
     assert await ask(client) != struck, "avoided from now on"
-    assert time.monotonic() - began_s < 0.3
+    assert time.monotonic() - began_s < 1
     if fault is signal.SIGSTOP:
         programs[struck][0].signal(signal.SIGCONT)
         async with asyncio.timeout(8):

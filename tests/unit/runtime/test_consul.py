@@ -1,0 +1,34 @@
+"""The rules of blocking queries."""
+
+from __future__ import annotations
+
+import pytest
+
+from runtime.consul import next_index
+from runtime.discovery import Registration
+
+
+@pytest.mark.parametrize(
+    ("seen", "answered", "index"), [(0, 7, 7), (7, 7, 7), (7, 9, 9), (9, 7, 0), (7, 0, 0), (0, 0, 0)]
+)
+def test_an_index_that_goes_back_begins_anew(seen: int, answered: int, index: int) -> None:
+    assert next_index(seen, answered) == index
+
+
+@pytest.mark.parametrize(
+    ("check", "expected"),
+    [
+        ("grpc", {"GRPC": "10.0.0.1:80"}),
+        ("http", {"HTTP": "http://10.0.0.1:80/healthz"}),
+        ("tcp", {"TCP": "10.0.0.1:80"}),
+    ],
+)
+def test_each_kind_of_check_asks_the_instance_itself(check: str, expected: dict[str, str]) -> None:
+    registration = Registration("gateway", "gateway-1", "10.0.0.1", 80, check=check)  # type: ignore[arg-type]
+    rest = {
+        "Interval": "1s",
+        "Timeout": "500ms",
+        "DeregisterCriticalServiceAfter": "1m",
+        "Status": "passing",
+    }
+    assert registration.consul_check() == {**expected, **rest}
