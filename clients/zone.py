@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import OrderedDict
+from contextvars import Context
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import NoReturn
@@ -16,15 +17,15 @@ from typing import NoReturn
 import grpc.aio
 import structlog
 from isthmus.zone.v1 import tokens_pb2
-from runtime.auth import ClusterKey, from_proto
-from runtime.leadership import Leadership
-from runtime.periodic import Periodic
 
 from clients.zone_client import ProviderCredentials, UnregisteredOneprovider, ZoneClient
+from runtime.auth import ClusterKey, from_proto
 from runtime.clock import Clock, SystemClock
 from runtime.errors import IsthmusError, PermissionDenied, Unauthenticated, Unavailable, rebuild
 from runtime.identity import GUEST, Identity, Kind
+from runtime.leadership import Leadership
 from runtime.macaroons import deserialize
+from runtime.periodic import Periodic
 
 __all__ = [
     "NoConnectionToOnezone",
@@ -221,8 +222,9 @@ class TokenAuthenticator:
             return entry.asking
         if entry.failure is not None and self._clock.monotonic_s() - entry.failed_at < _RETRY_AFTER_S:
             return None
-        # A task of its own: a caller that gives up does not take the answer from the others.
-        entry.asking = task = asyncio.create_task(self._ask(entry, request))
+        # A task of its own, outside of any request: a caller that gives up, or has little time left, does not
+        # take the answer from the others.
+        entry.asking = task = asyncio.create_task(self._ask(entry, request), context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -6,14 +6,13 @@ a token confined to a few minutes, made from it offline.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import grpc.aio
 from isthmus.zone.v1 import providers_pb2, providers_pb2_grpc, tokens_pb2, tokens_pb2_grpc
 
 from runtime.clock import Clock, SystemClock
+from runtime.config import ProviderFile
 from runtime.errors import IsthmusError, Unauthenticated, Unavailable
 from runtime.macaroons import deserialize, serialize
 
@@ -31,33 +30,33 @@ class UnregisteredOneprovider(Unavailable):
     reason = "UNREGISTERED_ONEPROVIDER"
 
 
-@dataclass(slots=True)
 class ProviderCredentials:
-    """Who this provider is to its zone. Kept in a file only the provider's services can read."""
+    """Who this provider is to its zone, and tokens to prove it."""
 
-    provider_id: str
-    root_token: str = field(repr=False)
-    name: str = ""
-    domain: str = ""
-    zone_domain: str = ""
-    _derived: str = field(default="", init=False, repr=False)
-    _renew_at_s: float = field(default=0.0, init=False, repr=False)
+    def __init__(self, provider: ProviderFile) -> None:
+        self.provider_id = provider.provider_id
+        self.zone_domain = provider.zone_domain
+        self._root_token = provider.root_token
+        self._derived = ""
+        self._renew_at_s = 0.0
 
     @classmethod
     def load(cls, path: Path) -> ProviderCredentials:
-        """From the provider file: a JSON object with the fields' names. Raises OSError and ValueError."""
-        read = json.loads(path.read_text())
-        names = ("provider_id", "root_token", "name", "domain", "zone_domain")
-        missing = [name for name in names[:2] if not isinstance(read.get(name), str)]
-        if missing:
-            raise ValueError(f"{path} lacks {', '.join(missing)}")
-        return cls(**{name: read.get(name, "") for name in names})
+        """From the provider file. Raises BadSettings."""
+        return cls(ProviderFile.load(path))
 
     def call_token(self, now_s: float) -> str:
-        """An access token of this provider that ends soon. Made anew when half its life is over."""
+        """An access token of this provider that ends soon. Made anew when half its life is over.
+
+        Raises UnregisteredOneprovider when what the provider file holds is no token.
+        """
         if now_s >= self._renew_at_s:
-            until = int(now_s) + _CALL_TOKEN_LIFE_S
-            self._derived = serialize(deserialize(self.root_token).confined(f"time < {until}"))
+            until_s = int(now_s) + _CALL_TOKEN_LIFE_S
+            try:
+                root = deserialize(self._root_token.get_secret_value())
+            except Unauthenticated as error:
+                raise UnregisteredOneprovider("the provider file holds no token") from error
+            self._derived = serialize(root.confined(f"time < {until_s}"))
             self._renew_at_s = now_s + _CALL_TOKEN_LIFE_S / 2
         return self._derived
 

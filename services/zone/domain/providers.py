@@ -250,6 +250,11 @@ class Providers:
         provider = await self.current(caller, aspect="spaces")
         return await self._space_store.supported_by(provider.id, after=after, limit=limit)
 
+    async def supported_ids(self, caller: Caller) -> list[str]:
+        """Ids of all of them."""
+        provider = await self.current(caller, aspect="spaces")
+        return [space.id for space in await self._all_supported(provider.id)]
+
     async def supported_of(self, caller: Caller, provider_id: str) -> list[Space]:
         """Spaces any provider supports, for administrators."""
         provider = await self.require(provider_id)

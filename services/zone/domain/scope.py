@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runtime.clock import Clock
 from runtime.identity import DataCaveats, Identity, Kind, SpaceRights
 from services.zone.domain import caveat_forms
 from services.zone.domain.access import SpaceOfObject, allows_space
@@ -46,14 +45,12 @@ class Scopes:
         space_store: SpaceStore,
         providers: ProviderStore,
         space_of_object: SpaceOfObject,
-        clock: Clock,
     ) -> None:
         self._verifier = verifier
         self._spaces = spaces
         self._space_store = space_store
         self._providers = providers
         self._space_of_object = space_of_object
-        self._clock = clock
 
     async def infer(self, token: Token, *, consumer: Subject | None, peer_ip: str | None) -> Scope:
         """The scope of an access token. `consumer` None: used by its own subject."""

@@ -84,6 +84,10 @@ class Users:
         caller.require(caller.is_admin("oz_users_view") or caller.subject == user_subject(user_id))
         return user
 
+    async def check_store(self) -> None:
+        """Raises Unavailable while the store is away."""
+        await self._users.is_set_up()
+
     async def require(self, user_id: str) -> User:
         """The user; raises NotFound."""
         user = await self._users.find(user_id)

@@ -1,0 +1,1 @@
+"""The doors of the zone: REST for users, gRPC for providers."""

@@ -1,0 +1,62 @@
+"""ProviderService: what a provider tells the zone about itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.zone.v1 import providers_pb2, providers_pb2_grpc
+
+from services.zone.api.provider_door import ProviderDoor
+from services.zone.domain.entities import Space
+from services.zone.domain.providers import Providers
+from services.zone.domain.value_errors import BadValueNotInRange
+
+_DEFAULT_PAGE_SIZE = 100
+_MAX_PAGE_SIZE = 1000
+
+
+class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
+    """Decode, ask, encode."""
+
+    def __init__(self, providers: Providers, door: ProviderDoor) -> None:
+        self._providers = providers
+        self._door = door
+
+    async def ReportStatus(
+        self, request: providers_pb2.ReportStatusRequest, context: Any
+    ) -> providers_pb2.ReportStatusResponse:
+        time_ms = await self._providers.report(self._door.current(), request.version)
+        return providers_pb2.ReportStatusResponse(time_ms=time_ms)
+
+    async def SupportSpace(
+        self, request: providers_pb2.SupportSpaceRequest, context: Any
+    ) -> providers_pb2.SupportSpaceResponse:
+        caller = self._door.current()
+        body: dict[str, object] = {
+            "token": request.token,
+            "size": request.size_bytes,
+            "storageId": request.storage_id,
+            "readonly": request.readonly,
+        }
+        space = await self._providers.support(caller, body)
+        return providers_pb2.SupportSpaceResponse(space=_to_proto(space, caller.as_provider()))
+
+    async def ListSupportedSpaces(
+        self, request: providers_pb2.ListSupportedSpacesRequest, context: Any
+    ) -> providers_pb2.ListSupportedSpacesResponse:
+        if request.page_size > _MAX_PAGE_SIZE:
+            raise BadValueNotInRange.of(key="page_size", low=1, high=_MAX_PAGE_SIZE)
+        caller = self._door.current()
+        limit = request.page_size or _DEFAULT_PAGE_SIZE
+        spaces = await self._providers.supported(caller, after=request.page_token, limit=limit)
+        provider_id = caller.as_provider()
+        return providers_pb2.ListSupportedSpacesResponse(
+            spaces=[_to_proto(space, provider_id) for space in spaces],
+            next_page_token=spaces[-1].id if len(spaces) == limit else "",
+        )
+
+
+def _to_proto(space: Space, provider_id: str) -> providers_pb2.SupportedSpace:
+    return providers_pb2.SupportedSpace(
+        space_id=space.id, name=space.name, size_bytes=space.sizes().get(provider_id, 0)
+    )

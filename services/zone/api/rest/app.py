@@ -1,0 +1,88 @@
+"""The application: all routes, with what surrounds each request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from runtime.errors import IsthmusError
+from runtime.http.errors import ApiError
+from services.zone.api.rest.door import Door
+from services.zone.api.rest.http import BASE_PATH, handle_api_error, handle_bug, handle_http_error
+from services.zone.api.rest.providers import current_provider_routes, provider_routes
+from services.zone.api.rest.service import host_routes, service_routes
+from services.zone.api.rest.spaces import space_routes
+from services.zone.api.rest.tokens import check_routes, record_routes
+from services.zone.api.rest.users import current_user_routes, user_routes
+from services.zone.api.services import ZoneInfo, ZoneServices
+
+_MAX_REQUEST_ID_CHARS = 200
+
+
+def build_app(zone: ZoneServices, info: ZoneInfo) -> ASGIApp:
+    """REST of the zone as an ASGI application."""
+    app = FastAPI(
+        title=info.name,
+        version=info.version,
+        openapi_url=f"{BASE_PATH}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    door = Door(zone, info)
+    for make in (
+        check_routes,
+        record_routes,
+        current_user_routes,
+        user_routes,
+        space_routes,
+        current_provider_routes,
+        provider_routes,
+        service_routes,
+    ):
+        app.include_router(make(door), prefix=BASE_PATH)
+    app.include_router(host_routes(door))
+    app.add_exception_handler(IsthmusError, handle_api_error)
+    app.add_exception_handler(ApiError, handle_api_error)
+    app.add_exception_handler(HTTPException, handle_http_error)
+    app.add_exception_handler(Exception, handle_bug)
+    return Surroundings(app)
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Readable, and one of its own for each route: a function may serve two paths, or two subjects."""
+    path = route.path_format.removeprefix(BASE_PATH).strip("/")
+    words = path.replace("{", "").replace("}", "").replace("/", "_")
+    return f"{min(route.methods or ()).lower()}_{words}"
+
+
+class Surroundings:
+    """Around the application: request ids in logs, CORS, tolerated slashes."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        path: str = scope["path"]
+        if len(path) > 1 and path.endswith("/"):
+            scope = {**scope, "path": path.rstrip("/") or "/"}
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1")[:_MAX_REQUEST_ID_CHARS]
+
+        async def send_with_cors(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                fields: list[Any] = [*message.get("headers", ()), (b"access-control-allow-origin", b"*")]
+                message = {**message, "headers": fields}
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            await self._app(scope, receive, send_with_cors)

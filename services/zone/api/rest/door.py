@@ -1,0 +1,37 @@
+"""What every route needs: who asks, what he sent, and where things are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import Request, Response
+
+from services.zone.api.rest.http import BASE_PATH, caller_of, created, json_body
+from services.zone.api.services import ZoneInfo, ZoneServices
+from services.zone.domain.access import Caller
+
+
+class Door:
+    """Handed to the functions that make routes."""
+
+    def __init__(self, zone: ZoneServices, info: ZoneInfo) -> None:
+        self.zone = zone
+        self.info = info
+
+    async def caller(self, request: Request) -> Caller:
+        """Who asks."""
+        return await caller_of(request, self.zone.authenticator)
+
+    async def caller_and_body(self, request: Request) -> tuple[Caller, dict[str, Any]]:
+        """Who asks, then what he sent: bad credentials are told before a bad body."""
+        return await self.caller(request), await json_body(request)
+
+    def created(self, path: str) -> Response:
+        """201 with the place of the new thing; `path` is below the API's base."""
+        return created(f"https://{self.info.domain}{BASE_PATH}{path}")
+
+
+def ids(key: str, values: Iterable[str]) -> dict[str, list[str]]:
+    """A list as REST has them, e.g. `{"spaces": [...]}`."""
+    return {key: list(values)}

@@ -1,0 +1,194 @@
+"""Routes of users, and of the caller as one."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+
+from services.zone.api.rest import schemas
+from services.zone.api.rest.door import Door, ids
+from services.zone.api.rest.http import done, reply
+from services.zone.api.rest.tokens import add_subject_routes
+from services.zone.api.rest.views import provider_view, space_view, user_view
+from services.zone.domain.access import Caller
+from services.zone.domain.identifiers import Subject, user_subject
+
+
+def user_routes(door: Door) -> APIRouter:
+    """Users as administrators handle them."""
+    router = APIRouter(prefix="/users", tags=["users"])
+    users = door.zone.users
+
+    @router.post("", openapi_extra=schemas.CREATE_USER)
+    async def create_user(request: Request) -> Response:
+        """A new user."""
+        user = await users.create(*await door.caller_and_body(request))
+        return door.created(f"/users/{user.id}")
+
+    @router.get("")
+    async def list_users(request: Request) -> Response:
+        """All users."""
+        return reply(ids("users", await users.list_ids(await door.caller(request))))
+
+    @router.get("/{user_id}")
+    async def get_user(request: Request, user_id: str) -> Response:
+        """A user."""
+        return reply(user_view(await users.get(await door.caller(request), user_id)))
+
+    @router.delete("/{user_id}")
+    async def delete_user(request: Request, user_id: str) -> Response:
+        """Removes a user with his memberships and tokens."""
+        await users.delete(await door.caller(request), user_id)
+        return done()
+
+    @router.patch("/{user_id}/basic_auth", openapi_extra=schemas.BASIC_AUTH)
+    async def set_basic_auth(request: Request, user_id: str) -> Response:
+        """Log-in by password."""
+        caller, body = await door.caller_and_body(request)
+        await users.set_basic_auth(caller, user_id, body)
+        return done()
+
+    @router.patch("/{user_id}/access_block", openapi_extra=schemas.BLOCK)
+    async def set_access_block(request: Request, user_id: str) -> Response:
+        """Blocks a user, or lets him in again."""
+        caller, body = await door.caller_and_body(request)
+        await users.set_block(caller, user_id, body)
+        return done()
+
+    @router.get("/{user_id}/privileges")
+    @router.get("/{user_id}/effective_privileges")
+    async def get_admin_privileges(request: Request, user_id: str) -> Response:
+        """Privileges over the zone."""
+        return reply(ids("privileges", await users.admin_privileges(await door.caller(request), user_id)))
+
+    @router.patch("/{user_id}/privileges", openapi_extra=schemas.PRIVILEGE_CHANGE)
+    async def change_admin_privileges(request: Request, user_id: str) -> Response:
+        """Gives and takes privileges over the zone."""
+        caller, body = await door.caller_and_body(request)
+        await users.change_admin_privileges(caller, user_id, body)
+        return done()
+
+    @router.post("/{user_id}/clusters/provider_registration_token")
+    async def create_registration_token(request: Request, user_id: str) -> Response:
+        """An invitation for a provider administered by this user."""
+        caller = await door.caller(request)
+        await users.require(user_id)
+        return reply({"token": await door.zone.tokens.registration_token(caller, user_id)})
+
+    async def subject_of(request: Request, _caller: Caller) -> Subject:
+        return user_subject((await users.require(request.path_params["user_id"])).id)
+
+    add_subject_routes(router, door, "/{user_id}", subject_of)
+    return router
+
+
+def current_user_routes(door: Door) -> APIRouter:
+    """The caller, as a user."""
+    router = APIRouter(prefix="/user", tags=["current user"])
+    users = door.zone.users
+
+    @router.get("")
+    async def get_current_user(request: Request) -> Response:
+        """The caller."""
+        return reply(user_view(users.current(await door.caller(request))))
+
+    @router.patch("", openapi_extra=schemas.PATCH_USER)
+    async def update_current_user(request: Request) -> Response:
+        """The caller's names."""
+        await users.rename(*await door.caller_and_body(request))
+        return done()
+
+    @router.delete("")
+    async def delete_current_user(request: Request) -> Response:
+        """Removes the caller."""
+        await users.delete_current(await door.caller(request))
+        return done()
+
+    @router.patch("/password", openapi_extra=schemas.PASSWORD)
+    async def change_password(request: Request) -> Response:
+        """The caller's password."""
+        await users.change_password(*await door.caller_and_body(request))
+        return done()
+
+    @router.get("/privileges")
+    @router.get("/effective_privileges")
+    async def get_own_privileges(request: Request) -> Response:
+        """The caller's privileges over the zone."""
+        user = users.current(await door.caller(request), "get", "privileges")
+        return reply(ids("privileges", sorted(user.privileges)))
+
+    @router.post("/clusters/provider_registration_token")
+    async def create_own_registration_token(request: Request) -> Response:
+        """An invitation for a provider administered by the caller."""
+        caller = await door.caller(request)
+        text = await door.zone.tokens.registration_token(caller, caller.as_user().id)
+        return reply({"token": text})
+
+    async def subject_of(_request: Request, caller: Caller) -> Subject:
+        return user_subject(caller.as_user().id)
+
+    add_subject_routes(router, door, "", subject_of)
+    _add_space_routes(router, door)
+    _add_provider_routes(router, door)
+    return router
+
+
+def _add_space_routes(router: APIRouter, door: Door) -> None:
+    spaces = door.zone.spaces
+
+    @router.get("/spaces")
+    async def list_own_spaces(request: Request) -> Response:
+        """Spaces the caller is a direct member of."""
+        found = await spaces.list_own(await door.caller(request), "spaces")
+        return reply(ids("spaces", (space.id for space in found)))
+
+    @router.get("/effective_spaces")
+    async def list_effective_spaces(request: Request) -> Response:
+        """All spaces of the caller."""
+        found = await spaces.list_own(await door.caller(request), "eff_spaces")
+        return reply(ids("spaces", (space.id for space in found)))
+
+    @router.post("/spaces", openapi_extra=schemas.CREATE_SPACE)
+    async def create_own_space(request: Request) -> Response:
+        """A space owned by the caller."""
+        caller, body = await door.caller_and_body(request)
+        space = await spaces.create(caller, body, as_member=True)
+        return door.created(f"/user/spaces/{space.id}")
+
+    @router.post("/spaces/join", openapi_extra=schemas.ONE_TOKEN)
+    async def join_space(request: Request) -> Response:
+        """Joins by an invitation."""
+        space_id = await door.zone.members.join(*await door.caller_and_body(request))
+        return door.created(f"/user/spaces/{space_id}")
+
+    @router.get("/spaces/{space_id}")
+    @router.get("/effective_spaces/{space_id}")
+    async def get_own_space(request: Request, space_id: str) -> Response:
+        """A space of the caller."""
+        return reply(space_view(await spaces.get_own(await door.caller(request), space_id)))
+
+    @router.delete("/spaces/{space_id}")
+    async def leave_space(request: Request, space_id: str) -> Response:
+        """Ends the caller's membership."""
+        await spaces.leave(await door.caller(request), space_id)
+        return done()
+
+
+def _add_provider_routes(router: APIRouter, door: Door) -> None:
+    providers = door.zone.providers
+
+    @router.get("/effective_providers")
+    async def list_effective_providers(request: Request) -> Response:
+        """Providers that support spaces of the caller."""
+        return reply(ids("providers", await providers.list_effective(await door.caller(request))))
+
+    @router.get("/effective_providers/{provider_id}")
+    async def get_effective_provider(request: Request, provider_id: str) -> Response:
+        """One of those."""
+        provider = await providers.get_effective(await door.caller(request), provider_id)
+        return reply(provider_view(provider, online=providers.is_online(provider)))
+
+    @router.get("/effective_providers/{provider_id}/spaces")
+    async def list_spaces_at_provider(request: Request, provider_id: str) -> Response:
+        """Spaces of the caller that it supports."""
+        found = await providers.effective_spaces_at(await door.caller(request), provider_id)
+        return reply(ids("spaces", (space.id for space in found)))

@@ -1,0 +1,129 @@
+"""The zone's things as JSON in REST replies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from services.zone.domain import caveat_forms
+from services.zone.domain.entities import NamedToken, Provider, Space, User
+from services.zone.domain.identifiers import TokenKind
+from services.zone.domain.privileges import SPACE_MEMBER, names_of
+from services.zone.domain.scope import Scope
+
+
+def user_view(user: User) -> dict[str, Any]:
+    """As the user himself and administrators see him; the last keys are old names of the same."""
+    return {
+        "userId": user.id,
+        "fullName": user.full_name,
+        "username": user.username,
+        "emails": list(user.emails),
+        "basicAuthEnabled": user.basic_auth_enabled,
+        "blocked": user.blocked,
+        "linkedAccounts": [],
+        "creationTime": user.created_at_ms // 1000,
+        "name": user.full_name,
+        "login": user.username,
+        "alias": user.username,
+        "emailList": list(user.emails),
+    }
+
+
+def shared_user_view(user: User) -> dict[str, Any]:
+    """As members of a shared space see him."""
+    return {
+        "userId": user.id,
+        "fullName": user.full_name,
+        "username": user.username,
+        "creationTime": user.created_at_ms // 1000,
+        "name": user.full_name,
+        "login": user.username,
+        "alias": user.username,
+    }
+
+
+def space_view(space: Space) -> dict[str, Any]:
+    """A space. Nobody counts directory sizes here, so all supports say so."""
+    sizes = space.sizes()
+    parameters = {
+        "accountingEnabled": False,
+        "dirStatsServiceEnabled": False,
+        "dirStatsServiceStatus": "disabled",
+    }
+    return {
+        "spaceId": space.id,
+        "name": space.name,
+        "description": space.description,
+        "organizationName": space.organization_name,
+        "tags": list(space.tags),
+        "advertisedInMarketplace": space.advertised,
+        "marketplaceContactEmail": space.contact_email,
+        "providers": sizes,
+        "supportParametersRegistry": dict.fromkeys(sizes, parameters),
+        "creator": space.creator.to_json(),
+        "creationTime": space.created_at_ms // 1000,
+    }
+
+
+def provider_view(provider: Provider, *, online: bool) -> dict[str, Any]:
+    """A provider."""
+    return {
+        "providerId": provider.id,
+        "clusterId": provider.id,
+        "name": provider.name,
+        "domain": provider.domain,
+        "latitude": provider.latitude,
+        "longitude": provider.longitude,
+        "online": online,
+        "creationTime": provider.created_at_ms // 1000,
+    }
+
+
+def token_view(token: NamedToken, text: str) -> dict[str, Any]:
+    """The record of a named token with the token itself."""
+    metadata: dict[str, Any] = {"creationTime": token.created_at_ms // 1000, "custom": dict(token.custom)}
+    if token.type.kind is TokenKind.INVITE:
+        mask = SPACE_MEMBER if token.privileges is None else token.privileges
+        metadata["usageLimit"] = "infinity" if token.usage_limit is None else token.usage_limit
+        metadata["usageCount"] = token.usage_count
+        metadata["privileges"] = names_of(mask)
+    return {
+        "id": token.id,
+        "name": token.name,
+        "subject": token.subject.to_json(),
+        "type": token.type.to_json(),
+        "caveats": [caveat.to_json() for caveat in caveat_forms.parse_all(token.caveats)],
+        "metadata": metadata,
+        "revoked": token.revoked,
+        "token": text,
+    }
+
+
+def scope_view(scope: Scope, online: dict[str, bool]) -> dict[str, Any]:
+    """What file clients read to find their way. `online`: by provider id."""
+    if scope.spaces is None:
+        return {"validUntil": scope.valid_until_s, "dataAccessScope": None}
+    providers = {
+        provider.id: {
+            "name": provider.name,
+            "domain": provider.domain,
+            "version": provider.version or "0",
+            "online": online[provider.id],
+        }
+        for provider in scope.providers
+    }
+    spaces = {
+        space.id: {
+            "name": space.name,
+            "supports": {
+                provider_id: {"readonly": space.readonly_at(provider_id)}
+                for provider_id in space.sizes()
+                if provider_id in providers
+            },
+        }
+        for space in scope.spaces
+    }
+    return {
+        "validUntil": scope.valid_until_s,
+        "dataAccessScope": {"readonly": scope.readonly, "spaces": spaces, "providers": providers},
+    }

@@ -1,0 +1,40 @@
+"""What the doors lead to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runtime.clock import Clock
+from services.zone.domain.authentication import Authenticator
+from services.zone.domain.members import Members
+from services.zone.domain.providers import Providers
+from services.zone.domain.scope import Scopes
+from services.zone.domain.spaces import Spaces
+from services.zone.domain.token_checks import TokenChecks
+from services.zone.domain.tokens import Tokens
+from services.zone.domain.users import Users
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneServices:
+    """The rules of the zone, put together."""
+
+    authenticator: Authenticator
+    checks: TokenChecks
+    tokens: Tokens
+    users: Users
+    spaces: Spaces
+    members: Members
+    providers: Providers
+    scopes: Scopes
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneInfo:
+    """What the zone says about itself. `domain`: host, and port if it is not 443."""
+
+    name: str
+    domain: str
+    version: str
+    build: str

@@ -1,0 +1,1 @@
+"""What the zone keeps: MongoDB, and its twin in memory for tests and trials."""

@@ -1,0 +1,301 @@
+"""The zone's stores in memory: for trials and tests, under the same contract as MongoDB.
+
+Nothing here waits between looking and changing, so every method is one step for all other tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from typing import Any
+
+from services.zone.domain.entities import (
+    Membership,
+    NamedToken,
+    Provider,
+    Space,
+    Support,
+    TemporarySecret,
+    User,
+)
+from services.zone.domain.identifiers import Subject
+from services.zone.domain.stores import Taken
+
+
+class MemoryUserStore:
+    """Answers UserStore."""
+
+    def __init__(self) -> None:
+        self._users: dict[str, User] = {}
+        self._hashes: dict[str, str] = {}
+        self._first_admin = ""
+
+    async def create(self, user: User, password_hash: str | None) -> None:
+        self._check_free(user.username, "")
+        self._users[user.id] = user
+        if password_hash is not None:
+            self._hashes[user.id] = password_hash
+
+    def _check_free(self, username: str | None, user_id: str) -> None:
+        taken = (user for user in self._users.values() if user.username == username and user.id != user_id)
+        if username is not None and any(taken):
+            raise Taken("username")
+
+    async def find(self, user_id: str) -> User | None:
+        return self._users.get(user_id)
+
+    async def find_by_username(self, username: str) -> User | None:
+        return next((user for user in self._users.values() if user.username == username), None)
+
+    async def list_ids(self) -> list[str]:
+        users = sorted(self._users.values(), key=lambda user: (user.created_at_ms, user.id))
+        return [user.id for user in users]
+
+    async def update(self, user_id: str, changes: Mapping[str, Any]) -> bool:
+        if user_id not in self._users:
+            return False
+        self._check_free(changes.get("username"), user_id)
+        self._users[user_id] = replace(self._users[user_id], **changes)
+        return True
+
+    async def change_privileges(
+        self, user_id: str, *, grant: Collection[str], revoke: Collection[str]
+    ) -> bool:
+        user = self._users.get(user_id)
+        if user is None:
+            return False
+        self._users[user_id] = replace(user, privileges=user.privileges - set(revoke) | set(grant))
+        return True
+
+    async def delete(self, user_id: str) -> bool:
+        self._hashes.pop(user_id, None)
+        return self._users.pop(user_id, None) is not None
+
+    async def password_hash(self, user_id: str) -> str | None:
+        return self._hashes.get(user_id)
+
+    async def set_password_hash(self, user_id: str, password_hash: str) -> None:
+        self._hashes[user_id] = password_hash
+
+    async def is_set_up(self) -> bool:
+        return bool(self._first_admin)
+
+    async def mark_set_up(self, user_id: str) -> None:
+        self._first_admin = self._first_admin or user_id
+
+
+class MemoryTokenStore:
+    """Answers TokenStore."""
+
+    def __init__(self) -> None:
+        self._tokens: dict[str, tuple[NamedToken, str]] = {}
+        self._temporary: dict[Subject, TemporarySecret] = {}
+
+    async def create(self, token: NamedToken, secret: str) -> None:
+        if await self.find_by_name(token.subject, token.name) is not None:
+            raise Taken("name")
+        self._tokens[token.id] = (token, secret)
+
+    async def find(self, token_id: str) -> tuple[NamedToken, str] | None:
+        return self._tokens.get(token_id)
+
+    async def find_by_name(self, subject: Subject, name: str) -> NamedToken | None:
+        records = (token for token, _ in self._tokens.values())
+        return next((token for token in records if (token.subject, token.name) == (subject, name)), None)
+
+    async def list_ids(self, subject: Subject | None) -> list[str]:
+        records = [token for token, _ in self._tokens.values() if subject in (None, token.subject)]
+        records.sort(key=lambda token: (token.subject.code, token.name))
+        return [token.id for token in records]
+
+    async def update(self, token_id: str, changes: Mapping[str, Any]) -> bool:
+        if token_id not in self._tokens:
+            return False
+        token, secret = self._tokens[token_id]
+        if "name" in changes:
+            other = await self.find_by_name(token.subject, changes["name"])
+            if other is not None and other.id != token_id:
+                raise Taken("name")
+        self._tokens[token_id] = (replace(token, **changes), secret)
+        return True
+
+    async def count_use(self, token_id: str) -> bool:
+        if token_id not in self._tokens:
+            return False
+        token, secret = self._tokens[token_id]
+        if token.usage_limit is not None and token.usage_count >= token.usage_limit:
+            return False
+        self._tokens[token_id] = (replace(token, usage_count=token.usage_count + 1), secret)
+        return True
+
+    async def uncount_use(self, token_id: str) -> None:
+        token, secret = self._tokens.get(token_id, (None, ""))
+        if token is not None and token.usage_count > 0:
+            self._tokens[token_id] = (replace(token, usage_count=token.usage_count - 1), secret)
+
+    async def delete(self, token_id: str) -> bool:
+        return self._tokens.pop(token_id, None) is not None
+
+    async def delete_all(self, subject: Subject) -> None:
+        for token_id in await self.list_ids(subject):
+            del self._tokens[token_id]
+
+    async def temporary_secret(self, subject: Subject, fresh: str) -> TemporarySecret:
+        return self._temporary.setdefault(subject, TemporarySecret(1, fresh))
+
+    async def find_temporary_secret(self, subject: Subject) -> TemporarySecret | None:
+        return self._temporary.get(subject)
+
+    async def renew_temporary_secret(self, subject: Subject, fresh: str) -> int:
+        last = self._temporary.get(subject)
+        renewed = TemporarySecret(last.generation + 1 if last else 1, fresh)
+        self._temporary[subject] = renewed
+        return renewed.generation
+
+
+class MemorySpaceStore:
+    """Answers SpaceStore."""
+
+    def __init__(self) -> None:
+        self._spaces: dict[str, Space] = {}
+        self._members: dict[tuple[str, str], Membership] = {}
+
+    async def create(self, space: Space, member: Membership | None) -> None:
+        if space.id in self._spaces:
+            raise Taken("id")
+        self._spaces[space.id] = space
+        if member is not None:
+            self._members[space.id, member.user_id] = member
+
+    async def find(self, space_id: str) -> Space | None:
+        return self._spaces.get(space_id)
+
+    async def find_many(self, space_ids: Collection[str]) -> list[Space]:
+        return [self._spaces[space_id] for space_id in set(space_ids) if space_id in self._spaces]
+
+    async def list_ids(self) -> list[str]:
+        return sorted(self._spaces)
+
+    async def update(self, space_id: str, changes: Mapping[str, Any]) -> bool:
+        if space_id not in self._spaces:
+            return False
+        self._spaces[space_id] = replace(self._spaces[space_id], **changes)
+        return True
+
+    async def delete(self, space_id: str) -> bool:
+        for member in await self.members(space_id):
+            del self._members[space_id, member.user_id]
+        return self._spaces.pop(space_id, None) is not None
+
+    async def add_member(self, member: Membership) -> bool:
+        key = (member.space_id, member.user_id)
+        return self._members.setdefault(key, member) is member
+
+    async def find_member(self, space_id: str, user_id: str) -> Membership | None:
+        return self._members.get((space_id, user_id))
+
+    async def members(self, space_id: str) -> list[Membership]:
+        return self._sorted(member for member in self._members.values() if member.space_id == space_id)
+
+    async def memberships(self, user_id: str) -> list[Membership]:
+        return self._sorted(member for member in self._members.values() if member.user_id == user_id)
+
+    @staticmethod
+    def _sorted(members: Any) -> list[Membership]:
+        return sorted(members, key=lambda each: (each.joined_at_ms, each.user_id))
+
+    async def change_privileges(self, space_id: str, user_id: str, *, grant: int, revoke: int) -> bool:
+        member = self._members.get((space_id, user_id))
+        if member is None:
+            return False
+        changed = replace(member, privileges=member.privileges & ~revoke | grant)
+        self._members[space_id, user_id] = changed
+        return True
+
+    async def remove_member(self, space_id: str, user_id: str) -> bool:
+        return self._members.pop((space_id, user_id), None) is not None
+
+    async def add_owner(self, space_id: str, user_id: str) -> bool:
+        space = self._spaces.get(space_id)
+        if space is None:
+            return False
+        owners = space.owners if user_id in space.owners else (*space.owners, user_id)
+        self._spaces[space_id] = replace(space, owners=owners)
+        return True
+
+    async def remove_owner(self, space_id: str, user_id: str, *, keep_one: bool) -> bool:
+        space = self._spaces.get(space_id)
+        if space is None or user_id not in space.owners or (keep_one and len(space.owners) == 1):
+            return False
+        left = tuple(owner for owner in space.owners if owner != user_id)
+        self._spaces[space_id] = replace(space, owners=left)
+        return True
+
+    async def add_support(self, space_id: str, support: Support) -> bool:
+        space = self._spaces.get(space_id)
+        same = (support.provider_id, support.storage_id)
+        if space is None or any((each.provider_id, each.storage_id) == same for each in space.supports):
+            return False
+        self._spaces[space_id] = replace(space, supports=(*space.supports, support))
+        return True
+
+    async def resize_support(self, space_id: str, provider_id: str, size_bytes: int) -> bool:
+        space = self._spaces.get(space_id)
+        supports = list(space.supports) if space else []
+        for position, support in enumerate(supports):
+            if space is not None and support.provider_id == provider_id:
+                supports[position] = replace(support, size_bytes=size_bytes)
+                self._spaces[space_id] = replace(space, supports=tuple(supports))
+                return True
+        return False
+
+    async def remove_support(self, space_id: str, provider_id: str) -> bool:
+        space = self._spaces.get(space_id)
+        if space is None or provider_id not in space.sizes():
+            return False
+        left = tuple(each for each in space.supports if each.provider_id != provider_id)
+        self._spaces[space_id] = replace(space, supports=left)
+        return True
+
+    async def supported_by(self, provider_id: str, *, after: str, limit: int) -> list[Space]:
+        ids = sorted(space_id for space_id in self._spaces if space_id > after)
+        supported = [self._spaces[each] for each in ids if provider_id in self._spaces[each].sizes()]
+        return supported[:limit]
+
+    async def providers_of(self, space_ids: Collection[str]) -> set[str]:
+        return {provider_id for space in await self.find_many(space_ids) for provider_id in space.sizes()}
+
+
+class MemoryProviderStore:
+    """Answers ProviderStore."""
+
+    def __init__(self) -> None:
+        self._providers: dict[str, Provider] = {}
+
+    async def create(self, provider: Provider) -> None:
+        self._check_free(provider.domain, provider.id)
+        self._providers[provider.id] = provider
+
+    def _check_free(self, domain: str, provider_id: str) -> None:
+        if any(each.domain == domain and each.id != provider_id for each in self._providers.values()):
+            raise Taken("domain")
+
+    async def find(self, provider_id: str) -> Provider | None:
+        return self._providers.get(provider_id)
+
+    async def find_many(self, provider_ids: Collection[str]) -> list[Provider]:
+        return [self._providers[each] for each in set(provider_ids) if each in self._providers]
+
+    async def list_ids(self) -> list[str]:
+        return sorted(self._providers)
+
+    async def update(self, provider_id: str, changes: Mapping[str, Any]) -> bool:
+        if provider_id not in self._providers:
+            return False
+        if "domain" in changes:
+            self._check_free(changes["domain"], provider_id)
+        self._providers[provider_id] = replace(self._providers[provider_id], **changes)
+        return True
+
+    async def delete(self, provider_id: str) -> bool:
+        return self._providers.pop(provider_id, None) is not None

@@ -1,0 +1,38 @@
+"""The zone's four stores over one MongoDB database."""
+
+from __future__ import annotations
+
+from pymongo import MongoClient
+
+from runtime.mongo import Document, MongoThreads
+from services.zone.store.mongo_providers import MongoProviderStore, create_provider_indexes
+from services.zone.store.mongo_spaces import MongoSpaceStore, create_space_indexes
+from services.zone.store.mongo_tokens import MongoTokenStore, create_token_indexes
+from services.zone.store.mongo_users import MongoUserStore, create_user_indexes
+
+
+class MongoStores:
+    """All that the zone keeps. `create_indexes` must have run once before anything is written."""
+
+    def __init__(self, client: MongoClient[Document], database: str, threads: MongoThreads) -> None:
+        self._client = client
+        self._database = client[database]
+        self._threads = threads
+        self.users = MongoUserStore(self._database, threads)
+        self.tokens = MongoTokenStore(self._database, threads)
+        self.spaces = MongoSpaceStore(self._database, threads)
+        self.providers = MongoProviderStore(self._database, threads)
+
+    async def create_indexes(self) -> None:
+        """Harmless when they are there."""
+        await self._threads.write(self._create_indexes)
+
+    def _create_indexes(self) -> None:
+        create_user_indexes(self._database)
+        create_token_indexes(self._database)
+        create_space_indexes(self._database)
+        create_provider_indexes(self._database)
+
+    def close(self) -> None:
+        """Ends the connections."""
+        self._client.close()

@@ -1,0 +1,226 @@
+"""Spaces in MongoDB. Owners and supports lie in the space's document, so each change of them is one update.
+
+spaces       _id, name, ..., owners [user id], supports [{provider_id, storage_id, size_bytes, readonly}]
+memberships  _id "<space>:<user>", space_id, user_id, privileges (mask)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from bson.int64 import Int64
+from pymongo.client_session import ClientSession
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from runtime.mongo import MongoThreads
+from services.zone.domain.entities import Membership, Space, Support
+from services.zone.domain.identifiers import Subject
+from services.zone.domain.stores import Taken
+
+Document = dict[str, Any]
+
+
+def create_space_indexes(database: Database[Document]) -> None:
+    """Once at start; harmless when they are there."""
+    database.spaces.create_index([("supports.provider_id", 1), ("_id", 1)])
+    database.memberships.create_index("user_id")
+    database.memberships.create_index("space_id")
+
+
+class MongoSpaceStore:
+    """Answers SpaceStore."""
+
+    def __init__(self, database: Database[Document], threads: MongoThreads) -> None:
+        self._spaces = database.spaces
+        self._members = database.memberships
+        self._threads = threads
+
+    async def create(self, space: Space, member: Membership | None) -> None:
+        def work() -> None:
+            # A rare call, and neither document may be seen without the other: a membership of a space that
+            # turns out to be somebody else's would open it for a moment.
+            with self._spaces.database.client.start_session() as session:
+                session.with_transaction(insert)
+
+        def insert(session: ClientSession) -> None:
+            try:
+                self._spaces.insert_one(_to_document(space), session=session)
+            except DuplicateKeyError:
+                raise Taken("id") from None
+            if member is not None:
+                self._members.insert_one(_member_to_document(member), session=session)
+
+        await self._threads.write(work)
+
+    async def find(self, space_id: str) -> Space | None:
+        found = await self._threads.read(lambda: self._spaces.find_one({"_id": space_id}))
+        return _from_document(found) if found else None
+
+    async def find_many(self, space_ids: Collection[str]) -> list[Space]:
+        if not space_ids:
+            return []
+        query = {"_id": {"$in": list(space_ids)}}
+        found = await self._threads.read(lambda: list(self._spaces.find(query)))
+        return [_from_document(document) for document in found]
+
+    async def list_ids(self) -> list[str]:
+        found = await self._threads.read(lambda: list(self._spaces.find({}, {"_id": 1}).sort("_id", 1)))
+        return [str(document["_id"]) for document in found]
+
+    async def update(self, space_id: str, changes: Mapping[str, Any]) -> bool:
+        fields = {name: list(value) if isinstance(value, tuple) else value for name, value in changes.items()}
+        done = await self._threads.write(lambda: self._spaces.update_one({"_id": space_id}, {"$set": fields}))
+        return done.matched_count == 1
+
+    async def delete(self, space_id: str) -> bool:
+        def work() -> bool:
+            deleted = self._spaces.delete_one({"_id": space_id}).deleted_count == 1
+            self._members.delete_many({"space_id": space_id})
+            return deleted
+
+        return await self._threads.write(work)
+
+    async def add_member(self, member: Membership) -> bool:
+        def work() -> bool:
+            try:
+                self._members.insert_one(_member_to_document(member))
+            except DuplicateKeyError:
+                return False
+            return True
+
+        return await self._threads.write(work)
+
+    async def find_member(self, space_id: str, user_id: str) -> Membership | None:
+        query = {"_id": _member_id(space_id, user_id)}
+        found = await self._threads.read(lambda: self._members.find_one(query))
+        return _member_from_document(found) if found else None
+
+    async def members(self, space_id: str) -> list[Membership]:
+        return await self._find_members({"space_id": space_id})
+
+    async def memberships(self, user_id: str) -> list[Membership]:
+        return await self._find_members({"user_id": user_id})
+
+    async def _find_members(self, query: Document) -> list[Membership]:
+        found = await self._threads.read(lambda: list(self._members.find(query)))
+        return sorted(map(_member_from_document, found), key=lambda each: (each.joined_at_ms, each.user_id))
+
+    async def change_privileges(self, space_id: str, user_id: str, *, grant: int, revoke: int) -> bool:
+        change = {"$bit": {"privileges": {"and": Int64(~revoke), "or": Int64(grant)}}}
+        query = {"_id": _member_id(space_id, user_id)}
+        done = await self._threads.write(lambda: self._members.update_one(query, change))
+        return done.matched_count == 1
+
+    async def remove_member(self, space_id: str, user_id: str) -> bool:
+        query = {"_id": _member_id(space_id, user_id)}
+        done = await self._threads.write(lambda: self._members.delete_one(query))
+        return done.deleted_count == 1
+
+    async def add_owner(self, space_id: str, user_id: str) -> bool:
+        change = {"$addToSet": {"owners": user_id}}
+        done = await self._threads.write(lambda: self._spaces.update_one({"_id": space_id}, change))
+        return done.matched_count == 1
+
+    async def remove_owner(self, space_id: str, user_id: str, *, keep_one: bool) -> bool:
+        query: Document = {"_id": space_id, "owners": user_id}
+        if keep_one:
+            query["owners.1"] = {"$exists": True}
+        change = {"$pull": {"owners": user_id}}
+        done = await self._threads.write(lambda: self._spaces.update_one(query, change))
+        return done.matched_count == 1
+
+    async def add_support(self, space_id: str, support: Support) -> bool:
+        same = {"provider_id": support.provider_id, "storage_id": support.storage_id}
+        query = {"_id": space_id, "supports": {"$not": {"$elemMatch": same}}}
+        change = {"$push": {"supports": _support_to_document(support)}}
+        done = await self._threads.write(lambda: self._spaces.update_one(query, change))
+        return done.matched_count == 1
+
+    async def resize_support(self, space_id: str, provider_id: str, size_bytes: int) -> bool:
+        query = {"_id": space_id, "supports.provider_id": provider_id}
+        change = {"$set": {"supports.$.size_bytes": Int64(size_bytes)}}
+        done = await self._threads.write(lambda: self._spaces.update_one(query, change))
+        return done.matched_count == 1
+
+    async def remove_support(self, space_id: str, provider_id: str) -> bool:
+        query = {"_id": space_id, "supports.provider_id": provider_id}
+        change = {"$pull": {"supports": {"provider_id": provider_id}}}
+        done = await self._threads.write(lambda: self._spaces.update_one(query, change))
+        return done.matched_count == 1
+
+    async def supported_by(self, provider_id: str, *, after: str, limit: int) -> list[Space]:
+        query = {"supports.provider_id": provider_id, "_id": {"$gt": after}}
+        found = await self._threads.read(lambda: list(self._spaces.find(query).sort("_id", 1).limit(limit)))
+        return [_from_document(document) for document in found]
+
+    async def providers_of(self, space_ids: Collection[str]) -> set[str]:
+        if not space_ids:
+            return set()
+        query = {"_id": {"$in": list(space_ids)}}
+        return set(await self._threads.read(lambda: self._spaces.distinct("supports.provider_id", query)))
+
+
+def _member_id(space_id: str, user_id: str) -> str:
+    return f"{space_id}:{user_id}"
+
+
+def _member_to_document(member: Membership) -> Document:
+    return {
+        "_id": _member_id(member.space_id, member.user_id),
+        "space_id": member.space_id,
+        "user_id": member.user_id,
+        "privileges": Int64(member.privileges),
+        "joined_at_ms": member.joined_at_ms,
+    }
+
+
+def _member_from_document(document: Document) -> Membership:
+    return Membership(
+        document["space_id"], document["user_id"], int(document["privileges"]), document["joined_at_ms"]
+    )
+
+
+def _support_to_document(support: Support) -> Document:
+    return {
+        "provider_id": support.provider_id,
+        "storage_id": support.storage_id,
+        "size_bytes": Int64(support.size_bytes),
+        "readonly": support.readonly,
+    }
+
+
+def _to_document(space: Space) -> Document:
+    return {
+        "_id": space.id,
+        "name": space.name,
+        "description": space.description,
+        "organization_name": space.organization_name,
+        "tags": list(space.tags),
+        "advertised": space.advertised,
+        "contact_email": space.contact_email,
+        "owners": list(space.owners),
+        "supports": [_support_to_document(support) for support in space.supports],
+        "creator": space.creator.code,
+        "created_at_ms": space.created_at_ms,
+    }
+
+
+def _from_document(document: Document) -> Space:
+    return Space(
+        id=document["_id"],
+        name=document["name"],
+        description=document["description"],
+        organization_name=document["organization_name"],
+        tags=tuple(document["tags"]),
+        advertised=document["advertised"],
+        contact_email=document["contact_email"],
+        owners=tuple(document["owners"]),
+        supports=tuple(
+            Support(each["provider_id"], each["storage_id"], int(each["size_bytes"]), each["readonly"])
+            for each in document["supports"]
+        ),
+        creator=Subject.parse(document["creator"]),
+        created_at_ms=document["created_at_ms"],
+    )

@@ -1,0 +1,244 @@
+"""Puts the zone together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from isthmus.zone.v1 import providers_pb2_grpc, tokens_pb2_grpc
+
+from runtime.clock import Clock, SystemClock
+from runtime.config import BadSettings
+from runtime.discovery import Registrar, Registration
+from runtime.errors import Unavailable
+from runtime.http import file_ids
+from runtime.http.server import HttpServer
+from runtime.mongo import MongoThreads, connect
+from runtime.process import Part
+from runtime.rpc.server import RpcServer
+from services.zone.api.provider_door import ProviderDoor
+from services.zone.api.providers import ProviderServicer
+from services.zone.api.rest.app import build_app
+from services.zone.api.services import ZoneInfo, ZoneServices
+from services.zone.api.tokens import TokenServicer
+from services.zone.config import Settings
+from services.zone.domain.authentication import Authenticator
+from services.zone.domain.errors import ZoneError
+from services.zone.domain.first_start import FirstStart
+from services.zone.domain.invites import Invites
+from services.zone.domain.members import Members
+from services.zone.domain.passwords import Passwords
+from services.zone.domain.providers import Providers
+from services.zone.domain.scope import Scopes
+from services.zone.domain.spaces import Spaces
+from services.zone.domain.stores import ProviderStore, SpaceStore, TokenStore, UserStore
+from services.zone.domain.token_checks import TokenChecks
+from services.zone.domain.tokens import Tokens, TokenSettings
+from services.zone.domain.users import Users, UserStores
+from services.zone.domain.verification import Verifier
+from services.zone.store.mongo import MongoStores
+
+#: Release told to Onedata's clients and providers.
+REPORTED_VERSION = "21.02.8"
+#: How long a start waits for a database that comes up at the same time.
+STORE_WAIT_S = 60.0
+STORE_PAUSE_S = 0.2
+
+
+async def build(settings: Settings) -> Sequence[Part]:
+    """The parts of a zone in the order of starting. Raises BadSettings."""
+    clock = SystemClock()
+    threads = MongoThreads(readers=4)
+    client = connect(settings.mongo_url.get_secret_value(), service="zone")
+    stores = MongoStores(client, settings.mongo_database, threads)
+    passwords = Passwords(clock)
+    zone = assemble(
+        settings,
+        users=stores.users,
+        tokens=stores.tokens,
+        spaces=stores.spaces,
+        providers=stores.providers,
+        passwords=passwords,
+        clock=clock,
+    )
+    first_start = FirstStart(stores.users, passwords, _PasswordFile(settings.admin_password_file), clock)
+    rpc = RpcServer(settings, None, authenticate=(door := ProviderDoor(zone.authenticator)).authenticate)
+    rpc.add(tokens_pb2_grpc.add_TokenServiceServicer_to_server, TokenServicer(zone.scopes, door))
+    rpc.add(providers_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(zone.providers, door))
+    info = ZoneInfo(settings.zone_name, settings.zone_domain, REPORTED_VERSION, "isthmus")
+    http = HttpServer(
+        build_app(zone, info),
+        host=settings.listen_host,
+        port=settings.http_port,
+        uds=settings.http_uds,
+        max_concurrent_requests=settings.max_concurrent_requests,
+        drain_s=settings.drain_s,
+    )
+    return [
+        threads,
+        _Kept(stores, first_start, passwords),
+        rpc,
+        http,
+        _Registered(settings, rpc, http, clock),
+    ]
+
+
+def assemble(
+    settings: Settings,
+    *,
+    users: UserStore,
+    tokens: TokenStore,
+    spaces: SpaceStore,
+    providers: ProviderStore,
+    passwords: Passwords,
+    clock: Clock,
+) -> ZoneServices:
+    """The rules over any stores."""
+    verifier = Verifier(users=users, tokens=tokens, spaces=spaces, providers=providers, clock=clock)
+    space_rules = Spaces(spaces, clock)
+    invites = Invites(
+        verifier, users, tokens, space_rules, spaces, open_registration=settings.open_provider_registration
+    )
+    token_settings = TokenSettings(
+        location=settings.zone_domain,
+        max_temporary_ttl_s=settings.max_temporary_token_ttl_s,
+        support_token_ttl_s=settings.support_token_ttl_s,
+    )
+    token_rules = Tokens(tokens, spaces, invites, verifier, token_settings, clock)
+    scopes = Scopes(verifier, space_rules, spaces, providers, _space_of_object)
+    return ZoneServices(
+        authenticator=Authenticator(verifier, users, passwords, _space_of_object),
+        checks=TokenChecks(verifier, scopes),
+        tokens=token_rules,
+        users=Users(UserStores(users, tokens, spaces), passwords, clock),
+        spaces=space_rules,
+        members=Members(space_rules, spaces, users, invites, clock),
+        providers=Providers(
+            providers,
+            spaces,
+            tokens,
+            spaces=space_rules,
+            tokens=token_rules,
+            invites=invites,
+            verifier=verifier,
+            clock=clock,
+            offline_after_s=settings.provider_offline_after_s,
+            minimum_support_bytes=settings.minimum_support_bytes,
+        ),
+        scopes=scopes,
+        clock=clock,
+    )
+
+
+def _space_of_object(object_id: str) -> str | None:
+    file_id = file_ids.decode(object_id)
+    return file_id.space_id if file_id else None
+
+
+class _PasswordFile:
+    """A file with mode 0600."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read_or_create(self, fresh: str) -> tuple[str, bool]:
+        with contextlib.suppress(FileExistsError):
+            self._write(fresh)
+            return fresh, True
+        return self._path.read_text().strip(), False
+
+    def _write(self, password: str) -> None:
+        """Appears whole or not at all, so that another zone never reads half a password."""
+        draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
+        draft.unlink(missing_ok=True)
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(password + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(draft, self._path)
+        finally:
+            draft.unlink()
+
+    def remove(self) -> None:
+        self._path.unlink(missing_ok=True)
+
+
+class _Kept:
+    """Waits for the database, makes indexes and the first administrator."""
+
+    def __init__(self, stores: MongoStores, first_start: FirstStart, passwords: Passwords) -> None:
+        self._stores = stores
+        self._first_start = first_start
+        self._passwords = passwords
+
+    async def start(self) -> None:
+        """Raises BadSettings when no database answers in time, or the password file can't be used."""
+        await self._prepare()
+        try:
+            await self._first_start.run()
+        except (OSError, ZoneError) as error:
+            raise BadSettings(f"ISTHMUS_ADMIN_PASSWORD_FILE can't be used: {error}") from error
+
+    async def _prepare(self) -> None:
+        try:
+            async with asyncio.timeout(STORE_WAIT_S):
+                while True:
+                    with contextlib.suppress(Unavailable):
+                        return await self._stores.create_indexes()
+                    await asyncio.sleep(STORE_PAUSE_S)
+        except TimeoutError:
+            raise BadSettings(f"no MongoDB at ISTHMUS_MONGO_URL within {STORE_WAIT_S:.0f} s") from None
+
+    async def stop(self) -> None:
+        self._passwords.close()
+        self._stores.close()
+
+
+class _Registered:
+    """Makes both servers known once their ports are, and forgotten before they stop."""
+
+    def __init__(self, settings: Settings, rpc: RpcServer, http: HttpServer, clock: Clock) -> None:
+        self._settings = settings
+        self._rpc = rpc
+        self._http = http
+        self._clock = clock
+        self._registrar: Registrar | None = None
+
+    async def start(self) -> None:
+        settings = self._settings
+        registrations = [
+            Registration(
+                service="zone",
+                instance_id=settings.instance_id,
+                host=settings.advertise_host,
+                port=self._rpc.port,
+                check="grpc",
+                meta={**self._meta(), "protocol": "grpc", "uds": ""},
+            ),
+            Registration(
+                service="zone_rest",
+                instance_id=f"zone_rest-{settings.instance_id.removeprefix('zone-')}",
+                host=settings.advertise_host,
+                port=self._http.port,
+                check="http",
+                meta={**self._meta(), "protocol": "http", "uds": settings.http_uds},
+            ),
+        ]
+        self._registrar = Registrar(settings.consul_url, registrations)
+        await self._registrar.start()
+
+    async def stop(self) -> None:
+        if self._registrar is not None:
+            await self._registrar.stop()
+
+    def _meta(self) -> dict[str, str]:
+        return {
+            "version": REPORTED_VERSION,
+            "pid": str(os.getpid()),
+            "host_id": self._settings.host_id,
+            "started_at_ms": str(self._clock.now_ms()),
+        }
