@@ -67,9 +67,8 @@ async def run(settings: S, build: Callable[[S], Awaitable[Sequence[Part]]]) -> i
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, told_to_stop.set)
     begun_s = time.monotonic()
-    parts = [telemetry.MetricsServer(settings), *await build(settings)]
     started: list[Part] = []
-    starting = asyncio.create_task(_start(parts, started))
+    starting = asyncio.create_task(_start(settings, build, started))
     waiting = asyncio.create_task(told_to_stop.wait())
     try:
         await asyncio.wait({starting, waiting}, return_when=asyncio.FIRST_COMPLETED)
@@ -92,8 +91,8 @@ async def run(settings: S, build: Callable[[S], Awaitable[Sequence[Part]]]) -> i
         log.info("process_stopped")
 
 
-async def _start(parts: Sequence[Part], started: list[Part]) -> None:
-    for part in parts:
+async def _start(settings: S, build: Callable[[S], Awaitable[Sequence[Part]]], started: list[Part]) -> None:
+    for part in (telemetry.MetricsServer(settings), *await build(settings)):
         started.append(part)  # one that fails half-way has something to stop, too
         async with asyncio.timeout(START_TIMEOUT_S):
             await part.start()
