@@ -161,6 +161,26 @@ _TOKENS = _entries(
     ]
 )
 
+_RELATION = ("childType", "childId", "parentType", "parentId")
+
+#: Ids only the zone answers with.
+_ZONE = _entries(
+    [
+        ("relationDoesNotExist", "Such a relation does not exist.", _RELATION),
+        ("cannotAddRelationToSelf", "Nothing can be related to itself."),
+        (
+            "cannotRemoveLastOwner",
+            "The last owner of a space with other members cannot be removed.",
+            ("entityType", "entityId"),
+        ),
+        ("subdomainDelegationNotSupported", "Subdomain delegation is not supported by this zone."),
+        ("subdomainDelegationDisabled", "Subdomain delegation is disabled for this provider."),
+        ("basicAuthNotSupported", "Basic authentication is not supported by this zone."),
+        ("basicAuthDisabled", "Basic authentication is disabled for this user."),
+        ("spaceMarketplaceDisabled", "The marketplace of spaces is disabled."),
+    ]
+)
+
 _OTHERS = {
     **_entries(
         [("unauthorized", "You must authenticate yourself to perform this operation.", ("authError",))], 401
@@ -178,7 +198,7 @@ _OTHERS = {
     **_entries(
         [
             ("alreadyExists", "Such a resource already exists."),
-            ("relationAlreadyExists", "Such a relation already exists."),
+            ("relationAlreadyExists", "Such a relation already exists.", _RELATION),
             ("spaceAlreadySupportedWithImportedStorage", "The space has an imported storage already."),
         ],
         409,
@@ -191,7 +211,7 @@ _OTHERS = {
                 ("reference",),
             ),
             ("fileAccess", "The service cannot access a file of its own.", ("path", "errno")),
-            ("cannotDeleteEntity", "The entity cannot be deleted."),
+            ("cannotDeleteEntity", "The entity cannot be deleted.", ("entityType", "entityId")),
         ],
         500,
     ),
@@ -216,7 +236,7 @@ _OTHERS = {
 }
 
 #: Every error id this code base can answer with.
-CATALOGUE: dict[str, Entry] = {**_GENERAL, **_VALIDATION, **_TOKENS, **_OTHERS}
+CATALOGUE: dict[str, Entry] = {**_GENERAL, **_VALIDATION, **_TOKENS, **_ZONE, **_OTHERS}
 
 #: Ids that are told inside `unauthorized`, as `details.authError`.
 TOKEN_ERRORS = frozenset(_TOKENS) | {"userNotSupported"}
