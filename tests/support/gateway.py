@@ -1,0 +1,309 @@
+"""The gateway without sockets: its real application over the real rules of metadata, stores in memory."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+from isthmus.metadata.v1 import contents_pb2, files_pb2, spaces_pb2
+
+from runtime.auth import ClusterKey, as_caller, caller, service_identity
+from runtime.clock import ManualClock
+from runtime.errors import IsthmusError, NoSuchFile, Unauthenticated, rebuild
+from runtime.http.errors import from_error
+from runtime.http.file_ids import FileId, decode
+from runtime.http.paths import resolve_space, split_path
+from runtime.http.ranges import parse_content_range
+from runtime.identity import GUEST, Identity, Kind, SpacePrivilege, SpaceRights
+from runtime.request import request_id
+from services.gateway.api.cdmi.router import CdmiRouter
+from services.gateway.api.front import Front
+from services.gateway.api.gate import Gate
+from services.gateway.api.pages import build_pages
+from services.gateway.api.rest.router import RestRouter
+from services.gateway.api.rest.table import file_routes
+from services.gateway.api.rest.tickets import TicketRoutes
+from services.metadata.api.contents import ContentServicer
+from services.metadata.api.files import FileServicer
+from services.metadata.api.spaces import SpaceServicer
+from services.metadata.api.xattrs import XattrServicer
+from services.metadata.domain.cache import FileCache
+from services.metadata.domain.commits import Commits
+from services.metadata.domain.content_writer import ContentWriter
+from services.metadata.domain.files import Files
+from services.metadata.domain.listing import Listing
+from services.metadata.domain.paths import Paths
+from services.metadata.domain.quotas import Quotas, Spaces
+from services.metadata.domain.removals import Removals
+from services.metadata.domain.renames import Renames
+from services.metadata.domain.replicas import LocationCache, Replicas
+from services.metadata.domain.settled import Settled
+from services.metadata.domain.times import Touches
+from services.metadata.domain.tokens import PageTokens
+from services.metadata.domain.tree import OwnsEverything, Tree
+from services.metadata.domain.uploads import Uploads
+from services.metadata.domain.xattrs import Xattrs
+from services.metadata.store.memory import memory_stores
+
+PROVIDER_ID = "provider1"
+KEY = ClusterKey(b"k" * 32)
+
+ALL = sum(1 << privilege for privilege in SpacePrivilege)
+DATA = 1 << SpacePrivilege.READ_DATA | 1 << SpacePrivilege.WRITE_DATA | 1 << SpacePrivilege.VIEW
+
+
+class MetadataTwin:
+    """The metadata service's servicers, called directly as the caller of the request under way."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        stores = memory_stores()
+        owns = OwnsEverything()
+        tree = Tree(stores.files, FileCache(1000, PROVIDER_ID), owns, PROVIDER_ID)
+        paths = Paths(tree)
+        touches = Touches(tree, stores.files, clock)
+        files = Files(stores.files, tree, paths, touches, clock, PROVIDER_ID)
+        replicas = Replicas(stores.locations, LocationCache(1000), owns, PROVIDER_ID)
+        quotas = Quotas(stores.quotas, clock)
+        settled = Settled(stores.locations, stores.intents)
+        writer = ContentWriter(tree, replicas, quotas, settled, clock)
+        shared: dict[str, Any] = {
+            "tree": tree, "paths": paths, "files": files, "replicas": replicas, "writer": writer,
+            "quotas": quotas, "intents": stores.intents, "locations": stores.locations, "settled": settled,
+            "clock": clock, "provider_id": PROVIDER_ID,
+        }  # fmt: skip
+        listing = Listing(stores.files, paths, PageTokens(b"secret"), touches)
+        self.files = FileServicer(files, listing, Renames(stores.files, tree, paths, touches, clock))
+        self.contents = ContentServicer(
+            Uploads(**shared, touches=touches),
+            Commits(**shared),
+            Removals(stores.locations, stores.intents, replicas, quotas, clock),
+        )
+        self.spaces = SpaceServicer(Spaces(stores.quotas, stores.locations, tree, clock, PROVIDER_ID))
+        self.xattrs = XattrServicer(Xattrs(stores.custom_metadata, tree, paths, clock))
+        self.away: IsthmusError | None = None
+
+    def __getattr__(self, name: str) -> Callable[[Any], Any]:
+        method = "".join(word.capitalize() for word in name.split("_"))
+        for servicer in (self.files, self.contents, self.xattrs):
+            if hasattr(servicer, method):
+                return lambda request: self._call(getattr(servicer, method), request)
+        raise AttributeError(name)
+
+    async def _call(self, method: Callable[..., Any], request: Any) -> Any:
+        if self.away is not None:
+            raise self.away
+        return await method(request, None)
+
+    async def is_supported(self, space_id: str) -> bool:
+        """The gateway's question about spaces."""
+        with as_caller(service_identity("gateway"), b""):
+            try:
+                await self.spaces.GetSpaceUsage(spaces_pb2.GetSpaceUsageRequest(space_id=space_id), None)
+            except IsthmusError:
+                return False
+        return True
+
+
+class DataPortTwin:
+    """A data port over a dictionary: begins and commits uploads at metadata, as a real one does."""
+
+    def __init__(self, metadata: MetadataTwin) -> None:
+        self._metadata = metadata
+        self._storage: dict[str, bytes] = {}
+
+    async def open(self, file: FileId, first: int = 0, last: int | None = None) -> OpenTwin:
+        located = await self._told(
+            self._metadata.locate_content(
+                contents_pb2.LocateContentRequest(
+                    file=files_pb2.FileRef(space_id=file.space_id, file_id=file.uuid)
+                )
+            )
+        )
+        content = self._storage.get(located.location.storage_file_id, b"")
+        return OpenTwin(content[first : None if last is None else last + 1], len(content))
+
+    async def put(self, path: str, pieces: Any, size_bytes: int, headers: dict[str, str]) -> None:
+        body = pieces if isinstance(pieces, bytes) else b"".join([piece async for piece in pieces()])
+        assert len(body) == size_bytes
+        await self._told(self._put(self._ref(path), body, headers))
+
+    def _ref(self, path: str) -> files_pb2.FileRef:
+        names = split_path(path.encode())
+        if names[0] == "cdmi_objectid":
+            file = decode(names[1])
+            assert file is not None
+            return files_pb2.FileRef(space_id=file.space_id, file_id=file.uuid, path=names[2:])
+        space_id = resolve_space(caller(), names[0], provider_id=PROVIDER_ID)
+        return files_pb2.FileRef(space_id=space_id, path=names[1:])
+
+    async def _put(self, ref: files_pb2.FileRef, body: bytes, headers: dict[str, str]) -> None:
+        where = headers.get("content-range")
+        offset = parse_content_range(where)[0] if where else 0
+        mode = contents_pb2.UPLOAD_MODE_PATCH if where else contents_pb2.UPLOAD_MODE_REPLACE
+        begun = await self._metadata.begin_upload(
+            contents_pb2.BeginUploadRequest(
+                request_id=request_id(), file=ref, mode=mode, create=not ref.file_id, size_bytes=len(body)
+            )
+        )
+        old = self._storage.get(begun.location.storage_file_id, b"") if where else b""
+        content = old.ljust(offset, b"\0")
+        stored = begun.location.storage_file_id if where and old else f"/{secrets.token_hex(8)}"
+        self._storage[stored] = content[:offset] + body + content[offset + len(body) :]
+        commit = contents_pb2.CommitUploadRequest(
+            request_id=request_id(), space_id=begun.space_id, file_id=begun.file_id, mode=mode,
+            create=not begun.exists, parent_id="" if begun.exists else begun.parent_id,
+            name="" if begun.exists else begun.name, storage_id="s1", storage_file_id=stored,
+            offset=offset, size_bytes=len(body),
+            completion_status="Processing" if headers.get("x-cdmi-partial") == "true" else "Complete",
+        )  # fmt: skip
+        media, _, parameters = headers.get("content-type", "").partition(";")
+        if media:
+            commit.mimetype = media
+        if "utf-8" in parameters:
+            commit.value_transfer_encoding = "utf-8"
+        await self._metadata.commit_upload(commit)
+
+    async def _told(self, answer: Any) -> Any:
+        """Errors come over HTTP, so they come as the catalogue's."""
+        try:
+            return await answer
+        except IsthmusError as error:
+            raise from_error(error, provider_id=PROVIDER_ID) from error
+
+
+@dataclass
+class OpenTwin:
+    """Bytes in memory, in small pieces."""
+
+    content: bytes
+    size_bytes: int
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self.content), 1000):
+            yield self.content[start : start + 1000]
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+
+@dataclass
+class TokensTwin:
+    """A zone that knows some tokens."""
+
+    identities: dict[str, Identity] = field(default_factory=dict)
+
+    async def authenticate(
+        self, token: str | None, peer_ip: str, consumer_token: str | None = None
+    ) -> tuple[Identity, bytes]:
+        if token is None:
+            return GUEST, b""
+        if token not in self.identities:
+            raise rebuild(Unauthenticated, "TOKEN_INVALID", "", {})
+        identity = self.identities[token]
+        return identity, KEY.sign(identity)
+
+
+class InfoTwin:
+    """A provider all of whose parts are up, unless told otherwise."""
+
+    up = True
+
+    def configuration(self) -> dict[str, Any]:
+        return {"providerId": PROVIDER_ID, "name": "<Provider>", "version": "21.02.8"}
+
+    def components(self) -> dict[str, bool]:
+        return {"metadata": self.up, "data_port": True}
+
+    async def zone_connected(self) -> bool:
+        return self.up
+
+
+class SignerTwin:
+    """Says what it would sign."""
+
+    def issue(self, ticket: Any) -> str:
+        return f"https://direct/ticket/{ticket.method}-{ticket.file_id}-{ticket.size_bytes}"
+
+
+def user(user_id: str, spaces: dict[str, SpaceRights]) -> Identity:
+    """A user of some spaces."""
+    return Identity(kind=Kind.USER, subject_id=user_id, spaces=spaces, expires_at_ms=1 << 60)
+
+
+class GatewayTwin:
+    """The application with three users: `owner` and `member` of the space `home`, and `stranger`.
+
+    `http` speaks to it as `owner`, unless told another token or none.
+    """
+
+    def __init__(self) -> None:
+        self.clock = ManualClock()
+        self.metadata = MetadataTwin(self.clock)
+        self.info = InfoTwin()
+        home = {
+            "away1": SpaceRights("away", DATA, supported=False),
+            "twin1": SpaceRights("twin", DATA),
+            "twin2": SpaceRights("twin", DATA),
+        }
+        self.tokens = TokensTwin(
+            {
+                "owner": user("u1", {"home1": SpaceRights("home", ALL, owner=True), **home}),
+                "member": user("u2", {"home1": SpaceRights("home", DATA)}),
+                "stranger": user("u3", {"other1": SpaceRights("other", ALL)}),
+            }
+        )
+        gate = Gate(self.tokens, self.metadata, provider_id=PROVIDER_ID)
+        tickets = TicketRoutes(self.metadata, SignerTwin(), self.clock, life_s=300)
+        routes = file_routes(self.metadata, gate, tickets)
+        self.app = Front(
+            RestRouter(gate, self.metadata, routes),
+            CdmiRouter(
+                gate, self.metadata, DataPortTwin(self.metadata), value_limit_bytes=4 << 20, large_bodies=2
+            ),
+            build_pages(self.info, routes, "21.02.8"),
+            provider_id=PROVIDER_ID,
+        )
+        self.http = httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app, raise_app_exceptions=True),
+            base_url="https://door:8443",
+            headers={"x-auth-token": "owner"},
+        )
+
+    async def start(self) -> None:
+        """Makes the spaces."""
+        with as_caller(service_identity("test"), b""):
+            for space_id in ("home1",):
+                await self.metadata.spaces.EnsureSpace(
+                    spaces_pb2.EnsureSpaceRequest(space_id=space_id, quota_bytes=1 << 40), None
+                )
+
+    async def make(self, path: str, *, type: str = "REG", content: bytes | None = None, **more: Any) -> str:
+        """Makes a file in `home` past the front door; its objectid."""
+        *parents, name = path.split("/")
+        identity, blob = await self.tokens.authenticate("owner", "")
+        with as_caller(identity, blob):
+            parent = files_pb2.FileRef(space_id="home1", path=parents)
+            kind = {"REG": 1, "DIR": 2, "SYMLNK": 3}[type]
+            await self.metadata.create_file(
+                files_pb2.CreateFileRequest(
+                    request_id=secrets.token_hex(8), parent=parent, name=name, type=kind, **more
+                )
+            )
+        if content is not None:
+            answer = await self.http.put(
+                f"/cdmi/home/{path}",
+                json={"value": content.decode()},
+                headers={"x-cdmi-specification-version": "1.1.1", "content-type": "application/cdmi-object"},
+            )
+            assert answer.status_code == 204, answer.text
+        return await self.id_of(path)
+
+    async def id_of(self, path: str) -> str:
+        """The objectid of a path in `home`."""
+        answer = await self.http.post(f"/api/v3/oneprovider/lookup-file-id/home/{path}")
+        if answer.status_code != 200:
+            raise NoSuchFile(answer.text)
+        return str(answer.json()["fileId"])
