@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import socket
 import sys
 from pathlib import Path
 
 from stack.errors import StackError
-from stack.layout import Layout
+from stack.layout import Layout, remembered
 
 MIN_PYTHON = (3, 11)
 MIN_FREE_BYTES = 2 << 30
-REMEMBERED = ("base_port", "public_host")
 
 
 def check_machine(layout: Layout) -> None:
@@ -43,32 +41,19 @@ def check_ports(layout: Layout) -> None:
         more = f" and {len(taken) - 1} more" if len(taken) > 1 else ""
         raise StackError(
             f"Port {port} (for {name.split('-')[0]}){more} is taken",
-            f"Stop what listens there, or move all ports: make up ISTHMUS_BASE_PORT={layout.base_port + 1000}",
+            f"Stop what listens there, or use others: make up ISTHMUS_BASE_PORT={layout.base_port + 1000}",
         )
 
 
 def check_same_as_before(layout: Layout) -> None:
     """Addresses are written into the databases, so a run folder keeps the ones it was made with."""
-    file = layout.run_dir / "layout.json"
-    now = {name: getattr(layout, name) for name in REMEMBERED}
-    if not file.exists():
-        layout.run_dir.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(now))
-        return
-    for name, before in json.loads(file.read_text()).items():
-        if now.get(name) != before:
+    for name, before in remembered(layout.run_dir).items():
+        now = getattr(layout, name)
+        if now != before:
             raise StackError(
-                f"{layout.run_dir} was made for {name} {before}, not {now.get(name)}",
+                f"{layout.run_dir} was made for {name} {before}, not {now}",
                 "Use the same as before, another ISTHMUS_RUN_DIR, or remove the data with: make clean",
             )
-
-
-def remembered_base_port(run_dir: Path) -> int | None:
-    """The base port a run folder was made with."""
-    try:
-        return int(json.loads((run_dir / "layout.json").read_text())["base_port"])
-    except (OSError, ValueError, KeyError):
-        return None
 
 
 def _existing(path: Path) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import socket
 import tempfile
@@ -15,6 +16,8 @@ from stack.errors import StackError
 REPO = Path(__file__).resolve().parent.parent
 DEFAULT_BASE_PORT = 8443
 PORTS_PER_SITE = 60
+NOTE = "layout.json"
+KEPT = ("base_port", "public_host")
 MAX_INSTANCES = 4
 MAX_PROVIDERS = 4
 # A Unix socket's path has at most 107 bytes; the longest name in the folder has about 30.
@@ -173,9 +176,11 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Layout:
     cert, key = known.get("ISTHMUS_TLS_CERT"), known.get("ISTHMUS_TLS_KEY")
     if bool(cert) != bool(key):
         raise StackError("Only one of ISTHMUS_TLS_CERT and ISTHMUS_TLS_KEY is set", "Set both, or neither")
+    run_dir = Path(known.get("ISTHMUS_RUN_DIR") or REPO / ".run").resolve()
+    usual_port = _remembered_port(run_dir) or DEFAULT_BASE_PORT
     return Layout(
-        run_dir=Path(known.get("ISTHMUS_RUN_DIR") or REPO / ".run").resolve(),
-        base_port=_number(known, "ISTHMUS_BASE_PORT", DEFAULT_BASE_PORT, 1, 65535 - 5 * PORTS_PER_SITE),
+        run_dir=run_dir,
+        base_port=_number(known, "ISTHMUS_BASE_PORT", usual_port, 1, 65535 - 5 * PORTS_PER_SITE),
         providers=_number(known, "PROVIDERS", 1, 1, MAX_PROVIDERS),
         instances=_number(known, "ISTHMUS_INSTANCES", 2, 1, MAX_INSTANCES),
         listen_host=known.get("ISTHMUS_FRONT_DOOR_HOST") or "127.0.0.1",
@@ -183,6 +188,25 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Layout:
         tls_cert=_readable("ISTHMUS_TLS_CERT", cert),
         tls_key=_readable("ISTHMUS_TLS_KEY", key),
     )
+
+
+def remember(layout: Layout) -> None:
+    """Note the choices that are written into the databases too, so that they are the same next time."""
+    layout.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (layout.run_dir / NOTE).write_text(json.dumps({name: getattr(layout, name) for name in KEPT}))
+
+
+def remembered(run_dir: Path) -> dict[str, object]:
+    """The choices a run folder was made with; empty for a new one."""
+    try:
+        return dict(json.loads((run_dir / NOTE).read_text()))
+    except FileNotFoundError:
+        return {}
+
+
+def _remembered_port(run_dir: Path) -> int | None:
+    port = remembered(run_dir).get("base_port")
+    return port if isinstance(port, int) else None
 
 
 def _number(known: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:

@@ -98,7 +98,7 @@ def _consul(site: Site, binary: Path) -> Process:
     ]
     command += [f"-http-port={site.port('consul')}", "-dns-port=-1", "-grpc-port=-1"]
     command += [f"-serf-lan-port={site.port('consul_lan')}", f"-serf-wan-port={site.port('consul_wan')}"]
-    command += [f"-server-port={site.port('consul_server')}", "-log-level=warn", "-hcl", hcl]
+    command += [f"-server-port={site.port('consul_server')}", "-log-level=error", "-hcl", hcl]
     return Process(f"consul{site.suffix}", FOUNDATION, command)
 
 
@@ -154,6 +154,7 @@ def _zone(site: Site, number: int) -> dict[str, str]:
         "ISTHMUS_MONGO_URL": site.mongo_url,
         "ISTHMUS_MONGO_DATABASE": "isthmus_zone",
         "ISTHMUS_HTTP_PORT": str(site.port("zone_http", number)),
+        "ISTHMUS_HTTP_UDS": str(site.layout.sockets / f"zone-{number}.sock"),
         "ISTHMUS_ZONE_DOMAIN": site.layout.zone_domain,
         "ISTHMUS_ADMIN_PASSWORD_FILE": str(site.layout.secrets / "admin.password"),
     }
@@ -175,6 +176,7 @@ def _storage_router(site: Site, number: int) -> dict[str, str]:
         "ISTHMUS_DATA_PORT_PORT": str(port),
         "ISTHMUS_DATA_PORT_UDS": str(site.layout.sockets / f"data_port-{number}{site.suffix}.sock"),
         "ISTHMUS_DATA_PORT_URL": f"http://127.0.0.1:{port}",
+        "ISTHMUS_PUBLIC_DOMAIN": site.domain,
         **_provider(site),
     }
 

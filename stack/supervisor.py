@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import xmlrpc.client
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -21,7 +21,7 @@ from stack.processes import STAGES, Process
 MAX_OPEN_FILES = 65_536
 START_TIMEOUT_S = 15.0
 STOP_TIMEOUT_S = 30.0
-RUNNING, STARTING, BACKOFF, FATAL = 20, 10, 30, 200
+RUNNING, FATAL = 20, 200
 STOPPED_STATES = (0, 100, FATAL)  # STOPPED, EXITED, FATAL
 
 
@@ -83,12 +83,12 @@ class Supervisor:
             for each in self._call("getAllProcessInfo")
         ]
 
-    def start(self, names: Sequence[str]) -> None:
-        """Start programs that do not run, without waiting."""
-        idle = {each.name for each in self.states() if each.code in STOPPED_STATES}
-        for name in names:
-            if name in idle:
-                self._call("startProcess", name, False)
+    def start(self, names: Iterable[str]) -> bool:
+        """Start those that do not run, without waiting; whether there were any."""
+        idle = {each.name for each in self.states() if each.code in STOPPED_STATES}.intersection(names)
+        for name in sorted(idle):
+            self._call("startProcess", name, False)
+        return bool(idle)
 
     def stop(self, names: Iterable[str]) -> None:
         """Stop programs, all at once, and wait."""
