@@ -1,73 +1,103 @@
 """The one-shot steps of the compose file: `python -m compose.setup prepare|register|seed`.
 
-Each may run again and again: what is there already is kept.
+The steps are those of `make up`, in containers. Each may run again and again: what is there is kept.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
-from pathlib import Path
 
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
+from clients.http_api import ClientError, UnreachableError
+from compose.layout import ComposeLayout, from_environment
+from stack import env_file
+from stack.bootstrap import (
+    admin_password,
+    prepare_demo,
+    register_provider,
+    write_and_read,
+    write_operator_token,
+)
 from stack.ca import ensure_certificates
 from stack.envoy import bootstrap
 from stack.errors import StackError
-from stack.secrets import ensure_key, ensure_password
+from stack.readiness import wait_for, zone_answers
+from stack.secrets import ensure_key
 
-STATE = Path("/var/lib/isthmus")
-SECRETS, TLS = STATE / "secrets", STATE / "tls"
 MONGO = "mongo:27017"
 CONTROL_PLANE = ("cluster_manager", 7000)
 ENVOY_ADMIN_PORT = 9901
 ALREADY_INITIALIZED = 23
-MONGO_TIMEOUT_S = 60
+READY_TIMEOUT_S = 120.0
+POLL_S = 0.5
 
 
-def prepare() -> None:
+def prepare(layout: ComposeLayout) -> None:
     """Keys, passwords, the certificate, Envoy's bootstrap and the replica set."""
-    names = [name for name in os.environ.get("ISTHMUS_EXTRA_NAMES", "").split(",") if name]
-    ensure_certificates(TLS, ["envoy", *names])
-    ensure_key(SECRETS / "cluster.key")
-    ensure_password(SECRETS / "admin.password")
+    ensure_certificates(layout.run_dir / "tls", ["envoy", layout.public_host])
+    ensure_key(layout.first.cluster_key)
+    admin_password(layout)
+    write_operator_token(layout.first)
     config = bootstrap(
         node_id="envoy", host_id="", control_plane=[CONTROL_PLANE], admin_port=ENVOY_ADMIN_PORT, dns=True
     )
-    (TLS / "envoy.json").write_text(json.dumps(config, indent=1))
+    (layout.run_dir / "tls/envoy.json").write_text(json.dumps(config, indent=1))
     _initiate_replica_set()
 
 
 def _initiate_replica_set() -> None:
     """One member, by a name that stays when the container gets another address."""
     client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(
-        f"mongodb://{MONGO}/?directConnection=true", serverSelectionTimeoutMS=MONGO_TIMEOUT_S * 1000
+        f"mongodb://{MONGO}/?directConnection=true", serverSelectionTimeoutMS=int(READY_TIMEOUT_S * 1000)
     )
     try:
         client.admin.command("replSetInitiate", {"_id": "rs0", "members": [{"_id": 0, "host": MONGO}]})
     except OperationFailure as error:
         if error.code != ALREADY_INITIALIZED:
-            raise StackError(
-                f"MongoDB refuses the replica set: {error}", "See: docker compose logs mongo"
-            ) from error
-    deadline = time.monotonic() + MONGO_TIMEOUT_S
-    while not client.admin.command("hello").get("isWritablePrimary"):
-        if time.monotonic() > deadline:
-            raise StackError("MongoDB has no primary", "See: docker compose logs mongo")
-        time.sleep(0.2)
+            raise
+    wait_for(
+        "MongoDB",
+        lambda: bool(client.admin.command("hello").get("isWritablePrimary")),
+        READY_TIMEOUT_S,
+        lambda: None,
+    )
 
 
-STEPS = {"prepare": prepare}
+def register(layout: ComposeLayout) -> None:
+    """The provider becomes known to the zone."""
+    wait_for("the zone", lambda: zone_answers(layout.first), READY_TIMEOUT_S, lambda: None)
+    register_provider(layout.first)
+
+
+def seed(layout: ComposeLayout) -> None:
+    """Storage, users, space, tokens; and the file that tells users of them."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while True:
+        try:
+            demo = prepare_demo(layout)
+            write_and_read(layout.first, demo.owner_token)
+            break
+        except UnreachableError:
+            # Envoy learns of new instances a moment after they are healthy.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
+    found = env_file.values(layout, demo) | {"ISTHMUS_URL": f"https://{layout.first.domain}"}
+    env_file.write(layout.secrets / "stack.env", found)
+
+
+STEPS = {"prepare": prepare, "register": register, "seed": seed}
 
 
 def main(step: str) -> int:
     """0 when the step is done."""
     try:
-        STEPS[step]()
-    except (StackError, PyMongoError, OSError) as error:
+        STEPS[step](from_environment())
+    except (StackError, ClientError, PyMongoError, OSError) as error:
         sys.stderr.write(f"{step}: {error}\n")
         return 1
     return 0

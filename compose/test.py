@@ -18,6 +18,7 @@ from clients.cli.operator import operator
 from clients.cli.settings import load, read_env_file
 from clients.http_api import ClientError
 from compose.engine import Engine, NoEngine, engine
+from compose.layout import STATE
 from compose.standins.build import ensure_images
 from stack.errors import StackError
 from stack.ports import free_port
@@ -71,13 +72,13 @@ class Suite:
 
     def env_file(self) -> Path:
         """The keys of the stack, copied out, as a client on this machine sees them."""
-        names = {"stack.env": "secrets/stack.env", "ca.pem": "tls/ca.pem"}
-        for name, path in names.items():
-            content = self.compose("run", "--rm", "-T", "--no-deps", "cli", "cat", f"/var/lib/isthmus/{path}")
-            (self._folder / name).write_text(content)
-        file = self._folder / "stack.env"
-        file.write_text(file.read_text() + f"ISTHMUS_CA={self._folder}/ca.pem\n")
-        return file
+        names = ("secrets/stack.env", "secrets/operator.token", "tls/ca.pem")
+        for name in names:
+            content = self.compose("run", "--rm", "-T", "--no-deps", "cli", "cat", f"{STATE}/{name}")
+            file = self._folder / name
+            file.parent.mkdir(exist_ok=True)
+            file.write_text(content.replace(str(STATE), str(self._folder)))
+        return self._folder / "secrets/stack.env"
 
     def down(self) -> None:
         """Removes containers, networks and volumes."""

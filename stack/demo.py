@@ -27,6 +27,7 @@ from clients.cli.operator import operator
 from clients.cli.settings import Settings, load, read_env_file
 from clients.http_api import ClientError
 from clients.rest import ProviderClient, encode_path
+from stack.control import up
 from stack.demo_load import Client, Tally, lost_writes, sha256_of
 from stack.errors import StackError
 from stack.layout import REPO, from_environment
@@ -334,8 +335,9 @@ def main() -> int:
     """Starts the stack and shows what it does; 0 when all is as promised."""
     started = time.monotonic()
     try:
-        up()
-        env_file = from_environment().stack_env
+        layout = from_environment()
+        up(layout, lambda line: console.print(f"  {line}", markup=False))
+        env_file = layout.stack_env
         settings, space = load({}, env_file), read_env_file(env_file)["ISTHMUS_SPACE"]
         with ProviderClient(settings.provider_url(), settings.token, ca_file=settings.ca_file) as provider:
             folder = f"{space}/demo-{time.strftime('%Y%m%d-%H%M%S')}"

@@ -50,8 +50,9 @@ class Settings:
 
 
 def load(env: Mapping[str, str], env_file: Path | None) -> Settings:
-    """Reads the environment, and below it the file. A file asked for by name must exist."""
+    """Reads the environment, and below it the file; one asked for, also by ISTHMUS_ENV_FILE, must exist."""
     values: dict[str, str] = {}
+    env_file = env_file or (Path(env["ISTHMUS_ENV_FILE"]) if env.get("ISTHMUS_ENV_FILE") else None)
     path = env_file or DEFAULT_ENV_FILE
     if path.exists():
         values.update(read_env_file(path))

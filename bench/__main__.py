@@ -1,0 +1,145 @@
+"""`python -m bench [--quick] [--write] [ROW...]`: measures, prints, and with --write keeps the tables.
+
+ROW chooses rows whose name contains one of the words. Ends with 1 when something owed is not kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import load, peers
+from bench.load import Target
+from bench.machine import MIB, MemoryWatch, conditions, idle, process_name, touch_memory
+from bench.report import Report
+from bench.rows import Limit, Row, Wrong, measure
+from bench.subject import Subject, subject
+from bench.suite import Place, Places, Sizes, bulk_rows, create_row, fill, small_rows, storage_folder
+from stack.errors import StackError
+from stack.layout import REPO
+from stack.packages import ensure_programs
+
+PROGRAMS = {"nginx": "nginx-light", "wrk": "wrk"}
+SHARED_MEMORY = Path("/dev/shm")
+MAX_GROWTH_MIB = 64
+MAX_IDLE_MIB = 1500
+MAX_IDLE_CPU = 0.10
+TWINS = 2
+
+console = Console(highlight=False)
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    console.print(f"  {text}", markup=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def places(shared: Path, folder: Path, own: Subject) -> Iterator[Places]:
+    """Starts every peer and its door."""
+    with contextlib.ExitStack() as stack:
+        port, sock = stack.enter_context(peers.nginx(folder, storage_folder(shared, "nginx")))
+        dav = stack.enter_context(peers.wsgidav(folder, storage_folder(shared, "wsgidav")))
+        twins = stack.enter_context(peers.unbatched(folder, own.mongo_url, TWINS))
+        ca_file = own.door.target.ca_file
+
+        def behind(name: str, upstreams: list[int | Path]) -> Target:
+            base = stack.enter_context(peers.door(folder, name, own.door_files, upstreams))
+            return Target(base, ca_file=ca_file)
+
+        def place(target: Target) -> Place:
+            return Place(target, "/{name}", "/{name}")
+
+        yield Places(
+            isthmus=own.door,
+            isthmus_direct=own.direct,
+            nginx=place(behind("nginx", [sock])),
+            nginx_tcp=place(behind("nginx-tcp", [port])),
+            nginx_direct=place(Target(f"http://127.0.0.1:{port}")),
+            wsgidav=place(behind("wsgidav", [dav])),
+            unbatched=Place(behind("unbatched", [*twins]), "", "", create="/children?name={name}&type=REG"),
+        )
+
+
+def memory_growth(own: Subject, everyone: Places, sizes: Sizes) -> Limit:
+    """What one large PUT and one large GET cost in memory, by process."""
+    watch = MemoryWatch(own.pids)
+    touch_memory(2 * sizes.bulk_mib * MIB)
+    with watch.watching():
+        load.bulk_put(everyone.isthmus.target, everyone.isthmus.file.format(name="bulk-put"), sizes.bulk_mib)
+        load.bulk_get(everyone.isthmus.target, everyone.isthmus.file.format(name="bulk"), sizes.bulk_mib)
+    growth = watch.growth()
+    worst = max(growth, key=lambda pid: growth[pid])
+    name = f"growth of a process, PUT and GET of {sizes.bulk_mib} MiB"
+    return Limit(name, growth[worst] / MIB, MAX_GROWTH_MIB, "MiB", f"most: {process_name(worst)}")
+
+
+def idle_limits(own: Subject, sizes: Sizes) -> list[Limit]:
+    """What the stack costs while nobody asks anything."""
+    pids = own.pids()
+    resident, cpu = idle(pids, sizes.idle_s)
+    detail = f"{len(pids)} processes, two instances of each service"
+    return [
+        Limit("idle stack, resident", resident / MIB, MAX_IDLE_MIB, "MiB", detail),
+        Limit("idle stack, CPU", cpu, MAX_IDLE_CPU, "cores", f"over {sizes.idle_s:g} s"),
+    ]
+
+
+def chosen(rows: list[Row], words: list[str]) -> list[Row]:
+    """Rows whose name has one of the words in it; all without words."""
+    return [row for row in rows if not words or any(word.lower() in row.name.lower() for word in words)]
+
+
+def run(sizes: Sizes, words: list[str], shared: Path, folder: Path) -> Report:
+    """Everything; a report."""
+    report = Report(conditions(), sizes.rounds)
+    with subject(folder / "stack", storage_folder(shared, "isthmus"), say) as own:
+        report.limits += idle_limits(own, sizes)
+        say("starting the peers")
+        with places(shared, folder, own) as everyone:
+            fill(everyone, sizes)
+            rows = [*bulk_rows(everyone, sizes), *small_rows(everyone, sizes), create_row(everyone, sizes)]
+            for row in chosen(rows, words):
+                report.results.append(measure(row, sizes.rounds, say))
+            report.limits.append(memory_growth(own, everyone, sizes))
+    return report
+
+
+def made(folder: Path) -> Path:
+    """The folder, there."""
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def main() -> int:
+    """0 when all that is owed is kept, 1 when not, 2 when it could not be measured."""
+    parser = argparse.ArgumentParser(prog="bench", description="How fast Isthmus is next to its peers.")
+    parser.add_argument("--quick", action="store_true", help="small sizes, two rounds: does it all work?")
+    parser.add_argument("--write", action="store_true", help="keep the tables in docs/performance.md")
+    parser.add_argument("rows", nargs="*", metavar="ROW", help="only rows whose name contains one of these")
+    options = parser.parse_args()
+    sizes = Sizes.quick() if options.quick else Sizes()
+    try:
+        ensure_programs(PROGRAMS, say)
+        with (
+            tempfile.TemporaryDirectory(prefix="isthmus-bench-", dir=SHARED_MEMORY) as shared,
+            tempfile.TemporaryDirectory(prefix="bench-", dir=made(REPO / ".run")) as folder,
+        ):
+            report = run(sizes, options.rows, Path(shared), Path(folder))
+    except (Wrong, StackError) as error:
+        console.print(f"bench: {error}", markup=False, soft_wrap=True)
+        return 2
+    report.show(console)
+    if options.write:
+        report.write()
+    return 0 if report.holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,113 @@
+"""Isthmus as it is measured: a stack of its own, as `make up` starts it, with its storage on tmpfs."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from bench.load import Target
+from bench.peers import DoorFiles
+from bench.rows import Wrong
+from bench.suite import Place
+from clients.cli.operator import operator
+from clients.cli.settings import load, read_env_file
+from clients.rest import ProviderClient, encode_path
+from stack import binaries
+from stack.control import clean, up
+from stack.layout import PORTS_PER_SITE, Layout
+from stack.supervisor import Supervisor
+
+FIRST_BASE_PORT = 20443
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A running stack under test."""
+
+    layout: Layout
+    door: Place
+    direct: Place
+    door_files: DoorFiles
+
+    @property
+    def mongo_url(self) -> str:
+        """Its MongoDB, which the unbatched twin uses too."""
+        return self.layout.first.mongo_url
+
+    def pids(self) -> list[int]:
+        """Every process of the stack, the supervisor included."""
+        running = [each.pid for each in Supervisor(self.layout).states() if each.pid]
+        supervisor = int((self.layout.run_dir / "supervisord.pid").read_text())
+        return sorted({*running, supervisor})
+
+
+@contextlib.contextmanager
+def subject(folder: Path, storage: Path, say: Callable[[str], None]) -> Iterator[Subject]:
+    """A fresh stack whose state is below `folder` and whose storage is `storage`; removed afterwards."""
+    layout = Layout(run_dir=folder / "run", base_port=_free_block())
+    layout.run_dir.mkdir(parents=True)
+    layout.first.storage.symlink_to(storage)
+    try:
+        say("starting a stack of its own")
+        up(layout, say)
+        yield _prepared(layout)
+    finally:
+        clean(layout, say)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _prepared(layout: Layout) -> Subject:
+    """A folder of the space for the bench, and how it is reached."""
+    settings = load({}, layout.stack_env)
+    space = read_env_file(layout.stack_env)["ISTHMUS_SPACE"]
+    with ProviderClient(settings.provider_url(), settings.token, ca_file=settings.ca_file) as provider:
+        folder_id = provider.make_directories(f"{space}/bench")
+    with operator(settings) as running:
+        addresses = [member.address for member in running.status().members if member.service == "data_port"]
+    headers = {"X-Auth-Token": settings.token}
+    path = f"/cdmi/{encode_path(f'{space}/bench')}/{{name}}"
+    create = f"/api/v3/oneprovider/data/{folder_id}/children?name={{name}}&type=REG"
+    ca_file = settings.ca_file
+    if ca_file is None or not addresses:
+        raise Wrong("the stack has no certificate authority or no data port")
+    return Subject(
+        layout,
+        Place(Target(settings.provider_url(), headers, ca_file), path, path, create=create),
+        Place(Target(f"http://{sorted(addresses)[0]}", headers), path, path),
+        DoorFiles(
+            envoy=binaries.ensure("envoy"),
+            concurrency=_envoy_workers(layout),
+            certificate=ca_file.with_name("server.pem"),
+            key=ca_file.with_name("server.key"),
+        ),
+    )
+
+
+def _envoy_workers(layout: Layout) -> int:
+    """How many workers the stack gave its own Envoy."""
+    pid = next(each.pid for each in Supervisor(layout).states() if each.name == "envoy")
+    words = psutil.Process(pid).cmdline()
+    return int(words[words.index("--concurrency") + 1])
+
+
+def _free_block() -> int:
+    """A base port with a whole block of free ones behind it."""
+    for base in range(FIRST_BASE_PORT, 60000, 5 * PORTS_PER_SITE):
+        if all(_is_free(port) for port in range(base, base + PORTS_PER_SITE)):
+            return base
+    raise Wrong("there is no block of free ports")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
