@@ -18,7 +18,7 @@ import structlog
 from pymongo.change_stream import ChangeStream
 from pymongo.errors import OperationFailure, PyMongoError
 
-from runtime.mongo.client import Document
+from runtime.mongo.client import Document, is_passing
 
 log = structlog.get_logger(__name__)
 
@@ -37,8 +37,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
 #: Longest to wait for the thread at the end; more than one wait of the server for changes.
 STOP_TIMEOUT_S = 5.0
 
-#: ChangeStreamHistoryLost, ChangeStreamFatalError, InvalidResumeToken: the place is of no use any more.
-_LOST_CODES = frozenset({286, 280, 260})
+#: Refusals that say nothing about the place in the stream: Unauthorized, AuthenticationFailed.
+_REFUSED_CODES = frozenset({13, 18})
 
 
 class ChangeFollower:
@@ -129,9 +129,7 @@ class ChangeFollower:
             self._put((change, token))
 
     def _broke(self, error: PyMongoError) -> None:
-        lost = isinstance(error, OperationFailure) and (
-            error.code in _LOST_CODES or error.has_error_label("NonResumableChangeStreamError")
-        )
+        lost = self._token is not None and _place_is_lost(error)
         log.warning("changes_interrupted", stream=self._name, error=repr(error), place_lost=lost)
         if lost:
             self._token = None
@@ -190,3 +188,8 @@ class ChangeFollower:
             for _ in range(count):
                 self._ahead.popleft()
             self._room.notify_all()
+
+
+def _place_is_lost(error: PyMongoError) -> bool:
+    """The history does not reach back that far any more, or the place was never one of this stream."""
+    return isinstance(error, OperationFailure) and not is_passing(error) and error.code not in _REFUSED_CODES

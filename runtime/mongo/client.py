@@ -66,10 +66,11 @@ def connect(url: str, *, service: str = "isthmus") -> MongoClient[Document]:
 
 def translated(error: PyMongoError) -> Exception:
     """StoreUnavailable when the database is away or could not confirm; any other error stays what it is."""
-    return StoreUnavailable(cause=type(error).__name__) if _is_passing(error) else error
+    return StoreUnavailable(cause=type(error).__name__) if is_passing(error) else error
 
 
-def _is_passing(error: PyMongoError) -> bool:
+def is_passing(error: PyMongoError) -> bool:
+    """Whether the database is away, changes its primary, or could not confirm a write."""
     if isinstance(error, ConnectionFailure | ExecutionTimeout | WriteConcernError | CursorNotFound):
         return True
     if isinstance(error, BulkWriteError) and (error.details or {}).get("writeConcernErrors"):
