@@ -1,0 +1,77 @@
+"""Between the records of the domain and their protos."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from isthmus.metadata.v1 import contents_pb2, files_pb2
+
+from runtime.errors import InvalidArgument
+from services.metadata.domain.locations import Location
+from services.metadata.domain.paths import FileRef
+from services.metadata.domain.records import File, FileType
+
+_TYPES = {
+    FileType.REGULAR: files_pb2.FILE_TYPE_REGULAR,
+    FileType.DIRECTORY: files_pb2.FILE_TYPE_DIRECTORY,
+    FileType.SYMLINK: files_pb2.FILE_TYPE_SYMLINK,
+}
+_FROM_PROTO = {number: type_ for type_, number in _TYPES.items()}
+
+
+def file_to_proto(file: File, path: Sequence[str] = ()) -> files_pb2.File:
+    """A file as its users see it."""
+    return files_pb2.File(
+        file_id=file.file_id,
+        space_id=file.space_id,
+        parent_id=file.parent_id,
+        name=file.name,
+        type=_TYPES[file.type],
+        mode=file.mode,
+        owner_id=file.owner_id,
+        provider_id=file.provider_id,
+        creation_time_ms=file.creation_time_ms,
+        atime_ms=file.atime_ms,
+        mtime_ms=file.mtime_ms,
+        ctime_ms=file.ctime_ms,
+        size_bytes=file.size_bytes,
+        symlink_target=file.symlink_target,
+        revision=file.revision,
+        share_ids=file.share_ids,
+        hard_link_count=1,
+        has_custom_metadata=file.has_custom_metadata,
+        mimetype=file.mimetype,
+        value_transfer_encoding=file.value_transfer_encoding,
+        completion_status=file.completion_status,
+        path=path,
+        local_bytes=file.local_bytes,
+    )
+
+
+def type_from_proto(number: int) -> FileType:
+    """Raises InvalidArgument for a type that is unknown, or not said."""
+    try:
+        return _FROM_PROTO[files_pb2.FileType.ValueType(number)]
+    except KeyError:
+        raise InvalidArgument("no such type of file", type=number) from None
+
+
+def ref_from_proto(ref: files_pb2.FileRef) -> FileRef:
+    """Raises InvalidArgument when the space is not said."""
+    if not ref.space_id:
+        raise InvalidArgument("a file needs a space_id")
+    return FileRef(ref.space_id, ref.file_id, tuple(ref.path), ref.follow_last_symlink)
+
+
+def location_to_proto(location: Location) -> contents_pb2.Location:
+    """A location, without its garbage and history."""
+    return contents_pb2.Location(
+        file_id=location.file_id,
+        provider_id=location.provider_id,
+        storage_id=location.storage_id,
+        storage_file_id=location.storage_file_id,
+        size_bytes=location.size_bytes,
+        blocks=[contents_pb2.Block(offset=offset, size_bytes=size) for offset, size in location.blocks],
+        version_vector=location.version_vector,
+        revision=location.revision,
+    )

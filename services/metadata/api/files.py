@@ -1,0 +1,95 @@
+"""FileService."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.metadata.v1 import files_pb2, files_pb2_grpc
+
+from runtime.auth import caller
+from services.metadata.domain.errors import NotSupported
+from services.metadata.domain.files import Files, NewFile
+from services.metadata.domain.listing import Listing, PageStart
+from services.metadata.domain.renames import Renames
+
+from .convert import file_to_proto, ref_from_proto, type_from_proto
+
+
+class FileServicer(files_pb2_grpc.FileServiceServicer):
+    """The namespace over gRPC."""
+
+    def __init__(self, files: Files, listing: Listing, renames: Renames) -> None:
+        self._files = files
+        self._listing = listing
+        self._renames = renames
+
+    async def GetFile(self, request: files_pb2.GetFileRequest, context: Any) -> files_pb2.GetFileResponse:
+        found = await self._files.get(caller(), ref_from_proto(request.file))
+        path = found.path if request.with_path else ()
+        return files_pb2.GetFileResponse(file=file_to_proto(self._files.with_times(found.file), path))
+
+    async def ListChildren(
+        self, request: files_pb2.ListChildrenRequest, context: Any
+    ) -> files_pb2.ListChildrenResponse:
+        start = PageStart(
+            token=request.page_token,
+            name=request.start_name,
+            offset=request.offset,
+            inclusive=request.inclusive,
+        )
+        page = await self._listing.list(caller(), ref_from_proto(request.directory), start, request.page_size)
+        return files_pb2.ListChildrenResponse(
+            children=[file_to_proto(file) for file in page.files],
+            is_last=page.is_last,
+            next_page_token=page.next_token,
+        )
+
+    async def CreateFile(
+        self, request: files_pb2.CreateFileRequest, context: Any
+    ) -> files_pb2.CreateFileResponse:
+        if request.hard_link_target_id:
+            raise NotSupported("hard links are not supported yet")
+        new = NewFile(
+            name=request.name,
+            type=type_from_proto(request.type),
+            mode=request.mode if request.HasField("mode") else None,
+            symlink_target=request.symlink_target,
+        )
+        file, created = await self._files.create(
+            caller(),
+            request.request_id,
+            ref_from_proto(request.parent),
+            new,
+            create_parents=request.create_parents,
+            update_existing=request.update_existing,
+        )
+        return files_pb2.CreateFileResponse(file=file_to_proto(file), created=created)
+
+    async def SetMode(self, request: files_pb2.SetModeRequest, context: Any) -> files_pb2.SetModeResponse:
+        file = await self._files.set_mode(
+            caller(), request.request_id, ref_from_proto(request.file), request.mode
+        )
+        return files_pb2.SetModeResponse(file=file_to_proto(self._files.with_times(file)))
+
+    async def RenameFile(
+        self, request: files_pb2.RenameFileRequest, context: Any
+    ) -> files_pb2.RenameFileResponse:
+        file, replaced = await self._renames.rename(
+            caller(),
+            request.request_id,
+            ref_from_proto(request.source),
+            ref_from_proto(request.target_parent),
+            request.target_name,
+            no_replace=request.no_replace,
+        )
+        return files_pb2.RenameFileResponse(
+            file=file_to_proto(self._files.with_times(file)), replaced=replaced
+        )
+
+    async def DeleteFile(
+        self, request: files_pb2.DeleteFileRequest, context: Any
+    ) -> files_pb2.DeleteFileResponse:
+        await self._files.delete(
+            caller(), request.request_id, ref_from_proto(request.file), only_empty=request.only_empty
+        )
+        return files_pb2.DeleteFileResponse()

@@ -1,0 +1,42 @@
+"""SpaceService."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.metadata.v1 import spaces_pb2, spaces_pb2_grpc
+
+from runtime.auth import caller
+from services.metadata.domain.quotas import Spaces
+from services.metadata.domain.stores import Usage
+
+
+class SpaceServicer(spaces_pb2_grpc.SpaceServiceServicer):
+    """Spaces and their quotas over gRPC."""
+
+    def __init__(self, spaces: Spaces) -> None:
+        self._spaces = spaces
+
+    async def EnsureSpace(
+        self, request: spaces_pb2.EnsureSpaceRequest, context: Any
+    ) -> spaces_pb2.EnsureSpaceResponse:
+        usage = await self._spaces.ensure(caller(), request.space_id, request.quota_bytes)
+        return spaces_pb2.EnsureSpaceResponse(usage=_to_proto(usage))
+
+    async def GetSpaceUsage(
+        self, request: spaces_pb2.GetSpaceUsageRequest, context: Any
+    ) -> spaces_pb2.GetSpaceUsageResponse:
+        usage = await self._spaces.usage(caller(), request.space_id)
+        return spaces_pb2.GetSpaceUsageResponse(usage=_to_proto(usage))
+
+    async def RecountSpace(
+        self, request: spaces_pb2.RecountSpaceRequest, context: Any
+    ) -> spaces_pb2.RecountSpaceResponse:
+        usage, corrected = await self._spaces.recount(caller(), request.space_id)
+        return spaces_pb2.RecountSpaceResponse(usage=_to_proto(usage), corrected_bytes=corrected)
+
+
+def _to_proto(usage: Usage) -> spaces_pb2.SpaceUsage:
+    return spaces_pb2.SpaceUsage(
+        space_id=usage.space_id, quota_bytes=usage.quota_bytes, used_bytes=usage.used_bytes
+    )

@@ -1,0 +1,29 @@
+"""Settings of the metadata service."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from runtime.config import RuntimeSettings
+
+
+class Settings(RuntimeSettings):
+    """What one instance is told, by environment variables with the prefix ISTHMUS_."""
+
+    service_name: ClassVar[str] = "metadata"
+
+    #: Replica set or sharded cluster, e.g. `mongodb://127.0.0.1:27017/?replicaSet=rs0`.
+    mongo_url: str
+    mongo_database: str = "isthmus_metadata"
+    #: Provider id when there is no `provider_file`, as in tests.
+    provider_id: str = ""
+    #: Files, and locations, kept in memory: about 1 KiB each.
+    cache_records: int = Field(default=100_000, ge=1000)
+    #: How long a peer may be away and still catch up by the change log.
+    change_retention_s: int = Field(default=7 * 24 * 3600, ge=60)
+    #: How long a deleted file is remembered, so that peers and repeated requests learn of it.
+    tombstone_retention_s: int = Field(default=7 * 24 * 3600, ge=60)
+    #: An upload that began longer ago and never ended is forgotten; the sweep of orphans has its bytes.
+    upload_expiry_s: int = Field(default=7 * 24 * 3600, ge=3600)

@@ -1,0 +1,1 @@
+"""The rules of the namespace, the types, and the stores they need. No I/O."""

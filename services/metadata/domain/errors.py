@@ -1,0 +1,85 @@
+"""Errors of the namespace, beside the POSIX ones of runtime.errors."""
+
+from __future__ import annotations
+
+from runtime.errors import (
+    Aborted,
+    FailedPrecondition,
+    InvalidArgument,
+    NotFound,
+    OutOfRange,
+    PermissionDenied,
+    Unimplemented,
+)
+
+
+class Forbidden(PermissionDenied):
+    """Not a member of the space, or not a caller of this kind."""
+
+    reason = "FORBIDDEN"
+
+
+class SpaceNotSupported(NotFound):
+    """The space is not supported by this provider."""
+
+    reason = "SPACE_NOT_SUPPORTED"
+
+
+class RenameIntoItself(InvalidArgument):
+    """A directory can't be moved into its own subtree."""
+
+    reason = "EINVAL"
+
+
+class CrossSpaceRename(FailedPrecondition):
+    """A rename can't leave the space."""
+
+    reason = "EXDEV"
+
+
+class StaleUpload(Aborted):
+    """The content was replaced since the upload began."""
+
+    reason = "STALE_UPLOAD"
+
+
+class TooFragmented(FailedPrecondition):
+    """The content is in too many pieces."""
+
+    reason = "EFBIG"
+
+
+class NotSupported(Unimplemented):
+    """Not possible for this file."""
+
+    reason = "ENOTSUP"
+
+
+class LostRace(Aborted):
+    """Others changed the same thing all the time."""
+
+    reason = "LOST_RACE"
+
+
+class ChangesExpired(OutOfRange):
+    """The history does not reach back so far."""
+
+    reason = "CHANGES_EXPIRED"
+
+
+class RevisionConflict(Aborted):
+    """The record is not at the expected revision."""
+
+    reason = "REVISION_CONFLICT"
+
+
+class NameTaken(Aborted):
+    """Another file of the directory has the name."""
+
+    reason = "NAME_TAKEN"
+
+
+class IdTaken(Aborted):
+    """There is a record with this id."""
+
+    reason = "ID_TAKEN"

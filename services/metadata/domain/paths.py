@@ -1,0 +1,170 @@
+"""From what a request names to the file, with every check on the way.
+
+Each directory on the way must be traversable before its names are told: what lies behind a closed directory
+is refused, not denied to exist.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from runtime.errors import AccessDenied, NoSuchFile, NotADirectory, TooManySymlinks
+from runtime.identity import Identity
+
+from . import caveats, names, permissions
+from .caveats import Place, Reach, Reached
+from .records import File, FileType
+from .tree import Tree
+
+MAX_SYMLINKS = 40
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """How a request names a file: a uuid (empty is the directory of the space) and names below it."""
+
+    space_id: str
+    file_id: str = ""
+    path: tuple[str, ...] = ()
+    follow_last_symlink: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file, the way to it from the directory of its space, and what the token's caveats say of it."""
+
+    chain: tuple[File, ...]
+    reach: Reach
+
+    @property
+    def file(self) -> File:
+        return self.chain[-1]
+
+    @property
+    def path(self) -> tuple[str, ...]:
+        """Names from the directory of the space down."""
+        return tuple(file.name for file in self.chain[1:])
+
+
+#: Makes a missing directory with this name below the last of the chain.
+MakeDirectory = Callable[[Found, str], Awaitable[File]]
+
+
+class Paths:
+    """Resolves references for a caller."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    async def resolve(self, identity: Identity, ref: FileRef, *, make: MakeDirectory | None = None) -> Found:
+        """The file, if the caller may walk to it.
+
+        Raises `NoSuchFile`, `NotADirectory`, `AccessDenied`, `TooManySymlinks` and what `enter_space` raises.
+        `make`: called for names that are missing.
+        """
+        permissions.enter_space(identity, ref.space_id)
+        names.check_path(ref.path)
+        chain = await self._tree.chain(ref.space_id, ref.file_id)
+        start = await self.found(identity, chain)
+        permissions.require_way(identity, chain, start.reach)
+        if ref.path or (ref.follow_last_symlink and start.file.type is FileType.SYMLINK):
+            walk = _Walk(self, self._tree, identity, list(chain), ref)
+            return await walk.run(make)
+        return start
+
+    async def found(self, identity: Identity, chain: list[File]) -> Found:
+        """Joins what the caveats say to a chain."""
+        return Found(tuple(chain), await self.reach(identity, chain))
+
+    async def child(self, identity: Identity, parent: Found, name: str) -> Found | None:
+        """The file with this name in a directory the caller may look into."""
+        self.require_lookup(identity, parent)
+        child = await self._tree.find_child(parent.file, name)
+        if child is None:
+            return None
+        found = await self.found(identity, [*parent.chain, child])
+        permissions.require_way(identity, found.chain[-1:], found.reach)
+        return found
+
+    def require_lookup(self, identity: Identity, parent: Found) -> None:
+        """Raises unless the caller may ask for names in this directory."""
+        if not parent.file.is_directory:
+            raise NotADirectory(file_id=parent.file.file_id)
+        if parent.reach.reached is Reached.OUTSIDE:
+            raise AccessDenied("outside of what the token allows", file_id=parent.file.file_id)
+        above = parent.chain[-2] if len(parent.chain) > 1 else None
+        if not permissions.passes_all(identity, parent.file) and not permissions.granted(
+            identity, parent.file, above, permissions.TRAVERSE
+        ):
+            raise AccessDenied(file_id=parent.file.file_id)
+
+    async def reach(self, identity: Identity, chain: list[File]) -> Reach:
+        """What the caveats of the caller's token say of the last file of a chain."""
+        if identity.caveats is None or not caveats.confines(identity):
+            return caveats.INSIDE
+        places: dict[str, Place | None] = {}
+        for uuid in caveats.object_uuids(identity.caveats):
+            try:
+                places[uuid] = caveats.place_of(await self._tree.chain(chain[0].space_id, uuid))
+            except NoSuchFile:
+                places[uuid] = None
+        return caveats.reach_of(chain, identity.caveats, places)
+
+
+class _Walk:
+    """One walk along names, following symbolic links."""
+
+    def __init__(self, paths: Paths, tree: Tree, identity: Identity, chain: list[File], ref: FileRef) -> None:
+        self._paths = paths
+        self._tree = tree
+        self._identity = identity
+        self._chain = chain
+        self._left = deque(ref.path)
+        self._follow_last = ref.follow_last_symlink
+        self._links = 0
+
+    async def run(self, make: MakeDirectory | None) -> Found:
+        if self._chain[-1].type is FileType.SYMLINK:
+            self._follow(self._chain.pop())
+        while self._left:
+            await self._step(self._left.popleft(), make)
+        found = await self._paths.found(self._identity, self._chain)
+        permissions.require_way(self._identity, self._chain[-1:], found.reach)
+        return found
+
+    async def _step(self, name: str, make: MakeDirectory | None) -> None:
+        if name in ("", "."):
+            return
+        if name == "..":
+            if len(self._chain) == 1:
+                raise NoSuchFile("the link leaves the space")
+            self._chain.pop()
+            return
+        # Only a confined token has a reach to compute for each directory on the way.
+        parent = await self._paths.found(self._identity, self._chain)
+        self._paths.require_lookup(self._identity, parent)
+        child = await self._tree.find_child(parent.file, name)
+        if child is None:
+            if make is None:
+                raise NoSuchFile(name=name)
+            child = await make(parent, name)
+        if child.type is FileType.SYMLINK and (self._left or self._follow_last):
+            self._follow(child)
+        else:
+            self._chain.append(child)
+
+    def _follow(self, link: File) -> None:
+        """Puts the target in front of what is left; the chain ends with the directory of the link."""
+        self._links += 1
+        if self._links > MAX_SYMLINKS or len(self._left) > names.MAX_PATH_NAMES:
+            raise TooManySymlinks(file_id=link.file_id)
+        target = link.symlink_target
+        anchor = f"<__onedata_space_id:{link.space_id}>"
+        if target == anchor or target.startswith(f"{anchor}/"):
+            del self._chain[1:]
+            target = target[len(anchor) :]
+        elif target.startswith(("/", "<__onedata_space_id:")):
+            raise NoSuchFile("the link leaves the space", file_id=link.file_id)
+        self._left.extendleft(reversed(target.split("/")))

@@ -1,0 +1,181 @@
+"""What is stored of a file, and the special ids of a space."""
+
+from __future__ import annotations
+
+import enum
+from dataclasses import dataclass, replace
+from typing import Any
+
+#: Names with this start belong to the system: never listed, never made by users.
+HIDDEN_PREFIX = ".__onedata__"
+#: The trash has no link in the tree, but its name can't be taken in the directory of a space.
+TRASH_NAME = ".trash"
+
+DEFAULT_FILE_MODE = 0o664
+DEFAULT_DIRECTORY_MODE = 0o775
+SYMLINK_MODE = 0o777
+MAX_MODE = 0o1777
+
+
+class FileType(enum.Enum):
+    """What a file is."""
+
+    REGULAR = "REG"
+    DIRECTORY = "DIR"
+    SYMLINK = "SYMLNK"
+
+
+def root_id(space_id: str) -> str:
+    """uuid of the directory of a space."""
+    return f"space_{space_id}"
+
+
+def trash_id(space_id: str) -> str:
+    """uuid of the trash of a space; it is only ever a parent, no record has it."""
+    return f"trash_{space_id}"
+
+
+def virtual_owner(space_id: str) -> str:
+    """Owner of the directory of a space; nobody can log in as it."""
+    return f"VIRTUAL_SPACE_OWNER_{space_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class AclEntry:
+    """One entry of an ACL: allows or denies the bits of `mask` to whom `identifier` names.
+
+    `identifier`: a user id, a group id when `is_group`, or OWNER@, GROUP@, EVERYONE@, ANONYMOUS@.
+    """
+
+    allow: bool
+    identifier: str
+    mask: int
+    is_group: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Trashed:
+    """Where a directory was before it went to the trash."""
+
+    time_ms: int
+    parent_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file, directory or symbolic link: one record, so what must change together does.
+
+    Times are milliseconds since the epoch. `revision` grows by one with every change and is what a replace
+    is conditional on. `op_id` is the request that made the last change. `size_bytes` and `local_bytes` mirror
+    the location numbered `location_revision`. A deleted file stays as a tombstone: `cleanup_ms` says since
+    when there is something to clean up after it, `purge_ms` when the record itself may go. `delete_op` is
+    the request that deleted it or sent it to the trash.
+    """
+
+    file_id: str
+    space_id: str
+    parent_id: str
+    name: str
+    type: FileType
+    mode: int
+    owner_id: str
+    provider_id: str
+    named_by: str
+    creation_time_ms: int
+    atime_ms: int
+    mtime_ms: int
+    ctime_ms: int
+    size_bytes: int = 0
+    local_bytes: int = 0
+    location_revision: int = 0
+    symlink_target: str = ""
+    mimetype: str = ""
+    value_transfer_encoding: str = ""
+    completion_status: str = ""
+    has_custom_metadata: bool = False
+    share_ids: tuple[str, ...] = ()
+    acl: tuple[AclEntry, ...] | None = None
+    revision: int = 1
+    op_id: str = ""
+    deleted: bool = False
+    cleanup_ms: int | None = None
+    purge_ms: int | None = None
+    delete_op: str = ""
+    trashed: Trashed | None = None
+
+    @property
+    def is_directory(self) -> bool:
+        return self.type is FileType.DIRECTORY
+
+    @property
+    def is_root(self) -> bool:
+        """Whether this is the directory of a space."""
+        return not self.parent_id
+
+    @property
+    def is_fence(self) -> bool:
+        """Whether this only keeps a given-up upload from making the file later."""
+        return self.deleted and not self.name
+
+    def changed(self, **changes: Any) -> File:
+        """The next revision, with these fields changed."""
+        return replace(self, revision=self.revision + 1, **changes)
+
+    def tombstone(self, *, now_ms: int, op_id: str, cleanup_ms: int) -> File:
+        """The next revision, deleted."""
+        return self.changed(
+            deleted=True, op_id=op_id, delete_op=op_id, ctime_ms=now_ms, cleanup_ms=cleanup_ms
+        )
+
+
+def trashed_from(directory: File, *, now_ms: int, op_id: str) -> File:
+    """The next revision of a directory, in the trash with all below it: out of sight by one update."""
+    return directory.changed(
+        parent_id=trash_id(directory.space_id),
+        name=f"{directory.name}@@{directory.file_id}",
+        trashed=Trashed(now_ms, directory.parent_id, directory.name),
+        ctime_ms=now_ms,
+        op_id=op_id,
+        delete_op=op_id,
+    )
+
+
+def fence(space_id: str, file_id: str, provider_id: str, *, now_ms: int, purge_ms: int) -> File:
+    """A tombstone in the place of a file that an upload never made, so that it can't be made any more."""
+    return File(
+        file_id=file_id,
+        space_id=space_id,
+        parent_id=trash_id(space_id),
+        name="",
+        type=FileType.REGULAR,
+        mode=0,
+        owner_id="",
+        provider_id=provider_id,
+        named_by=provider_id,
+        creation_time_ms=now_ms,
+        atime_ms=now_ms,
+        mtime_ms=now_ms,
+        ctime_ms=now_ms,
+        deleted=True,
+        purge_ms=purge_ms,
+    )
+
+
+def new_root(space_id: str, provider_id: str, now_ms: int) -> File:
+    """The directory of a space. The same at every provider but for the times."""
+    return File(
+        file_id=root_id(space_id),
+        space_id=space_id,
+        parent_id="",
+        name="",
+        type=FileType.DIRECTORY,
+        mode=DEFAULT_DIRECTORY_MODE,
+        owner_id=virtual_owner(space_id),
+        provider_id=provider_id,
+        named_by=provider_id,
+        creation_time_ms=now_ms,
+        atime_ms=now_ms,
+        mtime_ms=now_ms,
+        ctime_ms=now_ms,
+    )

@@ -1,0 +1,171 @@
+"""What must follow later, or was left half done: emptied trash, cleaned tombstones, mirrored locations.
+
+Each step is one conditional change that leads from one valid state to the next, so a process can be killed
+anywhere, two can do the same at once, and the next round goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from runtime.clock import Clock
+from runtime.errors import NoSuchFile
+
+from .content_writer import ContentWriter
+from .errors import IdTaken, RevisionConflict
+from .files import STRAY_CHILDREN_AFTER_MS
+from .locations import Location
+from .records import File, FileType, fence, trashed_from
+from .replicas import Replicas
+from .settled import Settled
+from .stores import Stores
+from .tree import Tree
+
+PAGE = 500
+#: A commit takes seconds; a location that is dirty for longer has none under way.
+DIRTY_RESTS_MS = 60_000
+#: The trash is left alone for a moment: what was being added finds its way in first.
+TRASH_RESTS_MS = 1_000
+_AT_ONCE = 64
+
+
+class Repairs:
+    """Steps of the background duties. Each answers how much it did; 0 means nothing is left for now."""
+
+    def __init__(
+        self,
+        stores: Stores,
+        tree: Tree,
+        replicas: Replicas,
+        writer: ContentWriter,
+        settled: Settled,
+        clock: Clock,
+        provider_id: str,
+        *,
+        tombstone_retention_s: float,
+    ) -> None:
+        self._stores = stores
+        self._tree = tree
+        self._replicas = replicas
+        self._writer = writer
+        self._settled = settled
+        self._clock = clock
+        self._provider_id = provider_id
+        self._retention_ms = int(tombstone_retention_s * 1000)
+
+    async def empty_trash(self) -> int:
+        """Files in the oldest directories of the trash become tombstones, directories move to the trash."""
+        before_ms = self._clock.now_ms() - TRASH_RESTS_MS
+        directories = await self._stores.files.list_trashed(before_ms=before_ms, limit=PAGE)
+        done, room = 0, PAGE
+        for directory in directories:
+            children = await self._stores.files.list_children(
+                directory.file_id, start=None, inclusive=True, limit=room
+            )
+            if children:
+                await self._sweep(children)
+            if len(children) < room:
+                await self._bury(directory)
+            done += len(children) + 1
+            room -= len(children)
+            if room <= 0:
+                break
+        return done
+
+    async def clean_tombstones(self) -> int:
+        """Contents and custom metadata of deleted files go; then the tombstone only waits to be purged."""
+        now_ms = self._clock.now_ms()
+        tombstones = await self._stores.files.list_cleanups(before_ms=now_ms, limit=PAGE)
+        for first in range(0, len(tombstones), _AT_ONCE):
+            await asyncio.gather(*map(self._clean, tombstones[first : first + _AT_ONCE]))
+        return len(tombstones)
+
+    async def purge_tombstones(self) -> int:
+        """Tombstones older than the retention are forgotten."""
+        purged = await self._stores.files.purge(before_ms=self._clock.now_ms(), limit=PAGE)
+        for file_id in purged:
+            self._tree.forget(file_id)
+        return len(purged)
+
+    async def reconcile_locations(self) -> int:
+        """Locations that their file records don't mirror: mirrored now, or retired when there is no file."""
+        before_ms = self._clock.now_ms() - DIRTY_RESTS_MS
+        dirty = await self._stores.locations.list_dirty(before_ms=before_ms, limit=PAGE)
+        for first in range(0, len(dirty), _AT_ONCE):
+            await asyncio.gather(*map(self._reconcile, dirty[first : first + _AT_ONCE]))
+        await self._settled.flush()
+        return len(dirty)
+
+    async def _sweep(self, children: Sequence[File]) -> None:
+        now_ms = self._clock.now_ms()
+        gone = [
+            trashed_from(child, now_ms=now_ms, op_id="")
+            if child.is_directory
+            else child.tombstone(now_ms=now_ms, op_id="", cleanup_ms=now_ms)
+            for child in children
+        ]
+        await self._stores.files.replace_many(gone)
+        for child in gone:
+            self._tree.forget(child.file_id)
+
+    async def _bury(self, directory: File) -> None:
+        now_ms = self._clock.now_ms()
+        gone = directory.changed(
+            deleted=True, trashed=None, ctime_ms=now_ms, cleanup_ms=now_ms + STRAY_CHILDREN_AFTER_MS
+        )
+        try:
+            await self._tree.replace(gone)
+        except RevisionConflict:
+            return
+
+    async def _clean(self, tombstone: File) -> None:
+        if tombstone.type is FileType.REGULAR:
+            location = await self._replicas.find(tombstone.space_id, tombstone.file_id, fresh=True)
+            if location is not None:
+                await self._writer.retire(location)
+        elif tombstone.is_directory:
+            strays = await self._stores.files.list_children(
+                tombstone.file_id, start=None, inclusive=True, limit=PAGE
+            )
+            if strays:
+                await self._sweep(strays)
+                return
+        if tombstone.has_custom_metadata:
+            await self._stores.custom_metadata.remove(tombstone.file_id)
+        cleaned = tombstone.changed(cleanup_ms=None, purge_ms=self._clock.now_ms() + self._retention_ms)
+        try:
+            await self._tree.replace(cleaned)
+        except RevisionConflict:
+            return
+
+    async def _reconcile(self, location: Location) -> None:
+        file = await self._tree.find(location.space_id, location.file_id, fresh=True)
+        if file is None:
+            file = await self._fence(location)
+        if file.deleted:
+            await self._writer.retire(location)
+            return
+        try:
+            await self._writer.mirror(file, location, {})
+        except NoSuchFile:
+            await self._writer.retire(location)
+            return
+        self._settled.location(location.file_id, location.revision)
+
+    async def _fence(self, location: Location) -> File:
+        """Makes sure that a commit which is somehow still under way can't make the file any more."""
+        now_ms = self._clock.now_ms()
+        barrier = fence(
+            location.space_id,
+            location.file_id,
+            self._provider_id,
+            now_ms=now_ms,
+            purge_ms=now_ms + self._retention_ms,
+        )
+        try:
+            await self._tree.insert(barrier)
+        except IdTaken:
+            file = await self._tree.find(location.space_id, location.file_id, fresh=True)
+            return file if file is not None else barrier
+        return barrier

@@ -1,0 +1,303 @@
+"""What the rules need kept, and what each store promises.
+
+All of them: a change is journaled by a majority before the call returns; a store that can't be reached raises
+`Unavailable`, and then the change may or may not have happened. One call is one round trip and atomic for one
+record; what promises more says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from .locations import Location
+from .records import File
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in a directory's listing: names by their bytes, one name by the providers that gave it."""
+
+    name: str
+    named_by: str = ""
+
+
+class FileStore(Protocol):
+    """Files, directories and links. No two files alive in one directory have the same `(name, named_by)`."""
+
+    async def find(self, file_id: str) -> File | None:
+        """The record, tombstones included."""
+        ...
+
+    async def find_named(self, parent_id: str, name: str) -> Sequence[File]:
+        """Every file alive with this name in the directory: one for each provider that gave it, at most."""
+        ...
+
+    async def insert(self, file: File) -> None:
+        """Adds a record. Raises `IdTaken` or `NameTaken`."""
+        ...
+
+    async def replace(self, file: File) -> None:
+        """Puts the record in the place of its previous revision.
+
+        Raises `RevisionConflict` when that is not what is stored, `NameTaken`.
+        """
+        ...
+
+    async def replace_many(self, files: Sequence[File]) -> None:
+        """As `replace` for each on its own; who meets a conflict is left as it is."""
+        ...
+
+    async def move(self, file: File, *, replaced: File | None, new_ancestry: bool) -> None:
+        """As `replace`, in one transaction with `replaced`, a record that makes room for the name.
+
+        With `new_ancestry` the transaction also makes sure that the new parent is alive and not below the
+        file, whatever else moves at the same time. Raises `RevisionConflict`, `NameTaken`,
+        `RenameIntoItself`, `NoSuchFile`, and `DirectoryNotEmpty` when `replaced` is a directory that is not.
+        """
+        ...
+
+    async def list_children(
+        self, parent_id: str, *, start: Position | None, inclusive: bool, limit: int
+    ) -> Sequence[File]:
+        """Files alive in a directory from `start` on, in order; system names are left out."""
+        ...
+
+    async def list_before(self, parent_id: str, *, end: Position, limit: int) -> Sequence[File]:
+        """The last files before `end`, nearest first; system names are left out."""
+        ...
+
+    async def list_names(self, parent_id: str, names: Collection[str]) -> Sequence[File]:
+        """Those of these names that are there, in order."""
+        ...
+
+    async def has_children(self, parent_id: str) -> bool:
+        """Whether anything alive is in the directory."""
+        ...
+
+    async def find_deleted(self, delete_op: str) -> File | None:
+        """What this request deleted, if it is not purged yet."""
+        ...
+
+    async def list_trashed(self, *, before_ms: int, limit: int) -> Sequence[File]:
+        """Directories in the trash since before that time, oldest first."""
+        ...
+
+    async def list_cleanups(self, *, before_ms: int, limit: int) -> Sequence[File]:
+        """Tombstones with `cleanup_ms` before that time, oldest first."""
+        ...
+
+    async def purge(self, *, before_ms: int, limit: int) -> Sequence[str]:
+        """Removes tombstones with `purge_ms` before that time; answers their ids."""
+        ...
+
+
+class LocationStore(Protocol):
+    """The locations of this provider."""
+
+    async def find(self, file_id: str) -> Location | None:
+        """The location, retired ones included."""
+        ...
+
+    async def insert(self, location: Location) -> None:
+        """Adds it. Raises `IdTaken`."""
+        ...
+
+    async def replace(self, location: Location) -> None:
+        """Puts it in the place of its previous revision. Raises `RevisionConflict`."""
+        ...
+
+    async def remove(self, file_id: str, *, revision: int) -> None:
+        """Removes it if it is at this revision, else nothing happens."""
+        ...
+
+    async def settle(self, settled: Sequence[tuple[str, int]]) -> None:
+        """Takes the dirty mark from these (file id, revision) that are still at that revision."""
+        ...
+
+    async def list_dirty(self, *, before_ms: int, limit: int) -> Sequence[Location]:
+        """Those dirty since before that time, oldest first."""
+        ...
+
+    async def list_garbage(
+        self, storage_ids: Collection[str], *, before_ms: int, limit: int
+    ) -> Sequence[Location]:
+        """Those with garbage on these storages since before that time, oldest first."""
+        ...
+
+    async def find_references(self, storage_id: str, storage_file_ids: Collection[str]) -> set[str]:
+        """Those of the storage files that are current or garbage of some location."""
+        ...
+
+    async def held_bytes(self, space_id: str) -> int:
+        """Bytes of content and garbage of a space."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Quota of a space at this provider. `version` grows with every change of `used_bytes`."""
+
+    space_id: str
+    quota_bytes: int
+    used_bytes: int
+    version: int = 0
+
+    @property
+    def available_bytes(self) -> int:
+        return max(0, self.quota_bytes - self.used_bytes)
+
+
+class QuotaStore(Protocol):
+    """Quotas of spaces."""
+
+    async def ensure(self, space_id: str, quota_bytes: int) -> Usage:
+        """Sets the quota, keeps what is used. Idempotent."""
+        ...
+
+    async def find(self, space_id: str) -> Usage | None:
+        """Quota and usage."""
+        ...
+
+    async def charge(self, space_id: str, size_bytes: int) -> Usage:
+        """Counts bytes as used, or raises `NoSpace` and counts nothing: the quota is never exceeded.
+
+        Raises `SpaceNotSupported`.
+        """
+        ...
+
+    async def release(self, space_id: str, size_bytes: int) -> None:
+        """Counts bytes as free; never below zero."""
+        ...
+
+    async def mend(self, usage: Usage, used_bytes: int) -> bool:
+        """Sets what is used, if nothing changed since `usage` was read; answers whether it did."""
+        ...
+
+    async def list_spaces(self, *, after: str, limit: int) -> Sequence[str]:
+        """Ids of the spaces kept here, in order, after that one."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A storage file that no location refers to: of an upload under way, or given up (`abandoned`)."""
+
+    request_id: str
+    space_id: str
+    file_id: str
+    storage_id: str
+    storage_file_id: str
+    replaces: bool
+    time_ms: int
+    abandoned: bool = False
+
+
+class IntentStore(Protocol):
+    """Uploads under way, and storage files left by uploads given up."""
+
+    async def put(self, intent: Intent) -> None:
+        """Adds it or replaces the one of the same request."""
+        ...
+
+    async def find(self, request_id: str) -> Intent | None:
+        """The record of an upload."""
+        ...
+
+    async def remove(self, request_ids: Collection[str]) -> None:
+        """Removes what is there of these."""
+        ...
+
+    async def list_abandoned(
+        self, storage_ids: Collection[str], *, before_ms: int, limit: int
+    ) -> Sequence[Intent]:
+        """Given up before that time, oldest first."""
+        ...
+
+    async def remove_abandoned(self, storage_files: Collection[tuple[str, str]]) -> None:
+        """Forgets storage files (storage id, storage file id) of uploads given up."""
+        ...
+
+    async def find_references(self, storage_id: str, storage_file_ids: Collection[str]) -> set[str]:
+        """Those of the storage files that an intent names."""
+        ...
+
+    async def expire(self, *, before_ms: int, limit: int) -> int:
+        """Forgets uploads that began before that time and never ended; answers how many."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CustomMetadata:
+    """Extended attributes of a file: JSON texts by name. Revision 0 is not stored yet."""
+
+    file_id: str
+    space_id: str
+    xattrs: dict[str, bytes]
+    revision: int = 0
+
+
+class CustomMetadataStore(Protocol):
+    """Extended attributes."""
+
+    async def find(self, file_id: str) -> CustomMetadata | None:
+        """What is set on the file."""
+        ...
+
+    async def replace(self, metadata: CustomMetadata | None, file: File) -> None:
+        """Puts both in the place of their previous revisions, in one transaction. None leaves the attributes.
+
+        Raises `RevisionConflict`.
+        """
+        ...
+
+    async def remove(self, file_id: str) -> None:
+        """Removes what is set, if anything."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry of the change log of a space."""
+
+    space_id: str
+    sequence: int
+    collection: str
+    document_id: str
+    file_id: str
+    revision: int
+    deleted: bool
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogEnds:
+    """Sequence numbers of the oldest change kept and of the newest one; the first is one more when empty."""
+
+    first: int
+    last: int
+
+
+class ChangeLog(Protocol):
+    """The numbered changes of each space."""
+
+    async def list(self, space_id: str, *, after_sequence: int, limit: int) -> Sequence[Change]:
+        """Changes after that sequence, in order."""
+        ...
+
+    async def ends(self, space_id: str) -> LogEnds:
+        """How far the log of a space reaches."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """All that is kept."""
+
+    files: FileStore
+    locations: LocationStore
+    quotas: QuotaStore
+    intents: IntentStore
+    custom_metadata: CustomMetadataStore
+    changes: ChangeLog

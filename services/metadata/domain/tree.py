@@ -1,0 +1,148 @@
+"""Reading the tree: one file, one name, the way from the directory of the space down to a file.
+
+Answers come from the cache where it can be trusted, else from the store. Own changes go through here too, so
+that the next read of this process sees them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Sequence
+from typing import Protocol
+
+from runtime.errors import InvalidName, NoSuchFile
+
+from .cache import FileCache
+from .errors import SpaceNotSupported
+from .records import File, root_id, trash_id
+from .stores import FileStore
+
+#: Deeper than any path a request can name; a longer way up means a circle in the records.
+MAX_DEPTH = 10_000
+
+
+class Ownership(Protocol):
+    """Which spaces this instance serves alone, so that no other instance changes them unseen."""
+
+    def owns(self, space_id: str) -> bool:
+        """Whether what is cached of the space can be trusted now."""
+        ...
+
+
+class OwnsNothing:
+    """Every read goes to the store."""
+
+    def owns(self, space_id: str) -> bool:
+        return False
+
+
+class OwnsEverything:
+    """For a single instance."""
+
+    def owns(self, space_id: str) -> bool:
+        return True
+
+
+class Tree:
+    """The files of all spaces, as one reads them."""
+
+    def __init__(self, store: FileStore, cache: FileCache, ownership: Ownership, provider_id: str) -> None:
+        self._store = store
+        self._cache = cache
+        self._ownership = ownership
+        self._provider_id = provider_id
+
+    def trusts(self, space_id: str) -> bool:
+        """Whether the cache has the last word on this space."""
+        return self._ownership.owns(space_id)
+
+    async def find(self, space_id: str, file_id: str, *, fresh: bool = False) -> File | None:
+        """The record, tombstones included; None also when it belongs to another space."""
+        file = self._cache.get(file_id)
+        if file is None or fresh or not self._ownership.owns(space_id):
+            mark = self._cache.mark()
+            file = await self._store.find(file_id)
+            if file is None:
+                self._cache.invalidate(file_id)
+                return None
+            self._cache.put_read(file, mark)
+        return file if file.space_id == space_id else None
+
+    async def find_child(self, parent: File, name: str, *, fresh: bool = False) -> File | None:
+        """The file alive with this name. Of several with one name, ours; else there must be just one."""
+        if not fresh and self._ownership.owns(parent.space_id):
+            known = self._cache.get_named(parent.file_id, name)
+            if known is not None:
+                return known
+        mark = self._cache.mark()
+        found = await self._store.find_named(parent.file_id, name)
+        child = self._choose(found)
+        if child is not None:
+            self._cache.put_read(child, mark)
+        return child
+
+    async def chain(self, space_id: str, file_id: str, *, fresh: bool = False) -> list[File]:
+        """The way to a file, the directory of the space first.
+
+        Raises `NoSuchFile` when it is deleted or below the trash, `SpaceNotSupported` when the space is not
+        kept here.
+        """
+        chain: list[File] = []
+        next_id = file_id or root_id(space_id)
+        while next_id:
+            file = await self.find(space_id, next_id, fresh=fresh)
+            if file is None or file.deleted or len(chain) > MAX_DEPTH:
+                if next_id == root_id(space_id):
+                    raise SpaceNotSupported(space_id=space_id)
+                await self.require_space(space_id)
+                raise NoSuchFile(file_id=file_id)
+            chain.append(file)
+            next_id = file.parent_id
+            if next_id == trash_id(space_id):
+                raise NoSuchFile(file_id=file_id)
+        chain.reverse()
+        return chain
+
+    async def require_space(self, space_id: str) -> None:
+        """Raises `SpaceNotSupported` when the space is not kept here."""
+        if await self.find(space_id, root_id(space_id)) is None:
+            raise SpaceNotSupported(space_id=space_id)
+
+    async def insert(self, file: File) -> None:
+        """Adds a record; as the store does."""
+        await self._changing([file], self._store.insert(file))
+
+    async def replace(self, file: File) -> None:
+        """Puts a record in the place of its previous revision; as the store does."""
+        await self._changing([file], self._store.replace(file))
+
+    async def move(self, file: File, *, replaced: File | None, new_ancestry: bool) -> None:
+        """Moves a record; as the store does."""
+        files = [file] if replaced is None else [file, replaced]
+        await self._changing(files, self._store.move(file, replaced=replaced, new_ancestry=new_ancestry))
+
+    def written(self, file: File) -> None:
+        """Notes a record that was written together with something else."""
+        self._cache.put_written(file)
+
+    def forget(self, file_id: str) -> None:
+        """Has the next read ask the store."""
+        self._cache.invalidate(file_id)
+
+    async def _changing(self, files: Sequence[File], change: Awaitable[None]) -> None:
+        try:
+            await change
+        except BaseException:
+            # What is cached was not what is stored, or nobody knows whether the change happened.
+            for file in files:
+                self._cache.invalidate(file.file_id)
+            raise
+        for file in files:
+            self._cache.put_written(file)
+
+    def _choose(self, found: Sequence[File]) -> File | None:
+        if len(found) > 1:
+            ours = [file for file in found if file.named_by == self._provider_id]
+            if len(ours) != 1:
+                raise InvalidName("several files have the name", name=found[0].name)
+            return ours[0]
+        return found[0] if found else None

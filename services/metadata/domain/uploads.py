@@ -1,0 +1,229 @@
+"""Before the bytes: may they be read, and where are they; may they be written, and where to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from runtime.clock import Clock
+from runtime.errors import FileExists, IsADirectory, NoSpace
+from runtime.identity import Identity
+
+from . import names, permissions
+from .errors import LostRace, NotSupported
+from .files import Files
+from .ids import new_file_id
+from .locations import Location
+from .paths import FileRef, Found, Paths
+from .quotas import Quotas
+from .records import File, FileType
+from .replicas import Replicas
+from .retries import attempts
+from .stores import Intent, IntentStore
+from .times import Touches
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRequest:
+    """What a client wants to upload."""
+
+    request_id: str
+    ref: FileRef
+    replaces: bool
+    create: bool = False
+    exclusive: bool = False
+    create_parents: bool = False
+    mode: int | None = None
+    set_existing_mode: bool = False
+    size_bytes: int | None = None
+    record_intent: bool = False
+    storage_id: str = ""
+    storage_file_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPlan:
+    """Where an upload goes. `file` is None when the commit will make it, and `file_id` then its uuid."""
+
+    file_id: str
+    space_id: str
+    parent_id: str
+    name: str
+    file: File | None
+    location: Location | None
+    available_bytes: int
+
+
+class Uploads:
+    """Tells where to read and write, and gives up uploads; `Commits` publishes them."""
+
+    def __init__(
+        self,
+        *,
+        paths: Paths,
+        files: Files,
+        replicas: Replicas,
+        quotas: Quotas,
+        intents: IntentStore,
+        touches: Touches,
+        clock: Clock,
+    ) -> None:
+        self._paths = paths
+        self._files = files
+        self._replicas = replicas
+        self._quotas = quotas
+        self._intents = intents
+        self._touches = touches
+        self._clock = clock
+
+    async def locate(self, identity: Identity, ref: FileRef) -> tuple[File, Location | None]:
+        """A file the caller may read, and where its content is: None for an empty file or a link."""
+        found = await self._paths.resolve(identity, ref)
+        file = found.file
+        if file.is_directory:
+            raise IsADirectory(file_id=file.file_id)
+        permissions.require(identity, found.chain, permissions.READ_DATA, found.reach)
+        self._touches.read(file)
+        file = self._touches.applied(file)
+        location = await self._current(file)
+        if location is not None and location.revision > file.location_revision:
+            # Its record is about to follow, or a repair will have it follow.
+            file = replace(file, size_bytes=location.size_bytes, local_bytes=location.local_bytes)
+        return file, location
+
+    async def begin(self, identity: Identity, request: UploadRequest) -> UploadPlan:
+        """Checks everything that can be checked before the bytes are there.
+
+        Raises `FileExists` (exclusive), `NoSuchFile`, `IsADirectory`, `NoSpace`, refusals.
+        """
+        if request.mode is not None:
+            names.check_mode(request.mode)
+        plan = await self._plan(identity, request)
+        held = 0 if request.replaces or plan.location is None else plan.location.local_bytes
+        if request.size_bytes is not None and request.size_bytes > plan.available_bytes + held:
+            raise NoSpace("the quota of the space does not allow it", space_id=plan.space_id)
+        if request.record_intent and request.request_id:
+            await self._intents.put(self._intent(request, plan))
+        return plan
+
+    async def abort(self, identity: Identity, request_id: str, space_id: str) -> None:
+        """Gives an upload up. Idempotent."""
+        permissions.enter_space(identity, space_id)
+        intent = await self._intents.find(request_id)
+        if intent is None or intent.space_id != space_id or intent.abandoned:
+            return
+        if intent.replaces:
+            await self._intents.put(replace(intent, abandoned=True, time_ms=self._clock.now_ms()))
+        else:
+            # Other writers may be at the same storage file.
+            await self._intents.remove([request_id])
+
+    async def _current(self, file: File) -> Location | None:
+        """Where the content of a file is; None when it has none."""
+        if file.type is not FileType.REGULAR or not file.location_revision:
+            return None
+        location = await self._replicas.find(file.space_id, file.file_id)
+        if location is not None and location.revision < file.location_revision:
+            location = await self._replicas.find(file.space_id, file.file_id, fresh=True)
+        return location if location is not None and not location.retired else None
+
+    async def _plan(self, identity: Identity, request: UploadRequest) -> UploadPlan:
+        async for _ in attempts():
+            existing, parent = await self._look(identity, request)
+            if existing is not None:
+                return await self._plan_existing(identity, request, existing)
+            if parent is not None:
+                return await self._plan_new(identity, request, parent)
+        raise LostRace
+
+    async def _look(self, identity: Identity, request: UploadRequest) -> tuple[Found | None, Found | None]:
+        """The file, else the directory where it is to be made."""
+        ref = request.ref
+        if not ref.path or not request.create:
+            return await self._paths.resolve(identity, ref), None
+        names.check_path(ref.path)
+        directory = FileRef(ref.space_id, ref.file_id, ref.path[:-1], follow_last_symlink=True)
+        parent = await self._files.directory(
+            identity, request.request_id, directory, create_parents=request.create_parents
+        )
+        found = await self._paths.child(identity, parent, ref.path[-1])
+        if found is not None and found.file.type is FileType.SYMLINK and ref.follow_last_symlink:
+            start = FileRef(ref.space_id, parent.file.file_id, ref.path[-1:], follow_last_symlink=True)
+            found = await self._paths.resolve(identity, start)
+        return found, parent
+
+    async def _plan_existing(self, identity: Identity, request: UploadRequest, found: Found) -> UploadPlan:
+        file = found.file
+        if request.create and request.exclusive and not self._is_own(identity, request, file):
+            raise FileExists(name=file.name, file_id=file.file_id)
+        require_write(identity, found, set_mode=request.set_existing_mode and request.mode is not None)
+        location = await self._replicas.find(file.space_id, file.file_id)
+        if location is not None and not location.storage_file_id:
+            location = replace(location, storage_file_id=location.planned_storage_file())
+        return UploadPlan(
+            file_id=file.file_id,
+            space_id=file.space_id,
+            parent_id=file.parent_id,
+            name=file.name,
+            file=self._touches.applied(file),
+            location=location,
+            available_bytes=await self._quotas.available_bytes(file.space_id),
+        )
+
+    async def _plan_new(self, identity: Identity, request: UploadRequest, parent: Found) -> UploadPlan:
+        name = request.ref.path[-1]
+        names.check_new_name(name, parent.file)
+        require_add(identity, parent)
+        return UploadPlan(
+            file_id=self._new_id(identity, request, parent.file, name),
+            space_id=parent.file.space_id,
+            parent_id=parent.file.file_id,
+            name=name,
+            file=None,
+            location=None,
+            available_bytes=await self._quotas.available_bytes(parent.file.space_id),
+        )
+
+    def _is_own(self, identity: Identity, request: UploadRequest, file: File) -> bool:
+        """Whether an earlier try of this very request made the file."""
+        return bool(request.request_id) and file.file_id == new_file_id(
+            request.request_id, identity.subject_id, file.parent_id, file.name, type=FileType.REGULAR
+        )
+
+    def _new_id(self, identity: Identity, request: UploadRequest, parent: File, name: str) -> str:
+        return new_file_id(
+            request.request_id,
+            identity.subject_id,
+            parent.file_id,
+            name,
+            type=FileType.REGULAR,
+            exclusive=request.exclusive,
+        )
+
+    def _intent(self, request: UploadRequest, plan: UploadPlan) -> Intent:
+        return Intent(
+            request_id=request.request_id,
+            space_id=plan.space_id,
+            file_id=plan.file_id,
+            storage_id=request.storage_id,
+            storage_file_id=request.storage_file_id,
+            replaces=request.replaces,
+            time_ms=self._clock.now_ms(),
+        )
+
+
+def require_add(identity: Identity, parent: Found) -> None:
+    """Raises unless the caller may make files in this directory."""
+    permissions.require(identity, parent.chain, permissions.TRAVERSE | permissions.ADD_FILE, parent.reach)
+
+
+def require_write(identity: Identity, found: Found, *, set_mode: bool) -> None:
+    """Raises unless the caller may write the content of this file, and set its mode when that is asked."""
+    file = found.file
+    if file.is_directory:
+        raise IsADirectory(file_id=file.file_id)
+    if file.type is not FileType.REGULAR:
+        raise NotSupported("a link has no content to write", file_id=file.file_id)
+    permissions.require_way(identity, found.chain, found.reach)
+    permissions.require(identity, found.chain, permissions.WRITE_DATA, found.reach)
+    if set_mode:
+        permissions.require_owner(identity, file, found.reach)

@@ -1,0 +1,8 @@
+"""Every metric of this service."""
+
+from __future__ import annotations
+
+from runtime.telemetry import gauge
+
+CACHED_FILES = gauge("metadata_cached_files", "Files held in the cache of this instance.")
+CACHED_LOCATIONS = gauge("metadata_cached_locations", "Locations held in the cache of this instance.")

@@ -1,0 +1,1 @@
+"""What is kept: in MongoDB, and a twin in memory under the same tests."""

@@ -1,0 +1,182 @@
+"""Records as documents of MongoDB, and back. Fields at their default are left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from services.metadata.domain.locations import ChangeKind, ContentChange, Garbage, Location
+from services.metadata.domain.records import AclEntry, File, FileType, Trashed
+from services.metadata.domain.stores import CustomMetadata, Intent
+
+Document = dict[str, Any]
+
+#: Fields of files that most of them don't have.
+_OPTIONAL = (
+    ("symlink_target", ""),
+    ("mimetype", ""),
+    ("value_transfer_encoding", ""),
+    ("completion_status", ""),
+    ("has_custom_metadata", False),
+    ("cleanup_ms", None),
+    ("purge_ms", None),
+    ("delete_op", ""),
+)
+#: Fields with the same name and form on both sides, always there.
+_PLAIN = (
+    "space_id",
+    "parent_id",
+    "name",
+    "named_by",
+    "mode",
+    "owner_id",
+    "provider_id",
+    "creation_time_ms",
+    "atime_ms",
+    "mtime_ms",
+    "ctime_ms",
+    "size_bytes",
+    "local_bytes",
+    "location_revision",
+    "revision",
+    "op_id",
+    "deleted",
+)
+
+
+def file_to_document(file: File) -> Document:
+    document: Document = {"_id": file.file_id, "type": file.type.value}
+    for name in _PLAIN:
+        document[name] = getattr(file, name)
+    for name, default in _OPTIONAL:
+        value = getattr(file, name)
+        if value != default:
+            document[name] = value
+    if file.share_ids:
+        document["share_ids"] = list(file.share_ids)
+    if file.acl is not None:
+        document["acl"] = [[e.allow, e.identifier, e.mask, e.is_group] for e in file.acl]
+    if file.trashed is not None:
+        document["trashed"] = {
+            "time_ms": file.trashed.time_ms,
+            "parent_id": file.trashed.parent_id,
+            "name": file.trashed.name,
+        }
+    return document
+
+
+def file_from_document(document: Mapping[str, Any]) -> File:
+    values = {name: document[name] for name in _PLAIN}
+    for name, default in _OPTIONAL:
+        values[name] = document.get(name, default)
+    acl, trashed = document.get("acl"), document.get("trashed")
+    return File(
+        file_id=document["_id"],
+        type=FileType(document["type"]),
+        share_ids=tuple(document.get("share_ids", ())),
+        acl=None if acl is None else tuple(AclEntry(*entry) for entry in acl),
+        trashed=None if trashed is None else Trashed(**trashed),
+        **values,
+    )
+
+
+def location_id(file_id: str, provider_id: str) -> str:
+    """Key of the location of a file at a provider."""
+    return f"{file_id}:{provider_id}"
+
+
+def location_to_document(location: Location) -> Document:
+    """Blocks become one flat list: offset, size, offset, size, ...: a third of the room of nested ones."""
+    document: Document = {
+        "_id": location_id(location.file_id, location.provider_id),
+        "file_id": location.file_id,
+        "space_id": location.space_id,
+        "provider_id": location.provider_id,
+        "storage_id": location.storage_id,
+        "storage_file_id": location.storage_file_id,
+        "size_bytes": location.size_bytes,
+        "held_bytes": location.held_bytes,
+        "blocks": [number for block in location.blocks for number in block],
+        "version_vector": dict(location.version_vector),
+        "recent_changes": [[c.kind.value, c.offset, c.size_bytes] for c in location.recent_changes],
+        "recent_ops": list(location.recent_ops),
+        "generation": location.generation,
+        "changed_ms": location.changed_ms,
+        "revision": location.revision,
+    }
+    if location.garbage:
+        document["garbage"] = [
+            {
+                "storage_id": item.storage_id,
+                "storage_file_id": item.storage_file_id,
+                "size_bytes": item.size_bytes,
+                "since_ms": item.since_ms,
+            }
+            for item in location.garbage
+        ]
+    if location.dirty_ms is not None:
+        document["dirty_ms"] = location.dirty_ms
+    if location.retired:
+        document["retired"] = True
+    return document
+
+
+def location_from_document(document: Mapping[str, Any]) -> Location:
+    numbers = document["blocks"]
+    return Location(
+        file_id=document["file_id"],
+        space_id=document["space_id"],
+        provider_id=document["provider_id"],
+        storage_id=document["storage_id"],
+        storage_file_id=document["storage_file_id"],
+        size_bytes=document["size_bytes"],
+        blocks=tuple(zip(numbers[::2], numbers[1::2], strict=True)),
+        version_vector=document["version_vector"],
+        recent_changes=tuple(
+            ContentChange(ChangeKind(kind), offset, size) for kind, offset, size in document["recent_changes"]
+        ),
+        recent_ops=tuple(document["recent_ops"]),
+        garbage=tuple(Garbage(**item) for item in document.get("garbage", ())),
+        generation=document["generation"],
+        changed_ms=document["changed_ms"],
+        dirty_ms=document.get("dirty_ms"),
+        retired=document.get("retired", False),
+        revision=document["revision"],
+    )
+
+
+def intent_to_document(intent: Intent) -> Document:
+    return {
+        "_id": intent.request_id,
+        "space_id": intent.space_id,
+        "file_id": intent.file_id,
+        "storage_id": intent.storage_id,
+        "storage_file_id": intent.storage_file_id,
+        "replaces": intent.replaces,
+        "time_ms": intent.time_ms,
+        "abandoned": intent.abandoned,
+    }
+
+
+def intent_from_document(document: Mapping[str, Any]) -> Intent:
+    values = {name: value for name, value in document.items() if name != "_id"}
+    return Intent(request_id=document["_id"], **values)
+
+
+def metadata_to_document(metadata: CustomMetadata) -> Document:
+    """Names are values here, not keys: MongoDB gives `.` and `$` in keys a meaning."""
+    return {
+        "_id": metadata.file_id,
+        "space_id": metadata.space_id,
+        "xattrs": [{"name": name, "value": value} for name, value in metadata.xattrs.items()],
+        "revision": metadata.revision,
+    }
+
+
+def metadata_from_document(document: Mapping[str, Any]) -> CustomMetadata:
+    return CustomMetadata(
+        file_id=document["_id"],
+        space_id=document["space_id"],
+        xattrs={item["name"]: bytes(item["value"]) for item in document["xattrs"]},
+        revision=document["revision"],
+    )

@@ -1,0 +1,119 @@
+"""All stores in one MongoDB database, and the indexes they need."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from pymongo import ASCENDING, HASHED, IndexModel, MongoClient
+from pymongo.errors import CollectionInvalid
+
+from runtime.errors import Unavailable
+from runtime.mongo import MongoThreads
+from services.metadata.domain.stores import Stores
+
+from .documents import Document
+from .mongo_changes import MongoChangeLog
+from .mongo_custom_metadata import MongoCustomMetadataStore
+from .mongo_files import MongoFileStore
+from .mongo_intents import MongoIntentStore
+from .mongo_locations import MongoLocationStore
+from .mongo_quotas import MongoQuotaStore
+
+log = structlog.get_logger(__name__)
+
+#: Pause between tries to reach the database at start.
+RETRY_S = 1.0
+
+
+def _index(*keys: str, **options: Any) -> IndexModel:
+    return IndexModel([(key, ASCENDING) for key in keys], **options)
+
+
+#: Most are on fields that few records have, and then hold only those.
+INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    "files": (
+        # Also the order of listings.
+        _index("parent_id", "name", "named_by", unique=True, partialFilterExpression={"deleted": False}),
+        _index("trashed.time_ms", sparse=True),
+        _index("cleanup_ms", sparse=True),
+        _index("purge_ms", sparse=True),
+        _index("delete_op", sparse=True),
+    ),
+    "locations": (
+        # 8 bytes an entry, and asked by equality only.
+        IndexModel([("storage_file_id", HASHED)]),
+        _index("space_id", "provider_id", "held_bytes"),
+        _index("dirty_ms", sparse=True),
+        _index("garbage.since_ms", sparse=True),
+        _index("garbage.storage_file_id", sparse=True),
+    ),
+    "intents": (_index("abandoned", "time_ms"), _index("storage_file_id")),
+    "custom_metadata": (),
+    "quotas": (),
+    "tree_locks": (),
+    "changes": (_index("expires_at", expireAfterSeconds=0),),
+    "change_heads": (),
+    "change_positions": (),
+}
+
+
+class MongoStores:
+    """The stores of one provider. A part: stop it after everything that uses them."""
+
+    def __init__(
+        self,
+        client: MongoClient[Document],
+        database: str,
+        provider_id: str,
+        *,
+        change_retention_s: float,
+    ) -> None:
+        self._client = client
+        self._database = client[database]
+        self._threads = MongoThreads()
+        threads = self._threads
+        self._files = MongoFileStore(self._database, threads)
+        self._locations = MongoLocationStore(self._database, threads, provider_id)
+        self._quotas = MongoQuotaStore(self._database, threads)
+        self.changes = MongoChangeLog(self._database, threads, provider_id, retention_s=change_retention_s)
+        self.stores = Stores(
+            files=self._files,
+            locations=self._locations,
+            quotas=self._quotas,
+            intents=MongoIntentStore(self._database, threads),
+            custom_metadata=MongoCustomMetadataStore(self._database, threads),
+            changes=self.changes,
+        )
+
+    async def start(self) -> None:
+        """Waits for the database and sees to collections and indexes: without them nothing is unique."""
+        await self._threads.start()
+        while True:
+            try:
+                await self._threads.write(self._prepare)
+            except Unavailable as error:
+                log.warning("waiting_for_mongodb", error=str(error))
+                await asyncio.sleep(RETRY_S)
+                continue
+            return
+
+    async def stop(self) -> None:
+        """Ends what is under way and leaves."""
+        for store in (self._files, self._locations, self._quotas):
+            await store.close()
+        await self._threads.stop()
+        await asyncio.to_thread(self._client.close)
+
+    def _prepare(self) -> None:
+        # Collections first: a transaction that has to create one is slow and conflicts with others.
+        for name in INDEXES.keys() - set(self._database.list_collection_names()):
+            try:
+                self._database.create_collection(name)
+            except CollectionInvalid:
+                continue  # another instance was faster
+        for name, indexes in INDEXES.items():
+            if indexes:
+                self._database[name].create_indexes(list(indexes))

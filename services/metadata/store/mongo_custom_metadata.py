@@ -1,0 +1,51 @@
+"""Extended attributes in MongoDB."""
+
+from __future__ import annotations
+
+from pymongo.collection import Collection as MongoCollection
+from pymongo.database import Database
+
+from runtime.mongo import MongoThreads
+from services.metadata.domain.errors import RevisionConflict
+from services.metadata.domain.records import File
+from services.metadata.domain.stores import CustomMetadata
+
+from .documents import Document, file_to_document, metadata_from_document, metadata_to_document
+from .transactions import Session, run_transaction
+
+
+class MongoCustomMetadataStore:
+    """The collection `custom_metadata`, and the file records that change with it."""
+
+    def __init__(self, database: Database[Document], threads: MongoThreads) -> None:
+        self._metadata: MongoCollection[Document] = database["custom_metadata"]
+        self._files: MongoCollection[Document] = database["files"]
+        self._client = database.client
+        self._threads = threads
+
+    async def find(self, file_id: str) -> CustomMetadata | None:
+        document = await self._threads.read(lambda: self._metadata.find_one({"_id": file_id}))
+        return None if document is None else metadata_from_document(document)
+
+    async def replace(self, metadata: CustomMetadata | None, file: File) -> None:
+        def steps(session: Session) -> None:
+            if metadata is not None:
+                self._put(session, metadata)
+            expected = {"_id": file.file_id, "revision": file.revision - 1}
+            result = self._files.replace_one(expected, file_to_document(file), session=session)
+            if not result.matched_count:
+                raise RevisionConflict(file_id=file.file_id)
+
+        await self._threads.write(lambda: run_transaction(self._client, steps, taken=RevisionConflict))
+
+    async def remove(self, file_id: str) -> None:
+        await self._threads.write(lambda: self._metadata.delete_one({"_id": file_id}))
+
+    def _put(self, session: Session, metadata: CustomMetadata) -> None:
+        document = metadata_to_document(metadata)
+        if metadata.revision == 1:
+            self._metadata.insert_one(document, session=session)
+            return
+        expected = {"_id": metadata.file_id, "revision": metadata.revision - 1}
+        if not self._metadata.replace_one(expected, document, session=session).matched_count:
+            raise RevisionConflict(file_id=metadata.file_id)

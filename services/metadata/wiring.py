@@ -1,0 +1,271 @@
+"""Puts the metadata service together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from isthmus.metadata.v1 import (
+    changes_pb2_grpc,
+    contents_pb2_grpc,
+    files_pb2_grpc,
+    spaces_pb2_grpc,
+    xattrs_pb2_grpc,
+)
+
+from runtime.auth import ClusterKey
+from runtime.clock import Clock, SystemClock
+from runtime.config import BadSettings, ProviderFile
+from runtime.discovery import Registrar, Registration, Watch
+from runtime.leadership import Leadership
+from runtime.mongo import connect
+from runtime.periodic import Periodic
+from runtime.process import Part
+from runtime.rpc.server import RpcServer
+from services.metadata import metrics
+from services.metadata.api.changes import ChangeServicer
+from services.metadata.api.contents import ContentServicer
+from services.metadata.api.files import FileServicer
+from services.metadata.api.spaces import SpaceServicer
+from services.metadata.api.xattrs import XattrServicer
+from services.metadata.clients.ownership import WatchedOwnership
+from services.metadata.config import Settings
+from services.metadata.domain.cache import FileCache, RecordCache
+from services.metadata.domain.changes import Changes
+from services.metadata.domain.commits import Commits
+from services.metadata.domain.content_writer import ContentWriter
+from services.metadata.domain.files import Files
+from services.metadata.domain.listing import Listing
+from services.metadata.domain.paths import Paths
+from services.metadata.domain.quotas import Quotas, Spaces
+from services.metadata.domain.removals import Removals
+from services.metadata.domain.renames import Renames
+from services.metadata.domain.repairs import Repairs
+from services.metadata.domain.replicas import LocationCache, Replicas
+from services.metadata.domain.settled import Settled
+from services.metadata.domain.stores import Stores
+from services.metadata.domain.times import Touches
+from services.metadata.domain.tokens import PageTokens
+from services.metadata.domain.tree import Ownership, Tree
+from services.metadata.domain.uploads import Uploads
+from services.metadata.domain.xattrs import Xattrs
+from services.metadata.store.mongo import MongoStores
+from services.metadata.workers.cache_invalidator import CacheInvalidator
+from services.metadata.workers.change_sequencer import ChangeSequencer
+from services.metadata.workers.intent_expirer import IntentExpirer
+from services.metadata.workers.location_reconciler import LocationReconciler
+from services.metadata.workers.quota_recounter import QuotaRecounter
+from services.metadata.workers.tombstone_cleaner import TombstoneCleaner
+from services.metadata.workers.trash_reaper import TrashReaper
+
+#: Intervals of the background duties, in seconds.
+SETTLE_INTERVAL_S = 0.5
+TOUCH_INTERVAL_S = 5.0
+REAP_INTERVAL_S = 2.0
+RECONCILE_INTERVAL_S = 20.0
+RECOUNT_INTERVAL_S = 600.0
+EXPIRE_INTERVAL_S = 600.0
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The whole domain over one set of stores."""
+
+    file_cache: FileCache
+    location_cache: LocationCache
+    files: Files
+    listing: Listing
+    renames: Renames
+    uploads: Uploads
+    commits: Commits
+    writer: ContentWriter
+    removals: Removals
+    spaces: Spaces
+    xattrs: Xattrs
+    changes: Changes
+    repairs: Repairs
+    settled: Settled
+    touches: Touches
+
+
+def assemble(
+    stores: Stores,
+    ownership: Ownership,
+    clock: Clock,
+    *,
+    provider_id: str,
+    token_secret: bytes,
+    cache_records: int = 100_000,
+    tombstone_retention_s: float = 7 * 24 * 3600,
+) -> Rules:
+    """Joins the rules to their stores; what `build` does for a process, and tests for themselves."""
+    file_cache = FileCache(cache_records, provider_id)
+    location_cache: LocationCache = RecordCache(cache_records)
+    tree = Tree(stores.files, file_cache, ownership, provider_id)
+    replicas = Replicas(stores.locations, location_cache, ownership, provider_id)
+    paths = Paths(tree)
+    touches = Touches(tree, clock)
+    quotas = Quotas(stores.quotas, clock)
+    settled = Settled(stores.locations, stores.intents)
+    writer = ContentWriter(tree, replicas, quotas, settled, clock)
+    files = Files(stores.files, tree, paths, touches, clock, provider_id)
+    return Rules(
+        file_cache=file_cache,
+        location_cache=location_cache,
+        files=files,
+        listing=Listing(stores.files, paths, PageTokens(token_secret), touches),
+        renames=Renames(stores.files, tree, paths, touches, clock),
+        uploads=Uploads(
+            paths=paths,
+            files=files,
+            replicas=replicas,
+            quotas=quotas,
+            intents=stores.intents,
+            touches=touches,
+            clock=clock,
+        ),
+        commits=Commits(
+            tree=tree,
+            paths=paths,
+            files=files,
+            replicas=replicas,
+            writer=writer,
+            quotas=quotas,
+            stores=stores,
+            settled=settled,
+            clock=clock,
+            provider_id=provider_id,
+        ),
+        writer=writer,
+        removals=Removals(stores.locations, stores.intents, replicas, quotas, clock),
+        spaces=Spaces(stores.quotas, stores.locations, tree, clock, provider_id),
+        xattrs=Xattrs(stores.custom_metadata, tree, paths, clock),
+        changes=Changes(stores.changes, tree),
+        repairs=Repairs(
+            stores,
+            tree,
+            replicas,
+            writer,
+            settled,
+            clock,
+            provider_id,
+            tombstone_retention_s=tombstone_retention_s,
+        ),
+        settled=settled,
+        touches=touches,
+    )
+
+
+async def build(settings: Settings) -> Sequence[Part]:
+    """The parts in the order of starting. Raises BadSettings."""
+    key = ClusterKey.load(settings.cluster_key_file)
+    provider_id = _provider_id(settings)
+    clock = SystemClock()
+    mongo = MongoStores(
+        connect(settings.mongo_url, service=settings.service_name),
+        settings.mongo_database,
+        provider_id,
+        change_retention_s=settings.change_retention_s,
+    )
+    watch = Watch(settings.consul_url, settings.service_name)
+    rules = assemble(
+        mongo.stores,
+        WatchedOwnership(watch, settings.instance_id, clock),
+        clock,
+        provider_id=provider_id,
+        token_secret=key.sign_bytes("metadata-page-tokens", b""),
+        cache_records=settings.cache_records,
+        tombstone_retention_s=settings.tombstone_retention_s,
+    )
+    metrics.CACHED_FILES.set_function(lambda: len(rules.file_cache))
+    metrics.CACHED_LOCATIONS.set_function(lambda: len(rules.location_cache))
+    invalidator = CacheInvalidator(rules.file_cache, rules.location_cache)
+    server = _server(settings, key, rules)
+    return [
+        mongo,
+        mongo.changes.follow("cache", invalidator.on_changes, on_gap=invalidator.on_gap),
+        watch,
+        *_own_duties(rules),
+        *_shared_duties(settings, mongo, rules, clock),
+        server,
+        Registrar(settings.consul_url, lambda: [_registration(settings, server)]),
+    ]
+
+
+def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
+    server = RpcServer(settings, key)
+    server.add(
+        files_pb2_grpc.add_FileServiceServicer_to_server,
+        FileServicer(rules.files, rules.listing, rules.renames),
+    )
+    server.add(
+        contents_pb2_grpc.add_ContentServiceServicer_to_server,
+        ContentServicer(rules.uploads, rules.commits, rules.removals),
+    )
+    server.add(xattrs_pb2_grpc.add_XattrServiceServicer_to_server, XattrServicer(rules.xattrs))
+    server.add(spaces_pb2_grpc.add_SpaceServiceServicer_to_server, SpaceServicer(rules.spaces))
+    server.add(changes_pb2_grpc.add_ChangeServiceServicer_to_server, ChangeServicer(rules.changes))
+    return server
+
+
+class _Writing:
+    """Lets changes under way end before the stores go."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+
+    async def start(self) -> None:
+        """Nothing to begin."""
+
+    async def stop(self) -> None:
+        await self._rules.writer.close()
+        await self._rules.touches.flush()
+        while await self._rules.settled.flush():
+            pass
+
+
+def _own_duties(rules: Rules) -> Sequence[Part]:
+    """What every instance does for what it changed itself."""
+    return [
+        _Writing(rules),
+        Periodic("settle", rules.settled.flush, SETTLE_INTERVAL_S),
+        Periodic("touch", rules.touches.flush, TOUCH_INTERVAL_S),
+    ]
+
+
+def _shared_duties(settings: Settings, mongo: MongoStores, rules: Rules, clock: Clock) -> Sequence[Part]:
+    """What one instance of the provider does for all."""
+    janitor = Leadership(settings.consul_url, "metadata-janitor", settings.instance_id)
+    sequencer = Leadership(settings.consul_url, "metadata-changes", settings.instance_id)
+    stores = mongo.stores
+    expirer = IntentExpirer(stores.intents, clock, expiry_s=settings.upload_expiry_s)
+    duties = (
+        ("trash_reaper", TrashReaper(rules.repairs).run_once, REAP_INTERVAL_S),
+        ("tombstone_cleaner", TombstoneCleaner(rules.repairs).run_once, REAP_INTERVAL_S),
+        ("location_reconciler", LocationReconciler(rules.repairs).run_once, RECONCILE_INTERVAL_S),
+        ("quota_recounter", QuotaRecounter(rules.spaces, stores.quotas).run_once, RECOUNT_INTERVAL_S),
+        ("intent_expirer", expirer.run_once, EXPIRE_INTERVAL_S),
+    )
+    return [
+        janitor,
+        *(Periodic(name, run_once, interval_s, leadership=janitor) for name, run_once, interval_s in duties),
+        sequencer,
+        ChangeSequencer(mongo.changes, sequencer),
+    ]
+
+
+def _registration(settings: Settings, server: RpcServer) -> Registration:
+    return Registration(
+        settings.service_name,
+        settings.instance_id,
+        settings.advertise_host,
+        server.port,
+    )
+
+
+def _provider_id(settings: Settings) -> str:
+    if settings.provider_file is not None:
+        return ProviderFile.load(settings.provider_file).provider_id
+    if not settings.provider_id:
+        raise BadSettings("ISTHMUS_PROVIDER_FILE is not set")
+    return settings.provider_id

@@ -1,0 +1,1 @@
+"""Background duties, one a file; loops and timing are runtime.periodic's."""
