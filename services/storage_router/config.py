@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, ClassVar
 
-from pydantic import Field, field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from runtime.config import Port, RuntimeSettings
@@ -16,7 +16,8 @@ class Settings(RuntimeSettings):
 
     service_name: ClassVar[str] = "storage_router"
 
-    mongo_url: str = "mongodb://127.0.0.1:27017"
+    #: May hold a password.
+    mongo_url: SecretStr = SecretStr("mongodb://127.0.0.1:27017/?replicaSet=isthmus")
     mongo_database: str = "isthmus_storage_router"
 
     #: Port of content over HTTP; 0 takes any free one.

@@ -18,7 +18,7 @@ from runtime.clock import SystemClock
 from runtime.config import BadSettings, ProviderFile
 from runtime.discovery import Registrar, Registration, Watch
 from runtime.leadership import Leadership
-from runtime.mongo import MongoThreads, connect
+from runtime.mongo import MongoThreads
 from runtime.periodic import Periodic
 from runtime.process import Part
 from runtime.rpc.channel import open_channel
@@ -47,7 +47,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     """The parts in the order of starting. Raises BadSettings."""
     outside = _Outside.connect(settings)
     threads = _Threads(settings)
-    store = MongoStorageStore(outside.mongo[settings.mongo_database], outside.mongo_threads)
+    store = MongoStorageStore(settings.mongo_url.get_secret_value(), settings.mongo_database, MongoThreads())
     drivers = Drivers(threads.storage)
     catalog = Catalog(store, drivers)
     sweeper = OrphanSweeper(
@@ -72,7 +72,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     port = _data_port(settings, outside, catalog, threads)
     return [
         threads,
-        outside.mongo_threads,
+        store,
         *outside.parts,
         *_workers(settings, outside, catalog, store, sweeper),
         rpc,
@@ -104,8 +104,6 @@ class _Outside:
     key: ClusterKey
     provider: ProviderFile
     credentials: ProviderCredentials
-    mongo: MongoClient[dict[str, Any]]
-    mongo_threads: MongoThreads
     metadata_watch: Watch
     mux: MuxClient
     metadata: MetadataClient
@@ -126,8 +124,6 @@ class _Outside:
             key=key,
             provider=ProviderFile.load(settings.provider_file),
             credentials=credentials,
-            mongo=connect(settings.mongo_url),
-            mongo_threads=MongoThreads(),
             metadata_watch=watch,
             mux=mux,
             metadata=MetadataClient(mux),

@@ -108,7 +108,7 @@ class PosixDriver:
         return await in_thread(self._pool, call, *args, **kwargs)
 
     def _open(self, storage_file_id: str) -> PosixReadHandle:
-        descriptor = self._open_file(storage_file_id, _READ_FLAGS)
+        descriptor = self._tree.open_file(check_storage_file_id(storage_file_id), _READ_FLAGS)
         try:
             shown = os.fstat(descriptor)
             self._check_regular(shown, storage_file_id)
@@ -116,16 +116,6 @@ class PosixDriver:
             os.close(descriptor)
             raise
         return PosixReadHandle(descriptor, shown.st_size, pool=self._pool, local=self._local)
-
-    def _open_file(self, storage_file_id: str, flags: int) -> int:
-        *folders, name = check_storage_file_id(storage_file_id)
-        folder = self._tree.open_folder(folders)
-        try:
-            return os.open(name, flags, dir_fd=folder)
-        except OSError as error:
-            raise error_of(error, storage_file_id=storage_file_id) from error
-        finally:
-            os.close(folder)
 
     def _check_regular(self, shown: os.stat_result, storage_file_id: str) -> None:
         if not stat.S_ISREG(shown.st_mode):
@@ -169,7 +159,7 @@ class PosixDriver:
             os.close(folder)
 
     def _stat(self, storage_file_id: str) -> StorageFile:
-        descriptor = self._open_file(storage_file_id, os.O_PATH | os.O_NOFOLLOW)
+        descriptor = self._tree.open_file(check_storage_file_id(storage_file_id), os.O_PATH | os.O_NOFOLLOW)
         try:
             shown = os.fstat(descriptor)
         finally:

@@ -8,11 +8,13 @@ the operator's word and may be a link.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Iterator, Sequence
 
 from runtime.errors import NoSuchFile
 from services.storage_router.domain.drivers import StorageFile, StorageUnreachable, error_of
+from services.storage_router.drivers import openat2
 
 _PASS_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
@@ -27,9 +29,10 @@ _MARKER_LIMIT = 256
 class Tree:
     """The folders below a mount point. All methods block."""
 
-    def __init__(self, mount_point: str, *, storage_id: str) -> None:
+    def __init__(self, mount_point: str, *, storage_id: str, whole_paths: bool = openat2.AVAILABLE) -> None:
         self.mount_point = mount_point
         self._storage_id = storage_id
+        self._whole_paths = whole_paths
 
     def open_root(self) -> int:
         """A descriptor of the mount point. StorageUnreachable when it is not there."""
@@ -102,6 +105,10 @@ class Tree:
         With `make`, missing folders are made and survive a power cut. A folder at the top is only made
         where the mark is, so nothing is written below a mount point whose storage is not mounted.
         """
+        if self._whole_paths:
+            found = self._open_whole(names, _FOLDER_FLAGS, may_be_missing=make)
+            if found is not None:
+                return found
         folder = self.open_root()
         last = len(names) - 1
         for depth, name in enumerate(names):
@@ -117,6 +124,33 @@ class Tree:
                 raise NoSuchFile(storage_id=self._storage_id, folder=name)
             folder = below
         return folder
+
+    def open_file(self, names: Sequence[str], flags: int) -> int:
+        """A descriptor of a file that is there. NoSuchFile; InputOutputError for a link."""
+        if self._whole_paths:
+            found = self._open_whole(names, flags, may_be_missing=False)
+            if found is not None:
+                return found
+        folder = self.open_folder(names[:-1])
+        try:
+            return os.open(names[-1], flags | os.O_NOFOLLOW, dir_fd=folder)
+        except OSError as error:
+            raise error_of(error, storage_id=self._storage_id, file=names[-1]) from error
+        finally:
+            os.close(folder)
+
+    def _open_whole(self, names: Sequence[str], flags: int, *, may_be_missing: bool) -> int | None:
+        """By one call of the kernel; None when it takes a walk to know more."""
+        root = self.open_root()
+        try:
+            return openat2.open_beneath(root, "/".join(names) or ".", flags)
+        except OSError as error:
+            # The kernel says EAGAIN when something was renamed while it looked.
+            if error.errno == errno.EAGAIN or (error.errno == errno.ENOENT and may_be_missing):
+                return None
+            raise error_of(error, storage_id=self._storage_id, file=names[-1] if names else "/") from error
+        finally:
+            os.close(root)
 
     def _enter(self, folder: int, name: str, flags: int) -> int | None:
         try:

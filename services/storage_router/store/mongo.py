@@ -15,16 +15,16 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from runtime.errors import AlreadyExists
-from runtime.mongo import MongoThreads
+from runtime.mongo import Document, MongoThreads, connect
 from services.storage_router.domain.storages import NoSuchStorage, Storage, Support
-
-Document = dict[str, Any]
 
 
 class MongoStorageStore:
     """`StorageStore` and `SweepStore`. One method, one atomic step."""
 
-    def __init__(self, database: Database[Document], threads: MongoThreads) -> None:
+    def __init__(self, url: str, database_name: str, threads: MongoThreads) -> None:
+        self._client = connect(url, service="storage_router")
+        database: Database[Document] = self._client[database_name]
         self._storages = database["storages"]
         self._secrets = database["storage_secrets"]
         self._supports = database["supports"]
@@ -41,6 +41,15 @@ class MongoStorageStore:
             self._supports.create_index("request_id", unique=True)
 
         await self._threads.write(work)
+
+    async def start(self) -> None:
+        """The server is looked for at the first call."""
+        await self._threads.start()
+
+    async def stop(self) -> None:
+        """Ends all connections."""
+        await self._threads.stop()
+        self._client.close()
 
     async def add_storage(self, storage: Storage) -> Storage:
         def work() -> Storage:

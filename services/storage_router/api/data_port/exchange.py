@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
-from dataclasses import replace
 
 from runtime.http.errors import ApiError
 from runtime.identity import GUEST, Identity
-from runtime.request import current_call
+from runtime.request import Call, current_call
 from services.storage_router.api.data_port import replies
 from services.storage_router.api.data_port.body import Body
 from services.storage_router.api.data_port.callers import Callers
@@ -29,6 +29,8 @@ class Exchange:
         #: Headers of every answer on this route.
         self.always: Headers = []
         self.status = 0
+        #: When the answer began, on the monotonic clock.
+        self.answered_s = 0.0
         self.keep_alive = False
         self._callers = callers
         self._stopping = stopping
@@ -54,7 +56,10 @@ class Exchange:
         Unauthenticated, Unavailable. May be repeated when a long time has passed: a token may have ended.
         """
         self.identity, blob = await self._callers.identify(self.connection, self.head)
-        current_call.set(replace(current_call.get(), identity=self.identity, identity_blob=blob))
+        call = current_call.get()
+        current_call.set(
+            Call(call.request_id, call.rpc, call.deadline_s, self.identity, blob, call.traceparent)
+        )
 
     def begin(self, status: int, headers: Headers, content_length: int | None) -> bytes:
         """The head of the answer. From here on a failure can only break the connection off.
@@ -63,6 +68,7 @@ class Exchange:
         """
         self.keep_alive = self.head.keep_alive and self.body.can_keep_alive and not self._stopping
         self.status = status
+        self.answered_s = time.monotonic()
         length: Headers = [] if content_length is None else [(b"content-length", b"%d" % content_length)]
         return replies.head(status, [*self.always, *headers, *length], close=not self.keep_alive)
 

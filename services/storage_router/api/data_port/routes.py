@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from functools import lru_cache
 from typing import Protocol
 
 import structlog
+from prometheus_client import Counter
 
 from runtime.errors import IsthmusError
 from runtime.http.errors import ApiError, from_error
 from runtime.http.ranges import RangeNotSatisfiable
-from runtime.request import Call, bind, current_call
+from runtime.request import Call, current_call
 from runtime.telemetry import span
 from services.storage_router import metrics
 from services.storage_router.api.data_port import cdmi, rest, tickets
@@ -50,9 +52,9 @@ class Routes:
         slow_s: float,
     ) -> None:
         self._fronts = (
-            (rest.PREFIX, "rest", rest_front),
-            (cdmi.PREFIX, "cdmi", cdmi_front),
-            (tickets.PREFIX, "ticket", ticket_front),
+            (rest.PREFIX, "data_port.rest", rest_front),
+            (cdmi.PREFIX, "data_port.cdmi", cdmi_front),
+            (tickets.PREFIX, "data_port.ticket", ticket_front),
         )
         self._callers = callers
         self._provider_id = provider_id
@@ -83,19 +85,20 @@ class Routes:
 
     async def _answer(self, connection: Connection, head: Head, *, stopping: bool) -> bool:
         """Whether the connection goes on."""
-        begun = time.monotonic()
+        begun_s = time.monotonic()
         body = Body(connection, head, self._stall_timeout_s)
         exchange = Exchange(connection, head, body, self._callers, stopping=stopping)
         kind, front = self._route(head.path)
-        current_call.set(Call(request_id=self._callers.request_id(connection, head)))
         parent = head.headers.get(b"traceparent", b"").decode("latin-1")
-        with bind(traceparent=parent, rpc=kind), span(f"data_port {head.method} {kind}", parent=parent):
+        request_id = self._callers.request_id(connection, head)
+        current_call.set(Call(request_id=request_id, rpc=kind, traceparent=parent))
+        with span(kind, parent=parent, server=True):
             metrics.REQUESTS_UNDER_WAY.inc()
             try:
                 await self._handle(exchange, front)
             finally:
                 metrics.REQUESTS_UNDER_WAY.dec()
-                self._note(exchange, kind, time.monotonic() - begun)
+                self._note(exchange, kind, begun_s)
         await connection.drain()
         if not exchange.keep_alive:
             if not body.done:
@@ -108,7 +111,7 @@ class Routes:
         for prefix, kind, front in self._fronts:
             if path.startswith(prefix):
                 return kind, front
-        return "other", None
+        return "data_port.other", None
 
     async def _handle(self, exchange: Exchange, front: Front | None) -> None:
         try:
@@ -144,9 +147,11 @@ class Routes:
             case ApiError():
                 exchange.refuse(error)
 
-    def _note(self, exchange: Exchange, kind: str, took_s: float) -> None:
-        metrics.REQUESTS.labels(exchange.head.method, kind, str(exchange.status)).inc()
+    def _note(self, exchange: Exchange, kind: str, begun_s: float) -> None:
+        _counter(exchange.head.method, kind, exchange.status).inc()
         metrics.RECEIVED_BYTES.inc(exchange.body.received_bytes)
+        # A body takes as long as the client does; only what we take is worth a line.
+        took_s = exchange.answered_s - begun_s
         if took_s > self._slow_s and not exchange.body.received_bytes:
             log.info("slow_request", method=exchange.head.method, status=exchange.status, took_s=took_s)
 
@@ -160,6 +165,11 @@ class Routes:
             left -= len(connection.buffer)
             connection.buffer.clear()
             await connection.more()
+
+
+@lru_cache(512)
+def _counter(method: str, kind: str, status: int) -> Counter:
+    return metrics.REQUESTS.labels(method, kind, str(status))
 
 
 class Stopping(Protocol):
