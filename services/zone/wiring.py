@@ -65,7 +65,8 @@ async def build(settings: Settings) -> Sequence[Part]:
         clock=clock,
     )
     first_start = FirstStart(stores.users, passwords, _PasswordFile(settings.admin_password_file), clock)
-    rpc = RpcServer(settings, None, authenticate=(door := ProviderDoor(zone.authenticator)).authenticate)
+    door = ProviderDoor(zone.authenticator, clock)
+    rpc = RpcServer(settings, None, authenticate=door.authenticate)
     rpc.add(tokens_pb2_grpc.add_TokenServiceServicer_to_server, TokenServicer(zone.scopes, door))
     rpc.add(providers_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(zone.providers, door))
     info = ZoneInfo(settings.zone_name, settings.zone_domain, REPORTED_VERSION, "isthmus")
@@ -145,9 +146,11 @@ class _PasswordFile:
         self._path = path
 
     def read_or_create(self, fresh: str) -> tuple[str, bool]:
-        with contextlib.suppress(FileExistsError):
-            self._write(fresh)
-            return fresh, True
+        # A file that is there may lie on a read-only volume: then nothing is written at all.
+        if not self._path.exists():
+            with contextlib.suppress(FileExistsError):
+                self._write(fresh)
+                return fresh, True
         return self._path.read_text().strip(), False
 
     def _write(self, password: str) -> None:
