@@ -57,7 +57,7 @@ class RuntimeSettings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     #: `console` for people, `json` for machines.
     log_format: Literal["json", "console"] = "json"
-    #: Where spans go (OTLP over gRPC), e.g. `http://127.0.0.1:4317`; empty turns tracing off.
+    #: Where spans go (OTLP over HTTP), e.g. `http://127.0.0.1:4318`; empty turns tracing off.
     otlp_endpoint: str = ""
     #: Share of traces begun here that are recorded; a caller's decision is followed.
     trace_sample_ratio: float = Field(default=0.1, ge=0, le=1)

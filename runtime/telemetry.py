@@ -69,20 +69,18 @@ def configure(settings: RuntimeSettings) -> None:
     """Turns tracing on if there is somewhere to send spans. Costs memory only then."""
     if not settings.otlp_endpoint:
         return
-    from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
     from opentelemetry.sdk.trace.sampling import ParentBasedTraceIdRatio
 
+    from runtime.otlp import OtlpExporter
+
     resource = Resource.create(
         {"service.name": settings.service_name, "service.instance.id": settings.instance_id}
     )
     provider = TracerProvider(sampler=ParentBasedTraceIdRatio(settings.trace_sample_ratio), resource=resource)
-    exporter = OTLPSpanExporter(
-        endpoint=settings.otlp_endpoint, insecure=settings.otlp_endpoint.startswith("http://")
-    )
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    provider.add_span_processor(BatchSpanProcessor(OtlpExporter(settings.otlp_endpoint)))
     use_tracer_provider(provider)
 
 
