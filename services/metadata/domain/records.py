@@ -168,7 +168,7 @@ def new_root(space_id: str, provider_id: str, now_ms: int) -> File:
         file_id=root_id(space_id),
         space_id=space_id,
         parent_id="",
-        name="",
+        name=space_id,  # roots have one parent, none, and names are unique below it; nobody is shown this one
         type=FileType.DIRECTORY,
         mode=DEFAULT_DIRECTORY_MODE,
         owner_id=virtual_owner(space_id),
