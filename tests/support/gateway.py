@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 from isthmus.metadata.v1 import contents_pb2, files_pb2, spaces_pb2
@@ -30,23 +31,9 @@ from services.metadata.api.contents import ContentServicer
 from services.metadata.api.files import FileServicer
 from services.metadata.api.spaces import SpaceServicer
 from services.metadata.api.xattrs import XattrServicer
-from services.metadata.domain.cache import FileCache
-from services.metadata.domain.commits import Commits
-from services.metadata.domain.content_writer import ContentWriter
-from services.metadata.domain.files import Files
-from services.metadata.domain.listing import Listing
-from services.metadata.domain.paths import Paths
-from services.metadata.domain.quotas import Quotas, Spaces
-from services.metadata.domain.removals import Removals
-from services.metadata.domain.renames import Renames
-from services.metadata.domain.replicas import LocationCache, Replicas
-from services.metadata.domain.settled import Settled
-from services.metadata.domain.times import Touches
-from services.metadata.domain.tokens import PageTokens
-from services.metadata.domain.tree import OwnsEverything, Tree
-from services.metadata.domain.uploads import Uploads
-from services.metadata.domain.xattrs import Xattrs
+from services.metadata.domain.tree import OwnsEverything
 from services.metadata.store.memory import memory_stores
+from services.metadata.wiring import assemble
 
 PROVIDER_ID = "provider1"
 KEY = ClusterKey(b"k" * 32)
@@ -59,30 +46,13 @@ class MetadataTwin:
     """The metadata service's servicers, called directly as the caller of the request under way."""
 
     def __init__(self, clock: ManualClock) -> None:
-        stores = memory_stores()
-        owns = OwnsEverything()
-        tree = Tree(stores.files, FileCache(1000, PROVIDER_ID), owns, PROVIDER_ID)
-        paths = Paths(tree)
-        touches = Touches(tree, stores.files, clock)
-        files = Files(stores.files, tree, paths, touches, clock, PROVIDER_ID)
-        replicas = Replicas(stores.locations, LocationCache(1000), owns, PROVIDER_ID)
-        quotas = Quotas(stores.quotas, clock)
-        settled = Settled(stores.locations, stores.intents)
-        writer = ContentWriter(tree, replicas, quotas, settled, clock)
-        shared: dict[str, Any] = {
-            "tree": tree, "paths": paths, "files": files, "replicas": replicas, "writer": writer,
-            "quotas": quotas, "intents": stores.intents, "locations": stores.locations, "settled": settled,
-            "clock": clock, "provider_id": PROVIDER_ID,
-        }  # fmt: skip
-        listing = Listing(stores.files, paths, PageTokens(b"secret"), touches)
-        self.files = FileServicer(files, listing, Renames(stores.files, tree, paths, touches, clock))
-        self.contents = ContentServicer(
-            Uploads(**shared, touches=touches),
-            Commits(**shared),
-            Removals(stores.locations, stores.intents, replicas, quotas, clock),
+        rules = assemble(
+            memory_stores(), OwnsEverything(), clock, provider_id=PROVIDER_ID, token_secret=b"s" * 32
         )
-        self.spaces = SpaceServicer(Spaces(stores.quotas, stores.locations, tree, clock, PROVIDER_ID))
-        self.xattrs = XattrServicer(Xattrs(stores.custom_metadata, tree, paths, clock))
+        self.files = FileServicer(rules.files, rules.listing, rules.renames)
+        self.contents = ContentServicer(rules.uploads, rules.commits, rules.removals)
+        self.spaces = SpaceServicer(rules.spaces)
+        self.xattrs = XattrServicer(rules.xattrs)
         self.away: IsthmusError | None = None
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
@@ -275,7 +245,7 @@ class GatewayTwin:
     async def start(self) -> None:
         """Makes the spaces."""
         with as_caller(service_identity("test"), b""):
-            for space_id in ("home1",):
+            for space_id in ("home1", "twin1", "twin2", "other1"):
                 await self.metadata.spaces.EnsureSpace(
                     spaces_pb2.EnsureSpaceRequest(space_id=space_id, quota_bytes=1 << 40), None
                 )
@@ -294,7 +264,7 @@ class GatewayTwin:
             )
         if content is not None:
             answer = await self.http.put(
-                f"/cdmi/home/{path}",
+                f"/cdmi/home/{quote(path)}",
                 json={"value": content.decode()},
                 headers={"x-cdmi-specification-version": "1.1.1", "content-type": "application/cdmi-object"},
             )
@@ -303,7 +273,7 @@ class GatewayTwin:
 
     async def id_of(self, path: str) -> str:
         """The objectid of a path in `home`."""
-        answer = await self.http.post(f"/api/v3/oneprovider/lookup-file-id/home/{path}")
+        answer = await self.http.post(f"/api/v3/oneprovider/lookup-file-id/home/{quote(path)}")
         if answer.status_code != 200:
             raise NoSuchFile(answer.text)
         return str(answer.json()["fileId"])

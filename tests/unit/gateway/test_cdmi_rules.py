@@ -1,0 +1,245 @@
+"""CDMI without HTTP: addresses, queries, versions, bodies, metadata, values."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.http.errors import ApiError
+from runtime.http.file_ids import FileId, encode
+from services.gateway.domain.cdmi import addresses, bodies, metadata, queries, values, versions
+from services.gateway.domain.cdmi.metadata import Change
+from services.gateway.domain.cdmi.queries import Query
+from services.gateway.domain.cdmi.values import Value
+
+ID = encode("s1", "f1")
+ROOT_CAPABILITIES = "0000000000208CA8" + "30" * 31 + "31"
+
+
+def refusal(call: Any, *args: Any, **kwargs: Any) -> tuple[str, str | None]:
+    with pytest.raises(ApiError) as raised:
+        call(*args, **kwargs)
+    return raised.value.id, (raised.value.details or {}).get("key")
+
+
+@pytest.mark.parametrize(
+    ("raw", "names", "container"),
+    [
+        (b"", (), True),
+        (b"/", (), True),
+        (b"/space/dir/", ("space", "dir"), True),
+        (b"/space/a%20b", ("space", "a b"), False),
+        (b"/space/./a%2Fb", ("space", "a/b"), False),
+        (b"/cdmi_capabilities", ("cdmi_capabilities",), False),
+        (b"/cdmi_objectid", ("cdmi_objectid",), False),
+    ],
+)
+def test_paths_have_names_and_a_form(raw: bytes, names: tuple[str, ...], container: bool) -> None:
+    address = addresses.parse(raw)
+    assert (address.names, address.container, address.impossible) == (names, container, False)
+
+
+def test_object_ids_may_have_a_path_below() -> None:
+    address = addresses.parse(f"/cdmi_objectid/{ID}/a/b/".encode())
+    assert (address.object_id, address.names, address.container) == (FileId("s1", "f1"), ("a", "b"), True)
+    assert addresses.parse(f"/cdmi_objectid/{ID.lower()}".encode()).container is False
+
+
+@pytest.mark.parametrize(
+    ("raw", "capability"),
+    [
+        ("/cdmi_capabilities/", "cdmi_capabilities/"),
+        ("/cdmi_capabilities/container/", "cdmi_capabilities/container/"),
+        (f"/cdmi_objectid/{ROOT_CAPABILITIES}/", "cdmi_capabilities/"),
+        (f"/cdmi_objectid/{ROOT_CAPABILITIES.lower()}", "cdmi_capabilities/"),
+    ],
+)
+def test_capabilities_are_found_by_path_and_id(raw: str, capability: str) -> None:
+    assert addresses.parse(raw.encode()).capability == capability
+
+
+@pytest.mark.parametrize("text", ["xyz", ID[:-1], "00", "FF" + ID[2:], ""])
+def test_malformed_ids_are_told_as_such(text: str) -> None:
+    assert refusal(addresses.parse, f"/cdmi_objectid/{text}/".encode()) == ("badValueIdentifier", "file_id")
+
+
+def test_climbing_paths_name_nothing() -> None:
+    assert addresses.parse(b"/space/../x").impossible
+    assert addresses.parse(b"/space/%2e%2e/x").impossible
+
+
+@pytest.mark.parametrize("source", ["space/dir/f", "/space/dir/f", "/space/dir/f/", "space//dir/./f"])
+def test_sources_need_no_slash_in_front(source: str) -> None:
+    assert addresses.parse_source(source, "copy").names == ("space", "dir", "f")
+
+
+def test_sources_may_be_ids() -> None:
+    assert addresses.parse_source(f"/cdmi_objectid/{ID}/x", "move").object_id == FileId("s1", "f1")
+    assert refusal(addresses.parse_source, "cdmi_objectid/nope", "move") == ("badValueIdentifier", "move")
+    assert refusal(addresses.parse_source, 5, "copy") == ("badData", "copy")
+
+
+@pytest.mark.parametrize("header", ["1.1.1", "1.1", "1.0, 1.1", " 2.0 ,1.1.1 "])
+def test_spoken_versions_are_accepted(header: str) -> None:
+    assert versions.check_version(header)
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["", " ", ",", "1.0.2", "2.3.4", "1", "1.", "1.2", "1.2.", "1.2.3.", "1.2.3.4", "word", "1.0,2.0"],
+)
+def test_other_versions_are_refused(header: str) -> None:
+    assert refusal(versions.check_version, header) == ("badVersion", None)
+
+
+def test_no_version_is_plain_http() -> None:
+    assert versions.check_version(None) is False
+
+
+def test_types_are_compared_without_suffix() -> None:
+    assert versions.cdmi_type("application/cdmi-object+json") == versions.OBJECT
+    assert versions.cdmi_type("application/cdmi-capability") is None
+
+
+def test_queries_name_fields_with_arguments() -> None:
+    query = queries.parse(b"objectName;metadata:my-%20;metadata:b;value:0-99;children:2-4;unknown")
+    assert query.metadata == ("my- ", "b")
+    assert (query.value, query.children) == ((0, 99), (2, 4))
+    assert query.wants("objectName")
+    assert not query.wants("parentURI")
+
+
+def test_an_empty_query_wants_everything() -> None:
+    assert queries.parse(b"").wants("anything")
+    assert queries.parse(b";;").fields == ()
+
+
+@pytest.mark.parametrize(
+    "raw", [b"value:a-b", b"value:5", b"value:5-2", b"value:-1-2", b"children:x", b"children:5", b"%ff",
+            b"value:0-1;value:2-3", b"value:0-9223372036854775808", b";" * 5000]
+)  # fmt: skip
+def test_bad_queries_are_bad_data(raw: bytes) -> None:
+    assert refusal(queries.parse, raw) == ("badData", "query string")
+
+
+@given(st.binary())
+def test_any_query_and_address_is_read_or_refused(raw: bytes) -> None:
+    with contextlib.suppress(ApiError):
+        queries.parse(raw)
+    with contextlib.suppress(ApiError):
+        addresses.parse(raw)
+    with contextlib.suppress(ApiError):
+        addresses.parse(b"/cdmi_objectid/" + raw)
+
+
+def body(text: bytes, query: Query | None = None) -> bodies.Body:
+    return bodies.parse(bytearray(text), query or Query(), limit_bytes=1000)
+
+
+def test_values_are_text_unless_said_otherwise() -> None:
+    plain = body(b'{"value": "YWJj"}').value
+    coded = body(b'{"value": "YWJj", "valuetransferencoding": "base64"}').value
+    part = body(b'{"value": "YWJj"}', Query(value=(0, 2))).value
+    assert plain is not None
+    assert coded is not None
+    assert part is not None
+    assert (plain.size_bytes, coded.size_bytes, part.size_bytes) == (4, 3, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (b"[]", ("malformedData", None)),
+        (b"{", ("malformedData", None)),
+        (b'{"a":' * 10_000, ("malformedData", None)),
+        (b'{"copy": "a", "move": "b"}', ("malformedData", None)),
+        (b'{"value": "a", "move": "b"}', ("malformedData", None)),
+        (b'{"reference": "a"}', ("notSupported", None)),
+        (b'{"snapshot": "a"}', ("notSupported", None)),
+        (b'{"value": 5}', ("badData", "value")),
+        (b'{"metadata": []}', ("badData", "metadata")),
+        (b'{"valuetransferencoding": "gzip"}', ("badData", "valuetransferencoding")),
+        (b'{"mimetype": "a\\r\\nb: c"}', ("badData", "mimetype")),
+        (b'{"value": "?", "valuetransferencoding": "base64"}', ("badData", "base64")),
+        (b'{"value": "' + b"a" * 1001 + b'"}', ("limitReached", None)),
+        (b'{"metadata": {"cdmi_acl": [{}]}}', ("notSupported", None)),
+        (b'{"metadata": {"onedata_json": {}}}', ("notSupported", None)),
+    ],
+)
+def test_bodies_are_refused_before_anything_happens(text: bytes, expected: tuple[str, str | None]) -> None:
+    assert refusal(body, text) == expected
+
+
+def test_a_part_has_the_length_of_its_range() -> None:
+    assert refusal(body, b'{"value": "YWJj"}', Query(value=(0, 5))) == ("badData", "range")
+
+
+@given(st.binary())
+def test_any_body_is_read_or_refused(text: bytes) -> None:
+    with contextlib.suppress(ApiError):
+        body(text)
+
+
+@pytest.mark.parametrize(
+    ("given_items", "named", "change"),
+    [
+        (None, (), None),
+        ({"a": 1}, (), Change({"a": 1}, replace_all=True)),
+        ({}, (), Change(replace_all=True)),
+        ({"cdmi_size": "5"}, (), Change(replace_all=True)),
+        ({"cdmi_acl": []}, (), Change(replace_all=True)),
+        ({"a": 1, "b": 2}, ("a", "c"), Change({"a": 1}, ("c",))),
+        (None, ("a",), Change({}, ("a",))),
+        ({"b": 2}, ("cdmi_owner",), None),
+    ],
+)
+def test_metadata_is_replaced_or_changed_by_name(
+    given_items: object, named: tuple[str, ...], change: Change | None
+) -> None:
+    assert metadata.plan(given_items, named) == change
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 1000, 262_143, 262_144, 400_000])
+async def test_values_come_back_from_base64(size: int) -> None:
+    content = bytes(range(256)) * (size // 256 + 1)
+    content = content[:size]
+    value = Value.check(base64.b64encode(content).decode(), values.BASE64)
+    assert value.size_bytes == size
+    assert b"".join([piece async for piece in value.pieces()]) == content
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "ab=", "ab==cd==", "ab c", "ab\n", "żó==", "=", "A" * 262_142 + "==" + "AAAA"]
+)
+def test_bad_base64_is_refused(text: str) -> None:
+    assert refusal(Value.check, text, values.BASE64) == ("badData", "base64")
+
+
+@given(st.lists(st.binary(max_size=20)))
+async def test_base64_of_pieces_is_base64_of_the_whole(pieces: list[bytes]) -> None:
+    async def source() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    told = b"".join([piece async for piece in values.to_base64(source())])
+    whole = b"".join(pieces)
+    assert told == base64.b64encode(whole)
+    assert len(told) == values.base64_length(len(whole))
+
+
+def test_text_is_escaped_and_bytes_are_not_text() -> None:
+    assert orjson.loads(values.as_text(b'a"\\\n') or b"") == 'a"\\\n'
+    assert values.as_text(b"\xff") is None
+
+
+def test_value_ranges_are_told_as_asked() -> None:
+    assert [values.value_range(None, 0), values.value_range(None, 5), values.value_range((1, 99), 5)] == [
+        "0--1", "0-4", "1-99",
+    ]  # fmt: skip
