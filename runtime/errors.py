@@ -231,7 +231,8 @@ class InputOutputError(Unavailable):
 ERRNO_REASONS = frozenset(
     {
         "ENOENT", "EEXIST", "ENOTDIR", "EISDIR", "ENOTEMPTY", "EACCES", "EPERM", "EINVAL", "ENAMETOOLONG",
-        "ENODATA", "ENOSPC", "EROFS", "ELOOP", "EMLINK", "EIO", "EBUSY", "EAGAIN", "EXDEV", "EFBIG", "ENOTSUP",
+        "ENODATA", "ENOSPC", "EROFS", "ELOOP", "EMLINK", "EIO", "EBUSY", "EAGAIN", "EXDEV", "EFBIG",
+        "ENOTSUP",
     }
 )  # fmt: skip
 
