@@ -1,5 +1,6 @@
 """`python -m bench [--quick] [--write] [ROW...]`: measures, prints, and with --write keeps the tables.
 
+`make bench QUICK=1 WRITE=1` sets the options.
 ROW chooses rows whose name contains one of the words. Ends with 1 when something owed is not kept.
 """
 
@@ -7,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -120,8 +122,18 @@ def made(folder: Path) -> Path:
 def main() -> int:
     """0 when all that is owed is kept, 1 when not, 2 when it could not be measured."""
     parser = argparse.ArgumentParser(prog="bench", description="How fast Isthmus is next to its peers.")
-    parser.add_argument("--quick", action="store_true", help="small sizes, two rounds: does it all work?")
-    parser.add_argument("--write", action="store_true", help="keep the tables in docs/performance.md")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        default=os.environ.get("QUICK") == "1",
+        help="small sizes, two rounds: does it all work?",
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        default=os.environ.get("WRITE") == "1",
+        help="keep the tables in docs/performance.md",
+    )
     parser.add_argument("rows", nargs="*", metavar="ROW", help="only rows whose name contains one of these")
     options = parser.parse_args()
     sizes = Sizes.quick() if options.quick else Sizes()

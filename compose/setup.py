@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Callable
+from typing import TypeVar
 
 import pymongo
 from pymongo.errors import OperationFailure, PyMongoError
 
-from clients.http_api import ClientError, UnreachableError
+from clients.http_api import ClientError
 from compose.layout import ComposeLayout, from_environment
 from stack import env_file
 from stack.bootstrap import (
@@ -33,7 +35,10 @@ CONTROL_PLANE = ("cluster_manager", 7000)
 ENVOY_ADMIN_PORT = 9901
 ALREADY_INITIALIZED = 23
 READY_TIMEOUT_S = 120.0
+SETTLE_TIMEOUT_S = 30.0
 POLL_S = 0.5
+
+T = TypeVar("T")
 
 
 def prepare(layout: ComposeLayout) -> None:
@@ -75,19 +80,23 @@ def register(layout: ComposeLayout) -> None:
 
 def seed(layout: ComposeLayout) -> None:
     """Storage, users, space, tokens; and the file that tells users of them."""
-    deadline = time.monotonic() + READY_TIMEOUT_S
+    demo = _patiently(lambda: prepare_demo(layout))
+    _patiently(lambda: write_and_read(layout.first, demo.owner_token))
+    found = env_file.values(layout, demo) | {"ISTHMUS_URL": f"https://{layout.first.domain}"}
+    env_file.write(layout.secrets / "stack.env", found)
+
+
+def _patiently(attempt: Callable[[], T]) -> T:
+    """The result, within a bound. Envoy learns of a new instance, and instances learn of a new support,
+    a moment after it is there: until then they refuse."""
+    deadline = time.monotonic() + SETTLE_TIMEOUT_S
     while True:
         try:
-            demo = prepare_demo(layout)
-            write_and_read(layout.first, demo.owner_token)
-            break
-        except UnreachableError:
-            # Envoy learns of new instances a moment after they are healthy.
+            return attempt()
+        except ClientError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(POLL_S)
-    found = env_file.values(layout, demo) | {"ISTHMUS_URL": f"https://{layout.first.domain}"}
-    env_file.write(layout.secrets / "stack.env", found)
 
 
 STEPS = {"prepare": prepare, "register": register, "seed": seed}

@@ -25,6 +25,18 @@ from stack.ports import free_port
 from stack.smoke import NotWorking, smoke
 
 SCALE = {"gateway": 3, "metadata": 2, "storage_router": 2}
+#: Whose logs are shown when it fails.
+OWN = (
+    "prepare",
+    "register",
+    "seed",
+    "zone",
+    "cluster_manager",
+    "metadata",
+    "storage_router",
+    "gateway",
+    "envoy",
+)
 UP_TIMEOUT_S = 300
 SCALE_TIMEOUT_S = 60
 
@@ -66,9 +78,11 @@ class Suite:
                 return
             failed = [line for line in state.splitlines() if " exited " in line and not line.endswith(" 0")]
             if failed:
-                raise StackError(f"a container failed: {failed}", "See the log above")
+                service = failed[0].partition(" ")[0]
+                said = self.compose("logs", "--no-color", "--no-log-prefix", "--tail", "1", service).strip()
+                raise StackError(f"{failed[0]}: {said}", "The logs are above")
             time.sleep(0.5)
-        raise StackError(f"{once} did not end within {UP_TIMEOUT_S} s", "See the log above")
+        raise StackError(f"{once} did not end within {UP_TIMEOUT_S} s", "The logs are above")
 
     def env_file(self) -> Path:
         """The keys of the stack, copied out, as a client on this machine sees them."""
@@ -85,8 +99,8 @@ class Suite:
         self.compose("down", "--volumes", "--remove-orphans", "--timeout", "20")
 
     def logs(self) -> str:
-        """The last lines of every container."""
-        return self.compose("logs", "--no-color", "--tail", "30")
+        """The last lines of our own containers."""
+        return self.compose("logs", "--no-color", "--no-log-prefix", "--tail", "12", *OWN)
 
 
 def check(suite: Suite) -> None:

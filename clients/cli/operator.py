@@ -89,7 +89,9 @@ def _translated(error: grpc.RpcError) -> ClientError:
 def operator(settings: Settings) -> Iterator[Operator]:
     """A connection to the operator services of the provider in `settings`."""
     if not settings.operator_token:
-        raise ClientError("no operator token: set ISTHMUS_OPERATOR_TOKEN or ISTHMUS_OPERATOR_TOKEN_FILE")
+        raise ClientError(
+            "no operator token: set ISTHMUS_OPERATOR_TOKEN, or ISTHMUS_OPERATOR_TOKEN_FILE to a readable file"
+        )
     roots = settings.ca_file.read_bytes() if settings.ca_file else None
     channel = grpc.secure_channel(settings.front_door(), grpc.ssl_channel_credentials(roots))
     try:

@@ -14,6 +14,8 @@ from rich.text import Text
 
 from clients.http_api import ClientError, RefusedError, UnreachableError
 
+WIDE = 240
+
 
 class Exit(IntEnum):
     """Exit codes; 2 is also what a wrong option gives."""
@@ -29,7 +31,8 @@ class Output:
 
     def __init__(self, *, as_json: bool = False) -> None:
         self.as_json = as_json
-        self.out = Console(soft_wrap=True)
+        # In a pipe or a file nothing says how wide a line may be: do not fold tables there.
+        self.out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
         self.err = Console(stderr=True, soft_wrap=True)
 
     def record(self, value: dict[str, Any]) -> None:

@@ -72,11 +72,17 @@ def load(env: Mapping[str, str], env_file: Path | None) -> Settings:
 
 
 def _secret(values: Mapping[str, str], name: str) -> str:
-    """The value of NAME, or what the file named by NAME_FILE holds."""
+    """The value of NAME, or what the file named by NAME_FILE holds.
+
+    A file that this user may not read is as none: most commands need only one of the secrets.
+    """
     if values.get(name):
         return values[name]
     path = values.get(f"{name}_FILE", "")
-    return read_secret(Path(path)) if path else ""
+    try:
+        return read_secret(Path(path)) if path else ""
+    except ClientError:
+        return ""
 
 
 def read_secret(path: Path) -> str:
