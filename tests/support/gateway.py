@@ -265,7 +265,7 @@ class GatewayTwin:
         if content is not None:
             answer = await self.http.put(
                 f"/cdmi/home/{quote(path)}",
-                json={"value": content.decode()},
+                json={"value": content.decode(), "valuetransferencoding": "utf-8"},
                 headers={"x-cdmi-specification-version": "1.1.1", "content-type": "application/cdmi-object"},
             )
             assert answer.status_code == 204, answer.text
