@@ -140,7 +140,12 @@ class World:
         plan = await self.rules.uploads.begin(
             who,
             UploadRequest(
-                request_id, ref(*path), offset is None, create=create, exclusive=exclusive, size_bytes=size_bytes
+                request_id,
+                ref(*path),
+                offset is None,
+                create=create,
+                exclusive=exclusive,
+                size_bytes=size_bytes,
             ),
         )
         if storage_file_id is None:

@@ -73,12 +73,15 @@ class MongoStores:
     ) -> None:
         self._client = client
         self._database = client[database]
-        self._threads = MongoThreads()
-        threads = self._threads
+        self._threads = threads = MongoThreads()
+        # Apart, so that no request waits behind the numbering of changes.
+        self._log_threads = MongoThreads(writers=1, readers=1)
         self._files = MongoFileStore(self._database, threads)
         self._locations = MongoLocationStore(self._database, threads, provider_id)
         self._quotas = MongoQuotaStore(self._database, threads)
-        self.changes = MongoChangeLog(self._database, threads, provider_id, retention_s=change_retention_s)
+        self.changes = MongoChangeLog(
+            self._database, self._log_threads, provider_id, retention_s=change_retention_s
+        )
         self.stores = Stores(
             files=self._files,
             locations=self._locations,
@@ -91,6 +94,7 @@ class MongoStores:
     async def start(self) -> None:
         """Waits for the database and sees to collections and indexes: without them nothing is unique."""
         await self._threads.start()
+        await self._log_threads.start()
         while True:
             try:
                 await self._threads.write(self._prepare)
@@ -104,6 +108,7 @@ class MongoStores:
         """Ends what is under way and leaves."""
         for store in (self._files, self._locations, self._quotas):
             await store.close()
+        await self._log_threads.stop()
         await self._threads.stop()
         await asyncio.to_thread(self._client.close)
 

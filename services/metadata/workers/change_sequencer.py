@@ -15,6 +15,8 @@ log = structlog.get_logger(__name__)
 
 #: How often it looks whether it still leads.
 WATCH_LEADERSHIP_S = 1.0
+#: What happens within this time is numbered together, which leaves the database to those who wait for it.
+GATHER_S = 0.1
 
 
 class SpaceChange(Protocol):
@@ -63,8 +65,11 @@ class ChangeSequencer(Generic[C]):
     the position only has some changes seen again.
     """
 
-    def __init__(self, log_: SequencedLog[C], leadership: Leadership) -> None:
+    def __init__(
+        self, log_: SequencedLog[C], leadership: Leadership, *, gather_s: float = GATHER_S
+    ) -> None:
         self._log = log_
+        self._gather_s = gather_s
         self._leadership = leadership
         self._task: asyncio.Task[None] | None = None
 
@@ -89,6 +94,7 @@ class ChangeSequencer(Generic[C]):
         for space_id, some in by_space.items():
             await self._log.append(space_id, some)
         await self._log.save_position(token)
+        await asyncio.sleep(self._gather_s)
 
     async def on_gap(self) -> None:
         """What happened before is not known."""

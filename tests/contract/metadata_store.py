@@ -1,0 +1,507 @@
+"""What every set of metadata stores promises. Test classes inherit it and bring a `stores` fixture."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+import pytest
+
+from runtime.errors import DirectoryNotEmpty, NoSpace, NoSuchFile
+from services.metadata.domain.errors import (
+    IdTaken,
+    NameTaken,
+    RenameIntoItself,
+    RevisionConflict,
+    SpaceNotSupported,
+)
+from services.metadata.domain.locations import Garbage, Location, Upload
+from services.metadata.domain.records import (
+    AclEntry,
+    File,
+    FileType,
+    new_root,
+    root_id,
+    trash_id,
+    trashed_from,
+)
+from services.metadata.domain.stores import CustomMetadata, Intent, Position, Stores
+
+SPACE = "space1"
+PROVIDER = "provider1"
+ROOT = root_id(SPACE)
+
+
+def a_file(file_id: str, name: str = "", parent_id: str = ROOT, **fields: object) -> File:
+    return replace(
+        new_root(SPACE, PROVIDER, 1000),
+        **{
+            "file_id": file_id,
+            "parent_id": parent_id,
+            "name": name or file_id,
+            "type": FileType.REGULAR,
+            "mode": 0o664,
+            "owner_id": "alice",
+            **fields,
+        },
+    )
+
+
+def a_directory(file_id: str, name: str = "", parent_id: str = ROOT, **fields: object) -> File:
+    return a_file(file_id, name, parent_id, type=FileType.DIRECTORY, **fields)
+
+
+def a_location(file_id: str, **fields: object) -> Location:
+    upload = Upload(f"op-{file_id}", True, "s1", f"/{file_id}", 0, 100)
+    placed = Location(file_id, SPACE, PROVIDER).applied(upload, 1000)
+    return replace(placed, revision=1, **fields)
+
+
+def an_intent(request_id: str, **fields: object) -> Intent:
+    return replace(Intent(request_id, SPACE, "f", "s1", f"/{request_id}", True, 1000), **fields)
+
+
+class FileStoreContract:
+    async def test_what_was_inserted_is_found_whole(self, stores: Stores) -> None:
+        file = a_file(
+            "f",
+            "näme.txt",
+            size_bytes=2**40,
+            mimetype="text/plain",
+            acl=(AclEntry(True, "alice", 0x21), AclEntry(False, "g1", 2, is_group=True)),
+            share_ids=("s1", "s2"),
+            symlink_target="x",
+            has_custom_metadata=True,
+        )
+        await stores.files.insert(file)
+        assert await stores.files.find("f") == file
+        assert list(await stores.files.find_named(ROOT, "näme.txt")) == [file]
+
+    async def test_what_is_not_there_is_not_found(self, stores: Stores) -> None:
+        assert await stores.files.find("f") is None
+        assert not await stores.files.find_named(ROOT, "f")
+        assert not await stores.files.has_children(ROOT)
+
+    async def test_an_id_is_taken_once(self, stores: Stores) -> None:
+        await stores.files.insert(a_file("f", "a"))
+        with pytest.raises(IdTaken):
+            await stores.files.insert(a_file("f", "b"))
+
+    async def test_a_name_is_taken_once_by_each_provider(self, stores: Stores) -> None:
+        await stores.files.insert(a_file("f", "a"))
+        await stores.files.insert(a_file("g", "a", named_by="provider2"))
+        with pytest.raises(NameTaken):
+            await stores.files.insert(a_file("h", "a"))
+        assert len(await stores.files.find_named(ROOT, "a")) == 2
+
+    async def test_of_many_inserts_of_one_name_one_wins(self, stores: Stores) -> None:
+        inserts = (stores.files.insert(a_file(f"f{n}", "a")) for n in range(50))
+        outcomes = await asyncio.gather(*inserts, return_exceptions=True)
+        assert outcomes.count(None) == 1
+        assert sum(isinstance(outcome, NameTaken) for outcome in outcomes) == 49
+
+    async def test_concurrent_finds_answer_each_its_own(self, stores: Stores) -> None:
+        for n in range(20):
+            await stores.files.insert(a_file(f"f{n}", f"n{n}"))
+        by_id = asyncio.gather(*(stores.files.find(f"f{n}") for n in range(25)))
+        by_name = asyncio.gather(*(stores.files.find_named(ROOT, f"n{n}") for n in range(25)))
+        ids = [file.file_id if file else None for file in await by_id]
+        assert ids == [f"f{n}" for n in range(20)] + [None] * 5
+        assert [file.file_id for files in await by_name for file in files] == ids[:20]
+
+    async def test_a_replace_needs_the_previous_revision(self, stores: Stores) -> None:
+        file = a_file("f")
+        await stores.files.insert(file)
+        await stores.files.replace(file.changed(mode=0o600))
+        with pytest.raises(RevisionConflict):
+            await stores.files.replace(file.changed(mode=0o644))
+        stored = await stores.files.find("f")
+        assert stored is not None
+        assert (stored.mode, stored.revision) == (0o600, 2)
+
+    async def test_of_many_replaces_of_one_revision_one_wins(self, stores: Stores) -> None:
+        file = a_file("f")
+        await stores.files.insert(file)
+        replaces = (stores.files.replace(file.changed(mode=mode)) for mode in range(50))
+        outcomes = await asyncio.gather(*replaces, return_exceptions=True)
+        stored = await stores.files.find("f")
+        assert outcomes.count(None) == 1
+        assert stored is not None
+        assert stored.mode == outcomes.index(None)
+        assert sum(isinstance(outcome, RevisionConflict) for outcome in outcomes) == 49
+
+    async def test_a_replace_does_not_bring_back_what_is_gone(self, stores: Stores) -> None:
+        with pytest.raises(RevisionConflict):
+            await stores.files.replace(a_file("f").changed(mode=0))
+        assert await stores.files.find("f") is None
+
+    async def test_a_rename_to_a_taken_name_is_refused(self, stores: Stores) -> None:
+        file = a_file("f", "a")
+        await stores.files.insert(file)
+        await stores.files.insert(a_file("g", "b"))
+        with pytest.raises(NameTaken):
+            await stores.files.replace(file.changed(name="b"))
+        assert await stores.files.find("f") == file
+
+    async def test_a_tombstone_frees_the_name(self, stores: Stores) -> None:
+        file = a_file("f", "a")
+        await stores.files.insert(file)
+        await stores.files.replace(file.tombstone(now_ms=2000, op_id="del", cleanup_ms=2000))
+        await stores.files.insert(a_file("g", "a"))
+        found = await stores.files.find("f")
+        deleted = await stores.files.find_deleted("del")
+        assert found is not None
+        assert found.deleted
+        assert deleted == found
+
+    async def test_replace_many_leaves_conflicts_alone(self, stores: Stores) -> None:
+        files = [a_file(f"f{n}") for n in range(3)]
+        for file in files:
+            await stores.files.insert(file)
+        await stores.files.replace(files[1].changed(mode=0o600))
+        await stores.files.replace_many([file.changed(mode=0o777) for file in files])
+        stored = [await stores.files.find(file.file_id) for file in files]
+        assert [file.mode for file in stored if file] == [0o777, 0o600, 0o777]
+
+    async def test_children_are_listed_by_the_bytes_of_their_names(self, stores: Stores) -> None:
+        names = ["b", "a", "B", "ä", "z", "a b", "\U0001f600", "\uffee", "a0", "~"]
+        for name in names:
+            await stores.files.insert(a_file(f"id-{name}", name))
+        listed = await stores.files.list_children(ROOT, start=None, inclusive=True, limit=100)
+        assert [file.name for file in listed] == sorted(names, key=lambda name: name.encode())
+
+    async def test_a_listing_goes_on_after_a_position(self, stores: Stores) -> None:
+        for name in "abcd":
+            await stores.files.insert(a_file(f"id-{name}", name))
+        await stores.files.insert(a_file("other-b", "b", named_by="provider2"))
+        start = Position("b", PROVIDER)
+        after = await stores.files.list_children(ROOT, start=start, inclusive=False, limit=2)
+        at = await stores.files.list_children(ROOT, start=start, inclusive=True, limit=2)
+        assert [file.file_id for file in after] == ["other-b", "id-c"]
+        assert [file.file_id for file in at] == ["id-b", "other-b"]
+
+    async def test_a_listing_goes_backwards(self, stores: Stores) -> None:
+        for name in "abcd":
+            await stores.files.insert(a_file(f"id-{name}", name))
+        before = await stores.files.list_before(ROOT, end=Position("d"), limit=2)
+        assert [file.name for file in before] == ["c", "b"]
+
+    async def test_listings_leave_out_what_is_not_to_be_seen(self, stores: Stores) -> None:
+        await stores.files.insert(a_file("a"))
+        await stores.files.insert(a_file("hidden", ".__onedata__tmp"))
+        await stores.files.insert(a_file("close", ".__onedata_`"))
+        await stores.files.insert(a_file("gone", deleted=True))
+        await stores.files.insert(a_file("below", parent_id="elsewhere"))
+        listed = await stores.files.list_children(ROOT, start=None, inclusive=True, limit=100)
+        backwards = await stores.files.list_before(ROOT, end=Position("b"), limit=100)
+        assert [file.file_id for file in listed] == ["close", "a"]
+        assert [file.file_id for file in backwards] == ["a", "close"]
+
+    async def test_some_names_can_be_listed(self, stores: Stores) -> None:
+        for name in "abc":
+            await stores.files.insert(a_file(f"id-{name}", name))
+        listed = await stores.files.list_names(ROOT, {"c", "a", "x"})
+        assert [file.name for file in listed] == ["a", "c"]
+
+    async def test_only_what_is_alive_makes_a_directory_full(self, stores: Stores) -> None:
+        child = a_file("f", parent_id="d")
+        await stores.files.insert(child)
+        assert await stores.files.has_children("d")
+        await stores.files.replace(child.tombstone(now_ms=1, op_id="", cleanup_ms=1))
+        assert not await stores.files.has_children("d")
+
+    async def test_the_trash_is_listed_oldest_first(self, stores: Stores) -> None:
+        for number, name in enumerate("cab"):
+            directory = a_directory(name)
+            await stores.files.insert(directory)
+            await stores.files.replace(trashed_from(directory, now_ms=number, op_id=f"op-{name}"))
+        trashed = await stores.files.list_trashed(before_ms=2, limit=10)
+        assert [file.file_id for file in trashed] == ["c", "a"]
+        assert trashed[0].parent_id == trash_id(SPACE)
+        assert await stores.files.find_deleted("op-a") == trashed[1]
+
+    async def test_tombstones_are_cleaned_and_purged_when_due(self, stores: Stores) -> None:
+        for name, due in (("a", 10), ("b", 5), ("c", 20)):
+            await stores.files.insert(a_file(name, deleted=True, cleanup_ms=due, purge_ms=due + 100))
+        due_now = await stores.files.list_cleanups(before_ms=20, limit=10)
+        assert [file.file_id for file in due_now] == ["b", "a"]
+        assert sorted(await stores.files.purge(before_ms=120, limit=10)) == ["a", "b"]
+        assert await stores.files.find("a") is None
+        assert await stores.files.find("c") is not None
+
+
+class MoveContract:
+    async def _tree(self, stores: Stores) -> dict[str, File]:
+        files = {
+            "a": a_directory("a"),
+            "b": a_directory("b", parent_id="a"),
+            "c": a_directory("c", parent_id="b"),
+            "d": a_directory("d"),
+            "f": a_file("f"),
+            "g": a_file("g", parent_id="d"),
+        }
+        await stores.files.insert(new_root(SPACE, PROVIDER, 1))
+        for file in files.values():
+            await stores.files.insert(file)
+        return files
+
+    async def test_a_directory_moves_to_another(self, stores: Stores) -> None:
+        files = await self._tree(stores)
+        await stores.files.move(files["b"].changed(parent_id="d"), replaced=None, new_ancestry=True)
+        moved = await stores.files.find("b")
+        assert moved is not None
+        assert moved.parent_id == "d"
+
+    async def test_a_directory_never_moves_below_itself(self, stores: Stores) -> None:
+        files = await self._tree(stores)
+        with pytest.raises(RenameIntoItself):
+            await stores.files.move(files["a"].changed(parent_id="c"), replaced=None, new_ancestry=True)
+        assert await stores.files.find("a") == files["a"]
+
+    async def test_a_directory_never_moves_below_the_trash(self, stores: Stores) -> None:
+        files = await self._tree(stores)
+        await stores.files.replace(trashed_from(files["a"], now_ms=1, op_id=""))
+        with pytest.raises(NoSuchFile):
+            await stores.files.move(files["d"].changed(parent_id="c"), replaced=None, new_ancestry=True)
+
+    async def test_two_moves_never_make_a_circle(self, stores: Stores) -> None:
+        files = await self._tree(stores)
+        for _ in range(10):
+            outcomes = await asyncio.gather(
+                stores.files.move(files["a"].changed(parent_id="d"), replaced=None, new_ancestry=True),
+                stores.files.move(files["d"].changed(parent_id="a"), replaced=None, new_ancestry=True),
+                return_exceptions=True,
+            )
+            if any(outcome is None for outcome in outcomes):
+                break
+        assert outcomes.count(None) == 1
+
+    async def test_the_replaced_file_goes_in_the_same_moment(self, stores: Stores) -> None:
+        files = await self._tree(stores)
+        gone = files["g"].tombstone(now_ms=1, op_id="", cleanup_ms=1)
+        await stores.files.move(
+            files["f"].changed(parent_id="d", name="g"), replaced=gone, new_ancestry=False
+        )
+        assert [file.file_id for file in await stores.files.find_named("d", "g")] == ["f"]
+        assert await stores.files.find("g") == gone
+
+    async def test_a_full_directory_is_not_replaced(self, stores: Stores) -> None:
+        files = await self._tree(stores)
+        gone = files["d"].tombstone(now_ms=1, op_id="", cleanup_ms=1)
+        with pytest.raises(DirectoryNotEmpty):
+            await stores.files.move(
+                files["b"].changed(parent_id=ROOT, name="d"), replaced=gone, new_ancestry=True
+            )
+        assert await stores.files.find("b") == files["b"]
+
+    async def test_a_conflict_undoes_both(self, stores: Stores) -> None:
+        files = await self._tree(stores)
+        await stores.files.replace(files["f"].changed(mode=0))
+        gone = files["g"].tombstone(now_ms=1, op_id="", cleanup_ms=1)
+        with pytest.raises(RevisionConflict):
+            await stores.files.move(
+                files["f"].changed(parent_id="d", name="g"), replaced=gone, new_ancestry=False
+            )
+        assert await stores.files.find("g") == files["g"]
+
+    async def test_a_taken_name_undoes_both(self, stores: Stores) -> None:
+        files = await self._tree(stores)
+        with pytest.raises(NameTaken):
+            await stores.files.move(
+                files["c"].changed(parent_id="d", name="g"), replaced=None, new_ancestry=True
+            )
+        assert await stores.files.find("c") == files["c"]
+
+
+class LocationStoreContract:
+    async def test_a_location_is_found_whole(self, stores: Stores) -> None:
+        location = a_location(
+            "f",
+            blocks=((0, 10), (20, 5)),
+            garbage=(Garbage("s2", "/old", 7, 900),),
+            version_vector={PROVIDER: 3, "provider2": 2},
+            retired=True,
+        )
+        await stores.locations.insert(location)
+        assert await stores.locations.find("f") == location
+        assert await stores.locations.find("g") is None
+
+    async def test_a_location_is_inserted_once(self, stores: Stores) -> None:
+        await stores.locations.insert(a_location("f"))
+        with pytest.raises(IdTaken):
+            await stores.locations.insert(a_location("f"))
+
+    async def test_a_replace_needs_the_previous_revision(self, stores: Stores) -> None:
+        location = a_location("f")
+        await stores.locations.insert(location)
+        await stores.locations.replace(replace(location, size_bytes=5, revision=2))
+        with pytest.raises(RevisionConflict):
+            await stores.locations.replace(replace(location, size_bytes=6, revision=2))
+        with pytest.raises(RevisionConflict):
+            await stores.locations.replace(replace(a_location("none"), revision=2))
+        assert await stores.locations.find("none") is None
+
+    async def test_only_the_same_revision_is_removed(self, stores: Stores) -> None:
+        await stores.locations.insert(a_location("f"))
+        await stores.locations.remove("f", revision=2)
+        assert await stores.locations.find("f") is not None
+        await stores.locations.remove("f", revision=1)
+        assert await stores.locations.find("f") is None
+
+    async def test_only_the_same_revision_is_settled(self, stores: Stores) -> None:
+        for name, dirty_ms in (("a", 30), ("b", 10), ("c", 20)):
+            await stores.locations.insert(a_location(name, dirty_ms=dirty_ms))
+        dirty = await stores.locations.list_dirty(before_ms=30, limit=10)
+        assert [location.file_id for location in dirty] == ["b", "c"]
+        await stores.locations.settle([("b", 1), ("c", 2), ("x", 1)])
+        dirty = await stores.locations.list_dirty(before_ms=100, limit=10)
+        assert [location.file_id for location in dirty] == ["c", "a"]
+
+    async def test_garbage_is_listed_by_storage_and_age(self, stores: Stores) -> None:
+        for name, storage_id, since_ms in (("a", "s1", 30), ("b", "s1", 10), ("c", "s2", 5)):
+            garbage = (Garbage(storage_id, f"/old-{name}", 7, since_ms),)
+            await stores.locations.insert(a_location(name, garbage=garbage))
+        listed = await stores.locations.list_garbage({"s1"}, before_ms=100, limit=10)
+        assert [location.file_id for location in listed] == ["b", "a"]
+        assert not await stores.locations.list_garbage({"s1"}, before_ms=10, limit=10)
+
+    async def test_references_are_current_files_and_garbage(self, stores: Stores) -> None:
+        await stores.locations.insert(a_location("a", garbage=(Garbage("s1", "/old", 7, 1),)))
+        wanted = ["/a", "/old", "/none"]
+        assert await stores.locations.find_references("s1", wanted) == {"/a", "/old"}
+        assert await stores.locations.find_references("s2", wanted) == set()
+
+    async def test_held_bytes_are_content_and_garbage(self, stores: Stores) -> None:
+        await stores.locations.insert(a_location("a", garbage=(Garbage("s1", "/old", 7, 1),)))
+        await stores.locations.insert(a_location("b"))
+        assert await stores.locations.held_bytes(SPACE) == 207
+        assert await stores.locations.held_bytes("other") == 0
+
+
+class QuotaStoreContract:
+    async def test_a_quota_keeps_what_is_used(self, stores: Stores) -> None:
+        await stores.quotas.ensure(SPACE, 100)
+        await stores.quotas.charge(SPACE, 60)
+        usage = await stores.quotas.ensure(SPACE, 50)
+        assert (usage.quota_bytes, usage.used_bytes, usage.available_bytes) == (50, 60, 0)
+
+    async def test_a_charge_beyond_the_quota_is_refused(self, stores: Stores) -> None:
+        await stores.quotas.ensure(SPACE, 100)
+        await stores.quotas.charge(SPACE, 100)
+        with pytest.raises(NoSpace):
+            await stores.quotas.charge(SPACE, 1)
+        with pytest.raises(SpaceNotSupported):
+            await stores.quotas.charge("other", 1)
+
+    async def test_concurrent_charges_fill_the_quota_and_no_more(self, stores: Stores) -> None:
+        await stores.quotas.ensure(SPACE, 100)
+        charges = (stores.quotas.charge(SPACE, 7) for _ in range(50))
+        outcomes = await asyncio.gather(*charges, return_exceptions=True)
+        usage = await stores.quotas.find(SPACE)
+        assert usage is not None
+        assert usage.used_bytes == 98
+        assert sum(isinstance(outcome, NoSpace) for outcome in outcomes) == 36
+
+    async def test_what_is_released_can_be_used_again(self, stores: Stores) -> None:
+        await stores.quotas.ensure(SPACE, 100)
+        await stores.quotas.charge(SPACE, 100)
+        await stores.quotas.release(SPACE, 60)
+        assert (await stores.quotas.charge(SPACE, 50)).used_bytes == 90
+        await stores.quotas.release(SPACE, 1000)
+        assert (await stores.quotas.charge(SPACE, 1)).used_bytes == 1
+
+    async def test_a_counter_is_mended_only_while_it_rests(self, stores: Stores) -> None:
+        usage = await stores.quotas.ensure(SPACE, 100)
+        await stores.quotas.charge(SPACE, 10)
+        assert not await stores.quotas.mend(usage, 50)
+        now = await stores.quotas.find(SPACE)
+        assert now is not None
+        assert await stores.quotas.mend(now, 50)
+
+    async def test_spaces_are_listed_by_pages(self, stores: Stores) -> None:
+        for space_id in ("c", "a", "b"):
+            await stores.quotas.ensure(space_id, 1)
+        assert list(await stores.quotas.list_spaces(after="", limit=2)) == ["a", "b"]
+        assert list(await stores.quotas.list_spaces(after="b", limit=2)) == ["c"]
+
+
+class IntentStoreContract:
+    async def test_an_intent_is_found_until_removed(self, stores: Stores) -> None:
+        intent = an_intent("r1")
+        await stores.intents.put(intent)
+        await stores.intents.put(replace(intent, abandoned=True))
+        assert await stores.intents.find("r1") == replace(intent, abandoned=True)
+        await stores.intents.remove(["r1", "r2"])
+        assert await stores.intents.find("r1") is None
+
+    async def test_only_what_was_given_up_is_listed(self, stores: Stores) -> None:
+        await stores.intents.put(an_intent("r1"))
+        await stores.intents.put(an_intent("r2", abandoned=True, time_ms=20))
+        await stores.intents.put(an_intent("r3", abandoned=True, time_ms=10))
+        await stores.intents.put(an_intent("r4", abandoned=True, storage_id="s2"))
+        listed = await stores.intents.list_abandoned({"s1"}, before_ms=100, limit=10)
+        assert [intent.request_id for intent in listed] == ["r3", "r2"]
+
+    async def test_what_was_removed_is_forgotten(self, stores: Stores) -> None:
+        await stores.intents.put(an_intent("r1"))
+        await stores.intents.put(an_intent("r2", abandoned=True))
+        await stores.intents.remove_abandoned([("s1", "/r1"), ("s1", "/r2"), ("s2", "/r2")])
+        assert await stores.intents.find("r1") is not None
+        assert await stores.intents.find("r2") is None
+
+    async def test_storage_files_of_intents_are_references(self, stores: Stores) -> None:
+        await stores.intents.put(an_intent("r1"))
+        await stores.intents.put(an_intent("r2", abandoned=True))
+        assert await stores.intents.find_references("s1", ["/r1", "/r2", "/r3"]) == {"/r1", "/r2"}
+
+    async def test_only_old_uploads_under_way_expire(self, stores: Stores) -> None:
+        await stores.intents.put(an_intent("old", time_ms=10))
+        await stores.intents.put(an_intent("new", time_ms=30))
+        await stores.intents.put(an_intent("abandoned", time_ms=10, abandoned=True))
+        assert await stores.intents.expire(before_ms=20, limit=10) == 1
+        assert await stores.intents.find("old") is None
+
+
+class CustomMetadataStoreContract:
+    async def test_attributes_change_together_with_their_file(self, stores: Stores) -> None:
+        file = a_file("f")
+        await stores.files.insert(file)
+        metadata = CustomMetadata("f", SPACE, {"a.b": b'"x"', "$c": b"1"}, revision=1)
+        changed = file.changed(has_custom_metadata=True)
+        await stores.custom_metadata.replace(metadata, changed)
+        assert await stores.custom_metadata.find("f") == metadata
+        assert await stores.files.find("f") == changed
+
+    async def test_a_conflict_of_either_undoes_both(self, stores: Stores) -> None:
+        file = a_file("f")
+        await stores.files.insert(file)
+        metadata = CustomMetadata("f", SPACE, {"a": b"1"}, revision=1)
+        await stores.custom_metadata.replace(metadata, file.changed(mode=1))
+        with pytest.raises(RevisionConflict):
+            await stores.custom_metadata.replace(
+                replace(metadata, xattrs={}, revision=2), file.changed(mode=2)
+            )
+        with pytest.raises(RevisionConflict):
+            await stores.custom_metadata.replace(metadata, file.changed(mode=1).changed(mode=3))
+        stored = await stores.files.find("f")
+        assert stored is not None
+        assert stored.mode == 1
+        assert await stores.custom_metadata.find("f") == metadata
+
+    async def test_removed_attributes_are_gone(self, stores: Stores) -> None:
+        file = a_file("f")
+        await stores.files.insert(file)
+        await stores.custom_metadata.replace(CustomMetadata("f", SPACE, {"a": b"1"}, 1), file.changed())
+        await stores.custom_metadata.remove("f")
+        assert await stores.custom_metadata.find("f") is None
+
+
+class MetadataStoreContract(
+    FileStoreContract,
+    MoveContract,
+    LocationStoreContract,
+    QuotaStoreContract,
+    IntentStoreContract,
+    CustomMetadataStoreContract,
+):
+    """All of it."""
