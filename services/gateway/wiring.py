@@ -16,6 +16,7 @@ from runtime.auth import ClusterKey
 from runtime.clock import SystemClock
 from runtime.config import BadSettings, ProviderFile
 from runtime.discovery import Registrar, Registration, Watch
+from runtime.http.server import HttpServer
 from runtime.process import Part
 from runtime.rpc.channel import open_channel
 from runtime.rpc.mux import MuxClient
@@ -26,7 +27,6 @@ from services.gateway.api.pages import build_pages
 from services.gateway.api.rest.router import RestRouter
 from services.gateway.api.rest.table import file_routes
 from services.gateway.api.rest.tickets import TicketRoutes
-from services.gateway.api.server import HttpServer
 from services.gateway.clients.data_port import DataPortClient
 from services.gateway.clients.provider_info import ProviderInfo
 from services.gateway.clients.spaces import SupportedSpaces

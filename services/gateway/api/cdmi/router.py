@@ -14,6 +14,7 @@ from isthmus.metadata.v1 import files_pb2
 
 from runtime.auth import as_caller
 from runtime.http.errors import ApiError, posix
+from runtime.http.media import choose
 from runtime.identity import Identity
 from runtime.request import request_id
 from services.gateway.api.cdmi.containers import Containers
@@ -32,7 +33,6 @@ from services.gateway.domain.cdmi.bodies import Body
 from services.gateway.domain.cdmi.fields import capability_fields
 from services.gateway.domain.cdmi.queries import Query
 from services.gateway.domain.cdmi.versions import BINARY, CAPABILITY, CONTAINER, OBJECT
-from services.gateway.domain.media import choose
 
 PREFIX = b"/cdmi"
 

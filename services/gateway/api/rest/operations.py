@@ -15,12 +15,12 @@ from typing import Any
 from runtime.errors import Unauthenticated
 from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId, check_member, decode
+from runtime.http.media import accepts
 from runtime.http.params import MAX_JSON_BODY_BYTES, Params, parse_query, parse_value
 from runtime.http.paths import decode_segment
 from runtime.identity import Identity
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer, Request, empty
-from services.gateway.domain.media import accepts
 
 JSON_TYPE = "application/json"
 OCTETS = "application/octet-stream"

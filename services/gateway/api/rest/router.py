@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from runtime.auth import as_caller
+from runtime.http.media import accepts
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer, Request, empty
 from services.gateway.api.ports import Metadata
 from services.gateway.api.rest.lookup import lookup_file_id
 from services.gateway.api.rest.operations import Operation, authenticate, run
-from services.gateway.domain.media import accepts
 
 PREFIX = b"/api/v3/oneprovider"
 _DATA = PREFIX + b"/data/"

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.domain.media import accepts, choose
+from runtime.http.media import accepts, choose
 
 
 @pytest.mark.parametrize(
