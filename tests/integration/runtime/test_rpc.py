@@ -28,7 +28,7 @@ USER = Identity(
     subject_id="u1",
     group_ids=("g1", "g2"),
     spaces={"s1": SpaceRights("stars", privileges=6)},
-    expires_at_ms=time.time_ns() // 1_000_000 + 60_000,
+    expires_at_ms=time.time_ns() // 1_000_000 + 3_600_000,
 )
 
 

@@ -16,7 +16,7 @@ from runtime.identity import Identity, Kind
 from runtime.rpc.interceptors import handle_call, identify
 
 METHOD = "/a.B/C"
-USER = Identity(kind=Kind.USER, subject_id="u1", expires_at_ms=time.time_ns() // 1_000_000 + 60_000)
+USER = Identity(kind=Kind.USER, subject_id="u1", expires_at_ms=time.time_ns() // 1_000_000 + 3_600_000)
 
 
 async def handle(behaviour: Any, **options: Any) -> Any:
