@@ -215,7 +215,6 @@ _KINDS: dict[int, type[IsthmusError]] = {
     errno.ESTALE: StorageUnreachable,
     errno.ENOTCONN: StorageUnreachable,
     errno.ENODEV: StorageUnreachable,
-    errno.ENXIO: StorageUnreachable,
     errno.EHOSTDOWN: StorageUnreachable,
     errno.ETIMEDOUT: StorageUnreachable,
 }

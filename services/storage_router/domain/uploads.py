@@ -11,8 +11,8 @@ import asyncio
 from dataclasses import dataclass
 
 from runtime.errors import (
-    Aborted,
     DeadlineExceeded,
+    FailedPrecondition,
     InputOutputError,
     IsthmusError,
     NoSpace,
@@ -28,7 +28,7 @@ from services.storage_router.domain.drivers import WriteHandle
 COMMIT_PAUSES_S = (0.1, 0.5, 2.0)
 
 
-class PatchOfUnpatchable(Aborted):
+class CannotPatch(FailedPrecondition):
     """The storage cannot write in the middle of a file."""
 
     reason = "ENOTSUP"
@@ -77,10 +77,10 @@ class Upload:
         driver = self.opened.driver
         if self.wish.mode is Mode.REPLACE:
             return await driver.create(self.storage_file_id)
-        location = self.begun.location
-        made_before = location is not None and location.storage_file_id == self.storage_file_id
+        # With blocks there are bytes already: the storage file is there, or was replaced meanwhile.
+        holds_bytes = self.begun.location is not None and bool(self.begun.location.blocks)
         try:
-            return await driver.open_for_write(self.storage_file_id, create=not made_before)
+            return await driver.open_for_write(self.storage_file_id, create=not holds_bytes)
         except NoSuchFile as error:
             await driver.check()
             raise StaleUpload(storage_file_id=self.storage_file_id) from error
@@ -126,14 +126,18 @@ class Uploads:
         if fresh:
             return Upload(wish, begun, opened, fresh, own=True, recorded=recorded)
         location = begun.location
-        if location is not None and location.storage_file_id:
-            opened = self._catalog.storage(location.storage_id)
-            opened.check_writable()
+        if not begun.exists:
+            target = choice.storage_file_id(begun.space_id, self._new_name())
+        elif location is not None and location.storage_file_id:
             target = location.storage_file_id
+            if location.storage_id:
+                opened = self._catalog.storage(location.storage_id)
+                opened.check_writable()
         else:
+            # All who write into this file now have to meet in one storage file.
             target = choice.storage_file_id(begun.space_id, begun.file_id)
         if not opened.driver.capabilities.random_write:
-            raise PatchOfUnpatchable(storage_id=opened.storage.storage_id)
+            raise CannotPatch(storage_id=opened.storage.storage_id)
         return Upload(wish, begun, opened, target, own=not begun.exists, recorded=False)
 
     async def _check_room(self, upload: Upload) -> None:
