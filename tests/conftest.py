@@ -1,15 +1,35 @@
-"""Servers that tests share: one of each for every test process, a fresh database for every test."""
+"""Servers that tests share: one of each for every test process, a fresh database for every test.
+
+A test process is one of `pytest -n`; see `pytest_collection_modifyitems` for what they share out.
+"""
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from pymongo import MongoClient
 
 from tests.support.servers import Server, running_consul, running_mongod
+
+if TYPE_CHECKING:
+    from tests.support.stack import RunningStack
+
+# Tests of whole stacks run in one process, one after the other: they share one stack, and kill parts of it.
+OF_WHOLE_STACKS = ("tests/system/", "tests/fault/")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A file's tests stay in one process, so that what its fixtures start is started once."""
+    for item in items:
+        file, _, _ = item.nodeid.partition("::")
+        group = "stack" if file.startswith(OF_WHOLE_STACKS) else file
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
@@ -46,3 +66,13 @@ def consul_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def consul_url(consul_server: Server) -> str:
     """URL of the shared Consul. Tests choose service names no other test uses."""
     return consul_server.url
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A whole stack; that of ISTHMUS_STACK_ENV if set. Leave it as you found it: all parts running."""
+    from tests.support.stack import found_stack, running_stack  # most test runs need none
+
+    given = os.environ.get("ISTHMUS_STACK_ENV")
+    with found_stack(Path(given)) if given else running_stack(tmp_path_factory.mktemp("stack")) as running:
+        yield running

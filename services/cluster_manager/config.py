@@ -23,8 +23,13 @@ class Settings(RuntimeSettings):
     tls_key_file: str
     #: How long a request or an answer may make no progress at all.
     stream_idle_timeout_s: float = Field(default=900.0, gt=0)
-    #: How often Envoy looks whether an instance is alive; three failures cut its connections.
+    #: How often Envoy looks whether an instance is alive; after three failures it gets no requests.
     upstream_check_interval_s: float = Field(default=2.0, gt=0)
+    #: A try in which no byte moves for so long is given up and made elsewhere, if the request can be sent
+    #: again. Longer than the gateway takes for any answer (25 s) and than the data port waits for a silent
+    #: client (60 s): what is silent for longer hangs.
+    gateway_silence_s: float = Field(default=30.0, gt=0)
+    data_port_silence_s: float = Field(default=75.0, gt=0)
     #: Where Envoy writes a JSON line for a sample of the requests, in percent, and for every server error.
     access_log_file: str = "/dev/stdout"
     access_log_percent: float = Field(default=1.0, ge=0, le=100)

@@ -64,6 +64,8 @@ def _door(settings: Settings) -> Door:
         tls_key_file=settings.tls_key_file,
         stream_idle_timeout_s=settings.stream_idle_timeout_s,
         upstream_check_interval_s=settings.upstream_check_interval_s,
+        gateway_silence_s=settings.gateway_silence_s,
+        data_port_silence_s=settings.data_port_silence_s,
         access_log_file=settings.access_log_file,
         access_log_percent=settings.access_log_percent,
         serves_zone=settings.serves_zone,

@@ -17,6 +17,8 @@ def door(**changes: Any) -> Door:
         "tls_key_file": "/tls/server.key",
         "stream_idle_timeout_s": 900,
         "upstream_check_interval_s": 2,
+        "gateway_silence_s": 30,
+        "data_port_silence_s": 75,
         "access_log_file": "/dev/stdout",
         "access_log_percent": 1.0,
         "serves_zone": True,

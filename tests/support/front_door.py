@@ -22,11 +22,34 @@ from services.cluster_manager.store.consul import ConsulCatalog
 from stack.ca import Certificates, ensure_certificates
 from stack.envoy import bootstrap
 from tests.support import echo
+from tests.support.doors import door
 from tests.support.ports import free_port, free_ports
 from tests.support.processes import Program
 from tests.support.servers import Server, own_consul, own_envoy
 
 HOST_ID = "test-host"
+
+
+class ControlPlane:
+    """The discovery service in this process; always on the same port, also after a restart."""
+
+    def __init__(self, consul_url: str, door: Door) -> None:
+        self._consul_url = consul_url
+        self._resources = Resources(door)
+        self.port = free_port()
+
+    async def start(self) -> None:
+        self._source = ConsulCatalog(self._consul_url)
+        await self._source.start()
+        self._server = grpc.aio.server()
+        servicer = AdsServicer(self._resources, self._source)
+        ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(servicer, self._server)
+        self._server.add_insecure_port(f"127.0.0.1:{self.port}")
+        await self._server.start()
+
+    async def stop(self) -> None:
+        await self._server.stop(0)
+        await self._source.stop()
 
 
 @dataclass
@@ -37,7 +60,7 @@ class FrontDoor:
     consul: Server
     envoy: Server
     certificates: Certificates
-    control_plane_port: int
+    control_plane: ControlPlane
     _cleanup: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
 
     @property
@@ -92,42 +115,28 @@ def accepts(port: int) -> bool:
 
 
 @contextlib.asynccontextmanager
-async def front_door(folder: Path, *, stream_idle_timeout_s: float = 60.0) -> AsyncIterator[FrontDoor]:
+async def front_door(folder: Path, *, gateway_silence_s: float = 30.0) -> AsyncIterator[FrontDoor]:
     """The front door with nobody behind it."""
     https_port, admin_port = free_ports(2)
     certificates = ensure_certificates(folder / "tls")
-    door = Door(
+    settings = door(
         https_port=https_port,
-        listen_host="127.0.0.1",
         tls_cert_file=str(certificates.server),
         tls_key_file=str(certificates.server_key),
-        stream_idle_timeout_s=stream_idle_timeout_s,
         upstream_check_interval_s=0.5,
+        gateway_silence_s=gateway_silence_s,
         access_log_file=str(folder / "access.log"),
         access_log_percent=100.0,
-        serves_zone=True,
     )
-    async with own_consul(folder) as consul, control_plane(consul.url, door) as port:
+    async with own_consul(folder) as consul, contextlib.AsyncExitStack() as cleanup:
+        plane = ControlPlane(consul.url, settings)
+        await plane.start()
+        cleanup.push_async_callback(plane.stop)
         config = bootstrap(
-            node_id="envoy-1", host_id=HOST_ID, control_plane=[("127.0.0.1", port)], admin_port=admin_port
+            node_id="envoy-1",
+            host_id=HOST_ID,
+            control_plane=[("127.0.0.1", plane.port)],
+            admin_port=admin_port,
         )
-        async with own_envoy(folder, config, https_port) as envoy, contextlib.AsyncExitStack() as cleanup:
-            yield FrontDoor(folder, consul, envoy, certificates, port, cleanup)
-
-
-@contextlib.asynccontextmanager
-async def control_plane(consul_url: str, door: Door) -> AsyncIterator[int]:
-    """The discovery service on a port of its own."""
-    source = ConsulCatalog(consul_url)
-    await source.start()
-    server = grpc.aio.server()
-    ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server(
-        AdsServicer(Resources(door), source), server
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    try:
-        yield port
-    finally:
-        await server.stop(0)
-        await source.stop()
+        async with own_envoy(folder, config, https_port) as envoy, contextlib.AsyncExitStack() as members:
+            yield FrontDoor(folder, consul, envoy, certificates, plane, members)

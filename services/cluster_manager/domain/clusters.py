@@ -23,8 +23,6 @@ def envoy_cluster(name: str, door: Door) -> Json:
         "typed_extension_protocol_options": {PROTOCOL_OPTIONS: _protocol_options(PROTOCOLS[name])},
         "outlier_detection": _outliers(),
         "health_checks": [_liveness(name, door.upstream_check_interval_s)],
-        # A hung instance holds requests for ever; when its checks fail they are taken elsewhere.
-        "close_connections_on_host_health_failure": True,
         "ignore_health_on_host_removal": True,
         # Without any healthy endpoint try them all: Consul may be wrong when a machine is overloaded.
         "common_lb_config": {"healthy_panic_threshold": {"value": 1.0}},
@@ -62,7 +60,7 @@ def load_assignment(name: str, catalog: Catalog, host_id: str) -> Json:
 
 
 def _lb_endpoint(endpoint: Endpoint, host_id: str) -> Json:
-    """An unhealthy endpoint is named too: so Envoy lets go of the requests that hang in it."""
+    """An unhealthy endpoint is named too, as such: when none is healthy, Envoy has somebody to try."""
     address: Json = {"socket_address": {"address": endpoint.host, "port_value": endpoint.port}}
     if endpoint.uds and endpoint.host_id and endpoint.host_id == host_id:
         address = {"pipe": {"path": endpoint.uds}}
@@ -117,9 +115,9 @@ def _outliers() -> Json:
 
 
 def _liveness(name: str, interval_s: float) -> Json:
-    """Does it answer at all? Consul decides whether it should get requests; see `_lb_endpoint`.
+    """Does it answer at all? Envoy finds out by itself, so a hung instance is left also while Consul is away.
 
-    Slow on purpose: a failure cuts the connections, and an overloaded instance is better left alone.
+    Any answer will do: whether the instance should get requests is decided by its checks in Consul.
     """
     check: Json = {
         "timeout": f"{2 * interval_s:g}s",

@@ -36,6 +36,8 @@ class Door:
     tls_key_file: str
     stream_idle_timeout_s: float
     upstream_check_interval_s: float
+    gateway_silence_s: float
+    data_port_silence_s: float
     access_log_file: str
     access_log_percent: float
     serves_zone: bool

@@ -85,7 +85,7 @@ class Resources:
             case ResourceType.LISTENER if name == door.LISTENER_NAME:
                 return door.listener(self._door)
             case ResourceType.ROUTES if name == door.ROUTES_NAME:
-                return routes.route_configuration(serves_zone=self._door.serves_zone)
+                return routes.route_configuration(self._door)
             case ResourceType.CLUSTER if name == "otlp" and self._door.otlp_host:
                 return clusters.otlp_cluster(self._door)
             case ResourceType.CLUSTER if name in PROTOCOLS:

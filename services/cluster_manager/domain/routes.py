@@ -8,7 +8,7 @@ while `.` in RE2 would refuse what is no UTF-8.
 from __future__ import annotations
 
 from services.cluster_manager.domain.catalog import GRPC, PROTOCOLS
-from services.cluster_manager.domain.door import ROUTES_NAME, Json
+from services.cluster_manager.domain.door import ROUTES_NAME, Door, Json
 
 # Nobody outside may say who he is: these are set by services alone.
 INTERNAL_HEADERS = ("isthmus-identity", "isthmus-identity-bin")
@@ -20,16 +20,23 @@ DATA = r"/api/v3/oneprovider/data/[^/]+"
 CDMI_VERSION = "x-cdmi-specification-version"
 
 
-def route_configuration(*, serves_zone: bool) -> Json:
+def route_configuration(door: Door) -> Json:
     """All routes, the first that matches wins."""
-    routes = [*_grpc_routes(), *(_zone_routes() if serves_zone else []), *_content_routes(), *_cdmi_routes()]
+    routes = [*_zone_routes(), *_content_routes(), *_cdmi_routes(), _to("gateway", {"prefix": "/"})]
+    wanted = [route for route in routes if door.serves_zone or route["route"]["cluster"] != "zone_rest"]
+    for route in wanted:
+        silence_s = (
+            door.data_port_silence_s if route["route"]["cluster"] == "data_port" else door.gateway_silence_s
+        )
+        route["route"]["retry_policy"] = _retry_policy() | {"per_try_idle_timeout": f"{silence_s:g}s"}
     host = {
         "name": "all",
         "domains": ["*"],
         "request_headers_to_remove": list(INTERNAL_HEADERS),
         "request_body_buffer_limit": RETRY_BUFFER_BYTES,
         "retry_policy": _retry_policy(),
-        "routes": [*routes, _to("gateway", {"prefix": "/"})],
+        # A stream of gRPC may be silent for as long as it likes, so these have the retry policy above.
+        "routes": [*_grpc_routes(), *wanted],
     }
     return {"name": ROUTES_NAME, "virtual_hosts": [host]}
 
