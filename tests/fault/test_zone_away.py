@@ -1,0 +1,67 @@
+"""The zone is away: who is known goes on working, who is not is told why he has to wait."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+
+from clients.zone_rest import ZoneClient
+from tests.support.account import DATA, Account
+from tests.support.load import Traffic, until
+from tests.support.stack import RunningStack
+
+INSTANCES = ("zone-1", "zone-2")
+
+
+@contextlib.contextmanager
+def without_zone(stack: RunningStack) -> Iterator[None]:
+    with contextlib.ExitStack() as away:
+        for name in INSTANCES:
+            away.enter_context(stack.without(name))
+        yield
+
+
+def fresh_token(stack: RunningStack) -> str:
+    """A good token that no provider has seen yet."""
+    with ZoneClient(stack.url, token=stack.token, ca_file=stack.ca_file) as zone:
+        return zone.create_token("fresh")[1]
+
+
+async def test_a_known_token_goes_on_working(stack: RunningStack, account: Account) -> None:
+    async with Traffic(account, "no-zone") as traffic:
+        await traffic.more(100)
+        with without_zone(stack):
+            await traffic.more(300)
+        await traffic.more(50)
+    traffic.report.assert_flawless()
+    assert await traffic.lost() == []
+
+
+async def test_an_unknown_token_is_refused_until_the_zone_is_back(
+    stack: RunningStack, account: Account
+) -> None:
+    token = await asyncio.to_thread(fresh_token, stack)
+    paths = [f"{DATA}/{account.root_id}", f"{DATA}/{account.root_id}/path/x", f"/cdmi/{account.space}/x"]
+    async with account.client(token=token) as client:
+        with without_zone(stack):
+            answers = [await client.get(path) for path in paths]
+        told = [(answer.status_code, answer.json()["error"]["id"]) for answer in answers]
+        assert told == [(503, "noConnectionToOnezone")] * len(paths)
+
+        async def is_let_in() -> bool:
+            return (await client.get(paths[0])).status_code == 200
+
+        await until(is_let_in, 30.0, "answer for the token")
+
+
+async def test_one_instance_of_the_zone_is_enough(stack: RunningStack, account: Account) -> None:
+    token = await asyncio.to_thread(fresh_token, stack)
+    async with Traffic(account, "half-a-zone") as traffic:
+        old_pid = stack.kill("zone-1")
+        async with account.client(token=token) as client:
+            answer = await client.get(f"{DATA}/{account.root_id}")
+        await traffic.more(100)
+        await asyncio.to_thread(stack.wait_back, "zone-1", old_pid)
+    assert answer.status_code == 200, answer.text
+    traffic.report.assert_flawless()
