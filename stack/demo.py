@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,6 +35,7 @@ from stack.layout import REPO, from_environment
 from stack.supervisor import Supervisor
 
 BIG_BYTES = 256 << 20
+BIG_NAME = ".big.bin"
 PIECE_BYTES = 1 << 20
 RANGES = 24
 CLIENTS = 8
@@ -51,12 +53,12 @@ class DemoFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the steps work with. `folder` is a new directory of the space."""
+    """What the steps work with. `folder`: a new directory of the space; `tree`: the files to upload."""
 
     provider: ProviderClient
     settings: Settings
-    space: str
     folder: str
+    tree: Path
 
 
 def tree_files() -> list[Path]:
@@ -70,11 +72,20 @@ def tree_files() -> list[Path]:
     return sorted(path for path in names if (REPO / path).is_file() and not made.intersection(path.parts))
 
 
+def copy_of_tree(folder: Path) -> list[Path]:
+    """Copies this repository's files, so that an editor saving one meanwhile disturbs nothing."""
+    files = tree_files()
+    for path in files:
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(REPO / path, folder / path)
+    return files
+
+
 @contextmanager
 def bar(label: str, size_bytes: int) -> Iterator[Callable[[int], None]]:
     """A progress bar over bytes; calls with how many have moved."""
     columns = (
-        TextColumn("  {task.description:<44}"),
+        TextColumn("  {task.description:<40}"),
         BarColumn(),
         DownloadColumn(True),
         TransferSpeedColumn(),
@@ -86,11 +97,11 @@ def bar(label: str, size_bytes: int) -> Iterator[Callable[[int], None]]:
 
 def upload_tree(stage: Stage, files: list[Path]) -> None:
     """The repository twice: by REST below `rest`, by CDMI below `cdmi`."""
-    size = sum((REPO / path).stat().st_size for path in files)
+    size = sum((stage.tree / path).stat().st_size for path in files)
     rest_id = stage.provider.make_directories(f"{stage.folder}/rest")
     with bar(f"{len(files)} files of this repository, REST", size) as moved:
         for path in files:
-            content = (REPO / path).read_bytes()
+            content = (stage.tree / path).read_bytes()
             stage.provider.create_at(rest_id, str(path), content, size_bytes=len(content))
             moved(len(content))
     with bar(f"{len(files)} files of this repository, CDMI", size) as moved:
@@ -100,7 +111,7 @@ def upload_tree(stage: Stage, files: list[Path]) -> None:
                 if parent not in made:
                     make_container(stage, f"{stage.folder}/cdmi/{parent}")
                     made.add(parent)
-            content = (REPO / path).read_bytes()
+            content = (stage.tree / path).read_bytes()
             stage.provider.upload(f"{stage.folder}/cdmi/{path}", content, size_bytes=len(content))
             moved(len(content))
 
@@ -135,7 +146,7 @@ def upload_big(stage: Stage, big: Path) -> dict[str, str]:
 
 def check_listing(stage: Stage, files: list[Path]) -> None:
     """What is listed below both trees is what was uploaded, sizes included."""
-    wanted = {str(path): (REPO / path).stat().st_size for path in files}
+    wanted = {str(path): (stage.tree / path).stat().st_size for path in files}
     for road in ("rest", "cdmi"):
         listed = dict(walk(stage.provider, stage.provider.lookup(f"{stage.folder}/{road}")))
         if listed != wanted:
@@ -175,7 +186,9 @@ def check_ranges(stage: Stage, big: Path, ids: dict[str, str]) -> None:
 
 def check_sums(stage: Stage, files: list[Path], big: Path, ids: dict[str, str]) -> None:
     """SHA-256 of all that was uploaded, read back whole."""
-    pairs = [(f"{stage.folder}/{road}/{path}", REPO / path) for road in ("rest", "cdmi") for path in files]
+    pairs = [
+        (f"{stage.folder}/{road}/{path}", stage.tree / path) for road in ("rest", "cdmi") for path in files
+    ]
     total = sum(local.stat().st_size for _, local in pairs) + 2 * big.stat().st_size
     with bar("reading all back, SHA-256", total) as moved:
         for remote, local in pairs:
@@ -227,19 +240,23 @@ def kill_under_load(stage: Stage) -> tuple[Tally, list[str]]:
 
 
 def kill_one(stage: Stage, service: str) -> None:
-    """SIGKILL to the first instance, then waits until it is back."""
-    victim = next(member for member in members(stage.settings) if member.service == service)
-    os.kill(victim.pid, signal.SIGKILL)
+    """SIGKILL to the first instance, then waits until it is back and healthy."""
+    name = f"{service}-1"
+    before = pid_of(name)
+    os.kill(before, signal.SIGKILL)
     killed = time.monotonic()
     while time.monotonic() - killed < RETURN_TIMEOUT_S:
         time.sleep(0.3)
-        for member in members(stage.settings):
-            is_back = member.instance_id == victim.instance_id and member.pid != victim.pid
-            if is_back and member.health == cluster_pb2.MEMBER_HEALTH_PASSING:
-                took = time.monotonic() - killed
-                console.print(f"  killed {victim.instance_id} (pid {victim.pid}); back after {took:.1f} s")
-                return
-    raise DemoFailed(f"{victim.instance_id} did not come back in {RETURN_TIMEOUT_S:.0f} s")
+        health = {member.instance_id: member.health for member in members(stage.settings)}
+        if pid_of(name) not in (0, before) and health.get(name) == cluster_pb2.MEMBER_HEALTH_PASSING:
+            console.print(f"  killed {name} (pid {before}); back after {time.monotonic() - killed:.1f} s")
+            return
+    raise DemoFailed(f"{name} did not come back in {RETURN_TIMEOUT_S:.0f} s")
+
+
+def pid_of(name: str) -> int:
+    """Process of one instance, as the supervisor knows it; 0 while there is none."""
+    return next(each.pid for each in Supervisor(from_environment()).states() if each.name == name)
 
 
 def members(settings: Settings) -> list[cluster_pb2.Member]:
@@ -256,28 +273,29 @@ def members(settings: Settings) -> list[cluster_pb2.Member]:
 
 
 def print_table(settings: Settings) -> None:
-    """What runs where."""
+    """What runs where. A data port lives in the process of its storage_router."""
     table = Table(title="What runs where", title_justify="left", header_style="bold")
     for column in ("service", "instance", "address", "pid", "memory", "health"):
-        table.add_column(column, justify="right" if column in ("pid", "memory") else "left")
-    for member in sorted(members(settings), key=lambda member: (member.service, member.instance_id)):
+        table.add_column(column, justify="right" if column in ("pid", "memory") else "left", no_wrap=True)
+    known = {each.name: each.pid for each in Supervisor(from_environment()).states()}
+    for member in sorted(members(settings), key=lambda member: (host_of(member), member.instance_id)):
+        process = host_of(member)
+        pid = known.pop(process, 0) if process == member.instance_id else 0
         health = cluster_pb2.MemberHealth.Name(member.health).removeprefix("MEMBER_HEALTH_").lower()
-        table.add_row(
-            member.service, member.instance_id, member.address, str(member.pid), memory(member.pid), health
-        )
-    for name, pid in foreign_servers():
+        used = memory(pid) if pid else f"in {process}"
+        table.add_row(member.service, member.instance_id, member.address, str(pid or ""), used, health)
+    for name, pid in known.items():
         table.add_row(name, name, "", str(pid), memory(pid), "")
     console.print(table)
 
 
-def foreign_servers() -> list[tuple[str, int]]:
-    """mongod, Consul and Envoy of this stack, which are no members of the cluster."""
-    states = Supervisor(from_environment()).states()
-    return [(each.name, each.pid) for each in states if each.name.startswith(("mongod", "consul", "envoy"))]
+def host_of(member: cluster_pb2.Member) -> str:
+    """Name of the process a member lives in."""
+    return member.instance_id.replace("data_port", "storage_router").replace("zone_rest", "zone")
 
 
 def memory(pid: int) -> str:
-    """Resident memory for people; a process of the data port shares that of its storage_router."""
+    """Resident memory for people."""
     try:
         return f"{psutil.Process(pid).memory_info().rss >> 20} MiB"
     except psutil.Error:
@@ -309,18 +327,17 @@ def make_big(path: Path) -> None:
 
 def run(stage: Stage) -> bool:
     """All steps; whether nothing failed and nothing was lost."""
-    files = tree_files()
-    with tempfile.TemporaryDirectory(prefix="isthmus-demo-") as folder:
-        big = Path(folder) / "big.bin"
-        make_big(big)
-        console.print("[bold]Uploading[/]")
-        upload_tree(stage, files)
-        ids = upload_big(stage, big)
-        console.print("[bold]Listing, reading ranges, comparing checksums[/]")
-        check_listing(stage, files)
-        check_ranges(stage, big, ids)
-        check_sums(stage, files, big, ids)
-    console.print(f"[bold]Killing one {', one '.join(VICTIMS)} while {CLIENTS} clients read and write[/]")
+    files = copy_of_tree(stage.tree)
+    big = stage.tree / BIG_NAME
+    make_big(big)
+    console.print("[bold]Uploading[/]")
+    upload_tree(stage, files)
+    ids = upload_big(stage, big)
+    console.print("[bold]Listing, reading ranges, comparing checksums[/]")
+    check_listing(stage, files)
+    check_ranges(stage, big, ids)
+    check_sums(stage, files, big, ids)
+    console.print(f"[bold]Killing one {', one '.join(VICTIMS)}, while {CLIENTS} clients read and write[/]")
     tally, lost = kill_under_load(stage)
     for line in [*tally.failures, *lost[:10]]:
         console.print(f"  [red]✗[/] {escape(line)}")
@@ -339,10 +356,13 @@ def main() -> int:
         up(layout, lambda line: console.print(f"  {line}", markup=False))
         env_file = layout.stack_env
         settings, space = load({}, env_file), read_env_file(env_file)["ISTHMUS_SPACE"]
-        with ProviderClient(settings.provider_url(), settings.token, ca_file=settings.ca_file) as provider:
+        with (
+            ProviderClient(settings.provider_url(), settings.token, ca_file=settings.ca_file) as provider,
+            tempfile.TemporaryDirectory(prefix="isthmus-demo-") as tree,
+        ):
             folder = f"{space}/demo-{time.strftime('%Y%m%d-%H%M%S')}"
             provider.make_directories(folder)
-            well = run(Stage(provider, settings, space, folder))
+            well = run(Stage(provider, settings, folder, Path(tree)))
     except (StackError, ClientError, DemoFailed) as error:
         console.print(f"[red]error:[/] {escape(str(error))}")
         return 1

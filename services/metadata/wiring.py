@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -260,6 +262,13 @@ def _registration(settings: Settings, server: RpcServer) -> Registration:
         settings.instance_id,
         settings.advertise_host,
         server.port,
+        meta={
+            "version": importlib.metadata.version("isthmus"),
+            "pid": str(os.getpid()),
+            "host_id": settings.host_id,
+            "started_at_ms": str(SystemClock().now_ms()),
+            "protocol": "grpc",
+        },
     )
 
 
