@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from runtime.http.errors import unauthorized
+from runtime.identity import Identity, Kind
+
 
 def extract_token(headers: Mapping[bytes, bytes]) -> str | None:
     """The access token of a request, or None for a guest. Header names are lower-case.
@@ -26,6 +29,12 @@ def consumer_token(headers: Mapping[bytes, bytes]) -> str | None:
     """The identity token that proves who presents the access token, if any."""
     value = headers.get(b"x-onedata-consumer-token")
     return None if value is None else _text(value)
+
+
+def require_user(identity: Identity) -> None:
+    """Refuses guests with 401, on routes that are not for everybody."""
+    if identity.kind is Kind.GUEST:
+        raise unauthorized()
 
 
 def client_ip(headers: Mapping[bytes, bytes], peer: str) -> str:

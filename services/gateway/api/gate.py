@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import secrets
 
-from runtime.http.errors import ApiError, unauthorized
+from runtime.http.errors import ApiError
 from runtime.http.file_ids import FileId, resolve_id
-from runtime.http.tokens import client_ip, consumer_token, extract_token
-from runtime.identity import Identity, Kind
+from runtime.http.tokens import client_ip, consumer_token, extract_token, require_user
+from runtime.identity import Identity
 from services.gateway.api.http import Request
 from services.gateway.api.ports import Authenticator, Spaces
 
@@ -44,12 +44,6 @@ class Gate:
             if segment in identity.spaces or not await self._spaces.is_supported(segment):
                 raise
             return resolve_id(segment, identity, provider_id=self.provider_id, supported_spaces=(segment,))
-
-
-def require_user(identity: Identity) -> None:
-    """Refuses guests."""
-    if identity.kind is Kind.GUEST:
-        raise unauthorized()
 
 
 def request_id_of(request: Request) -> str:

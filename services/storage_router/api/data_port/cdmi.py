@@ -15,6 +15,7 @@ from runtime.http.errors import ApiError, posix
 from runtime.http.media import choose
 from runtime.http.paths import quote_segment, resolve_space, split_path
 from runtime.http.ranges import parse_content_range
+from runtime.http.tokens import require_user
 from runtime.request import request_id
 from services.storage_router.api.data_port import replies
 from services.storage_router.api.data_port.content import Service
@@ -59,6 +60,7 @@ class CdmiFront:
         file_id = _object_id(names) if by_id else None
         if by_id:
             await exchange.identify()
+            require_user(exchange.identity)
         if exchange.head.method not in ("GET", "HEAD", "PUT"):
             exchange.reply(405, [(b"allow", b"PUT, GET, DELETE")])
             return
@@ -66,6 +68,7 @@ class CdmiFront:
         _check_query(exchange.head.query)
         if not by_id:
             await exchange.identify()
+            require_user(exchange.identity)
         accepted = _accepted(exchange, with_version=with_version)
         if accepted is None:
             exchange.reply(406)

@@ -8,6 +8,7 @@ from runtime.http.file_ids import FileId
 from runtime.http.media import accepts
 from runtime.http.params import Params
 from runtime.http.paths import decode_segment, resolve_space, split_path
+from runtime.http.tokens import require_user
 from runtime.request import request_id
 from services.storage_router.api.data_port import replies
 from services.storage_router.api.data_port.content import Service
@@ -54,7 +55,7 @@ class RestFront:
     # -- reading ---------------------------------------------------------------------------------------
 
     async def _get(self, exchange: Exchange, id_segment: bytes, below: bytes) -> None:
-        await exchange.identify()
+        await _identify(exchange, id_segment)
         if not accepts(exchange.accept, [_OCTETS]):
             exchange.reply(406)
             return
@@ -104,7 +105,7 @@ class RestFront:
     # -- writing ---------------------------------------------------------------------------------------
 
     async def _put(self, exchange: Exchange, id_segment: bytes) -> None:
-        if not await self._admit_write(exchange, _OCTETS, "application/json"):
+        if not await self._admit_write(exchange, id_segment, _OCTETS, "application/json"):
             return
         params = Params.parse(exchange.head.query)
         file_id = self._writable(exchange, id_segment)
@@ -120,7 +121,7 @@ class RestFront:
         exchange.reply(204)
 
     async def _create_child(self, exchange: Exchange, id_segment: bytes) -> None:
-        if not await self._admit_write(exchange, "application/json"):
+        if not await self._admit_write(exchange, id_segment, "application/json"):
             return
         params = Params.parse(exchange.head.query)
         file_id = self._writable(exchange, id_segment)
@@ -130,7 +131,7 @@ class RestFront:
         await self._creation.create(exchange, parent, name, wanted)
 
     async def _create_at_path(self, exchange: Exchange, id_segment: bytes, below: bytes) -> None:
-        if not await self._admit_write(exchange, "application/json"):
+        if not await self._admit_write(exchange, id_segment, "application/json"):
             return
         params = Params.parse(exchange.head.query)
         file_id = self._writable(exchange, id_segment)
@@ -141,9 +142,9 @@ class RestFront:
         parent = self._ref(exchange, file_id, names[:-1], follow=True)
         await self._creation.create(exchange, parent, names[-1], wanted)
 
-    async def _admit_write(self, exchange: Exchange, *produced: str) -> bool:
+    async def _admit_write(self, exchange: Exchange, id_segment: bytes, *produced: str) -> bool:
         """Who it is, whether the answer and the body have fitting types; false when it was refused here."""
-        await exchange.identify()
+        await _identify(exchange, id_segment)
         if not accepts(exchange.accept, produced):
             exchange.reply(406)
             return False
@@ -161,3 +162,11 @@ class RestFront:
         if file_id.share_id is not None:
             raise ApiError("notSupported")
         return file_id
+
+
+async def _identify(exchange: Exchange, id_segment: bytes) -> None:
+    """Finds the caller. Only share ids are for guests."""
+    await exchange.identify()
+    shared = file_ids.decode(id_segment.decode("latin-1"))
+    if shared is None or shared.share_id is None:
+        require_user(exchange.identity)
