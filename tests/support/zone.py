@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +26,25 @@ ZONE_DOMAIN = "zone.example.org"
 
 @dataclass
 class RunningZone:
-    """Where a zone listens, and the first administrator."""
+    """Where a zone listens, and the first administrator. `suffix` keeps the names of tests apart that share
+    a zone: `joe` of one test is not `joe` of another.
+    """
 
     http_url: str
     rpc_address: str
     admin_password: str
-    admin: httpx.AsyncClient
+    suffix: str = ""
+    admin: httpx.AsyncClient = field(init=False)
+
+    def username(self, name: str) -> str:
+        """The name under which a test's user is known to the zone."""
+        return f"{name}{self.suffix}"
 
     def client(self, token: str | None = None, basic: tuple[str, str] | None = None) -> httpx.AsyncClient:
         """REST with these credentials; close it."""
         headers = {"x-auth-token": token} if token is not None else {}
-        return httpx.AsyncClient(base_url=self.http_url + BASE, headers=headers, auth=basic, timeout=20)
+        auth = (self.username(basic[0]), basic[1]) if basic and basic[0] != "admin" else basic
+        return httpx.AsyncClient(base_url=self.http_url + BASE, headers=headers, auth=auth, timeout=20)
 
 
 def zone_settings(folder: Path, mongo_url: str, database: str, consul_url: str, **more: Any) -> Settings:
@@ -70,7 +78,7 @@ async def running_zone(settings: Settings) -> AsyncIterator[RunningZone]:
         http = next(part for part in parts if isinstance(part, HttpServer))
         rpc = next(part for part in parts if isinstance(part, RpcServer))
         password = settings.admin_password_file.read_text().strip()
-        zone = RunningZone(f"http://127.0.0.1:{http.port}", f"127.0.0.1:{rpc.port}", password, None)  # type: ignore[arg-type]
+        zone = RunningZone(f"http://127.0.0.1:{http.port}", f"127.0.0.1:{rpc.port}", password)
         async with zone.client(basic=("admin", password)) as admin:
             zone.admin = admin
             yield zone
@@ -83,6 +91,7 @@ async def registered_provider(
     zone: RunningZone, name: str = "krakow", domain: str = "op.example.org"
 ) -> ProviderFile:
     """A new provider of the zone, administered by the first administrator."""
+    domain = zone.username(domain)
     answer = await zone.admin.post("/user/clusters/provider_registration_token")
     body = {
         "token": answer.json()["token"],
@@ -104,7 +113,9 @@ async def registered_provider(
 
 async def user_token(zone: RunningZone, username: str, *, name: str = "t1", **body: Any) -> tuple[str, str]:
     """A new user with password `password1` and a named access token of his: user id, token."""
-    made = await zone.admin.post("/users", json={"username": username, "password": "password1"})
+    made = await zone.admin.post(
+        "/users", json={"username": zone.username(username), "password": "password1"}
+    )
     assert made.status_code == 201, made.text
     async with zone.client(basic=(username, "password1")) as user:
         token = await user.post("/user/tokens/named", json={"name": name, **body})

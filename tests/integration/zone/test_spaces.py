@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.zone import RunningZone, user_token
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 def _error(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
@@ -26,7 +28,7 @@ async def _space(client: httpx.AsyncClient, **body: Any) -> str:
 
 async def _invitation(client: httpx.AsyncClient, space_id: str, **body: Any) -> str:
     type = {"inviteToken": {"inviteType": "userJoinSpace", "spaceId": space_id}}
-    made = await client.post("/user/tokens/named", json={"name": "join us", "type": type, **body})
+    made = await client.post("/user/tokens/named", json={"name": f"join {space_id}", "type": type, **body})
     assert made.status_code == 201, made.text
     text: str = made.json()["token"]
     return text
@@ -64,9 +66,9 @@ async def test_strangers_do_not_see_a_space(zone: RunningZone) -> None:
 
 async def test_seed_makes_the_same_id_once(zone: RunningZone) -> None:
     _, ann = await user_token(zone, "ann")
-    space_id = await _space(zone.admin, idGeneratorSeed="seed")
+    space_id = await _space(zone.admin, idGeneratorSeed=zone.suffix)
     async with zone.client(ann) as client:
-        again = await client.post("/user/spaces", json={"name": "other", "idGeneratorSeed": "seed"})
+        again = await client.post("/user/spaces", json={"name": "other", "idGeneratorSeed": zone.suffix})
         assert _error(again, 409)["id"] == "alreadyExists"
         assert _error(await client.get(f"/user/spaces/{space_id}"), 404)["id"] == "notFound"
 

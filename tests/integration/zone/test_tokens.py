@@ -16,6 +16,9 @@ from tests.support.zone import ZONE_DOMAIN, RunningZone, registered_provider, us
 VERIFY = "/tokens/verify_access_token"
 
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
 def _error(answer: httpx.Response, status: int) -> dict[str, Any]:
     assert answer.status_code == status, answer.text
     error: dict[str, Any] = answer.json()["error"]
