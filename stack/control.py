@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from clients.http_api import ClientError, UnreachableError
+from clients.http_api import ClientError, RefusedError, UnreachableError
 from stack import binaries, env_file, readiness
 from stack.bootstrap import (
     Demo,
@@ -40,13 +40,13 @@ def up(layout: Layout, say: Say = print) -> None:
     """Start what does not run, wait until a file can be stored and read, write stack.env. Idempotent."""
     check_machine(layout)
     check_same_as_before(layout)
-    remember(layout)
     with _lock(layout):
         fetched = binaries.ensure_all(say)
         processes = all_processes(layout, fetched, _prepare(layout))
         supervisor = Supervisor(layout)
         if not supervisor.is_running():
             check_ports(layout)
+            remember(layout)
             layout.stack_env.unlink(missing_ok=True)
             supervisor.begin(processes)
         elif {process.name for process in processes} != {each.name for each in supervisor.states()}:
@@ -82,6 +82,7 @@ def clean(layout: Layout, say: Say = print) -> None:
 
 @contextlib.contextmanager
 def _lock(layout: Layout) -> Iterator[None]:
+    layout.run_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     with open(layout.run_dir / ".lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -144,12 +145,17 @@ def _wait_until_files_pass(layout: Layout, supervisor: Supervisor, demo: Demo) -
 
 
 def _works(attempt: Callable[[], None]) -> bool:
-    """False while a part is away; StackError for a refusal, which waiting does not mend."""
+    """False while a part is away; StackError for a refusal, which waiting does not mend.
+
+    But for one: instances learn of a new support, and forget the verdict on a token, a moment later.
+    """
     try:
         attempt()
     except UnreachableError:
         return False
     except ClientError as error:
+        if isinstance(error, RefusedError) and error.error_id == "spaceNotSupportedBy":
+            return False
         raise StackError(f"Setting up failed: {error}", "See the reason with: make logs") from error
     return True
 
