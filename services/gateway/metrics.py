@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge, Histogram
+from runtime import telemetry
 
-REQUESTS = Counter("isthmus_gateway_requests_total", "Requests answered.", ["front", "method", "status"])
-SECONDS = Histogram(
-    "isthmus_gateway_request_seconds",
-    "Time from the request's head to the end of the answer.",
-    ["front"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+REQUESTS = telemetry.counter(
+    "gateway_requests", "Requests answered, by set of routes.", ("front", "method", "status")
 )
-IN_FLIGHT = Gauge("isthmus_gateway_requests_in_flight", "Requests being served now.")
+SECONDS = telemetry.histogram(
+    "gateway_request_seconds", "From the head of a request to the end of its answer.", ("front",)
+)
+IN_FLIGHT = telemetry.gauge("gateway_requests_in_flight", "Requests being served now.")

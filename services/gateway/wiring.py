@@ -128,6 +128,7 @@ def _application(settings: Settings, outside: _Outside) -> Front:
         ),
         pages=build_pages(info, routes, REPORTED_VERSION),
         provider_id=provider_id,
+        slow_s=settings.slow_call_ms / 1000,
     )
 
 

@@ -11,6 +11,7 @@ from typing import Protocol
 import structlog
 
 from runtime import request as current
+from runtime import telemetry
 from runtime.errors import InternalError, IsthmusError, Unavailable
 from runtime.http.errors import ApiError, from_error
 from services.gateway import metrics
@@ -37,11 +38,14 @@ class Router(Protocol):
 class Front:
     """Every request enters here, and every error leaves here."""
 
-    def __init__(self, rest: Router, cdmi: Router, pages: Asgi, *, provider_id: str) -> None:
+    def __init__(
+        self, rest: Router, cdmi: Router, pages: Asgi, *, provider_id: str, slow_s: float = 0.5
+    ) -> None:
         self._rest = rest
         self._cdmi = cdmi
         self._pages = pages
         self._provider_id = provider_id
+        self._slow_s = slow_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI. Sockets other than HTTP are the pages' to refuse."""
@@ -51,11 +55,20 @@ class Front:
         request = Request(scope, receive)
         front, router = self._router_of(request.raw_path)
         started = time.perf_counter()
-        with metrics.IN_FLIGHT.track_inprogress():
+        parent = request.header(b"traceparent") or ""
+        name = f"{front} {request.method}"
+        with (
+            metrics.IN_FLIGHT.track_inprogress(),
+            current.bind(request_id=request_id_of(request), rpc=name, traceparent=parent),
+            telemetry.span(name, parent=parent, server=True),
+        ):
             status = await self._serve(front, router, request, scope, receive, send)
+            took_s = time.perf_counter() - started
+            if took_s > self._slow_s:
+                log.warning("slow_request", status=status, took_ms=round(took_s * 1000))
         method = request.method if request.method in _METHODS else "other"
         metrics.REQUESTS.labels(front, method, str(status)).inc()
-        metrics.SECONDS.labels(front).observe(time.perf_counter() - started)
+        metrics.SECONDS.labels(front).observe(took_s)
 
     def _router_of(self, raw_path: bytes) -> tuple[str, Router | None]:
         if raw_path.startswith(PREFIX):
@@ -73,17 +86,20 @@ class Front:
         receive: Receive,
         send: Send,
     ) -> int:
-        with current.bind(request_id=request_id_of(request)):
-            try:
-                answer = await self._answer(router, request)
-            except ClientGone:
-                return 499
-            if answer is None:
-                return await self._page(scope, receive, send)
-            if front == "cdmi" and b"x-cdmi-specification-version" in request.headers:
-                answer.headers += _CDMI_VERSION
+        try:
+            answer = await self._answer(router, request)
+        except ClientGone:
+            return 499
+        if answer is None:
+            return await self._page(scope, receive, send)
+        if front == "cdmi" and b"x-cdmi-specification-version" in request.headers:
+            answer.headers += _CDMI_VERSION
+        try:
             await answer.send(send, head=request.method == "HEAD")
-            return answer.status
+        except (ApiError, IsthmusError) as error:
+            # Too late to say so; an answer left unfinished makes the server break the connection.
+            log.warning("answer_broken_off", error=str(error))
+        return answer.status
 
     async def _answer(self, router: Router | None, request: Request) -> Answer | None:
         if router is None:

@@ -22,7 +22,8 @@ from runtime.errors import Unavailable
 from runtime.http import file_ids
 from runtime.http.errors import CATALOGUE, ApiError
 from runtime.http.file_ids import FileId
-from runtime.request import current_call
+from runtime.request import request_id
+from runtime.telemetry import traceparent
 
 _PIECE_BYTES = 256 * 1024
 _MAX_ERROR_BYTES = 64 * 1024
@@ -171,10 +172,10 @@ class DataPortClient:
 
 
 def _inside_headers() -> dict[str, str]:
-    call = current_call.get()
-    headers = {"isthmus-identity": to_text(caller_blob()), "x-request-id": call.request_id}
-    if call.traceparent:
-        headers["traceparent"] = call.traceparent
+    headers = {"isthmus-identity": to_text(caller_blob()), "x-request-id": request_id()}
+    trace = traceparent()
+    if trace:
+        headers["traceparent"] = trace
     return headers
 
 
