@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runtime.clock import Clock
-from runtime.errors import IsthmusError, NoSpace, NoSuchFile
+from runtime.errors import IsthmusError, NoSpace, NoSuchFile, Unavailable
 
 from .errors import IdTaken, LostRace, RevisionConflict
 from .locations import Location, Upload
@@ -118,6 +118,7 @@ class ContentWriter:
 
     async def _drain(self, space_id: str, file_id: str) -> None:
         queue = self._queues[file_id]
+        jobs: list[_Job] = []
         try:
             # One turn of the loop: whoever else is ready comes along.
             await asyncio.sleep(0)
@@ -130,8 +131,8 @@ class ContentWriter:
                         job.fail(error)
         finally:
             del self._queues[file_id]
-            for job in queue:
-                job.fail(LostRace("stopping", file_id=file_id))
+            for job in (*jobs, *queue):
+                job.fail(Unavailable("the process is stopping", file_id=file_id))
 
     async def _write(self, space_id: str, file_id: str, jobs: Sequence[_Job]) -> None:
         jobs = [job for job in jobs if not job.answer.done()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -22,7 +23,7 @@ def test_merged_blocks_cover_exactly_what_was_written(written: list[tuple[int, i
         merged = blocks.merged(merged, offset, size)
     covered = [byte for offset, size in merged for byte in range(offset, offset + size)]
     assert covered == sorted({byte for offset, size in written for byte in range(offset, offset + size)})
-    assert all(one[0] + one[1] < two[0] for one, two in zip(merged, merged[1:], strict=False))
+    assert all(one[0] + one[1] < two[0] for one, two in itertools.pairwise(merged))
 
 
 def a_patch(offset: int, size: int, storage_file_id: str = "/first", op: str = "") -> Upload:

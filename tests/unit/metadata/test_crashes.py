@@ -1,0 +1,148 @@
+"""A process killed at any write: afterwards everything is whole, counted, and used or removed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from runtime.errors import IsthmusError
+from services.metadata.domain.records import FileType
+from services.metadata.domain.stores import Stores
+from services.metadata.store.memory import memory_stores
+from tests.support.crashing import Fuse, Killed, crashing
+from tests.support.metadata import ALICE, SERVICE, SPACE, STORAGE, World, ref
+
+Action = Callable[[World], Awaitable[object]]
+
+#: More writes than any of the actions makes.
+MAX_WRITES = 14
+
+
+async def overwrite(world: World) -> object:
+    return await world.put("old", size_bytes=7, storage_file_id="/new", request_id="r")
+
+
+async def patch(world: World) -> object:
+    return await world.put("old", size_bytes=7, offset=8, request_id="r")
+
+
+async def empty(world: World) -> object:
+    return await world.put("old", size_bytes=0, request_id="r")
+
+
+async def create(world: World) -> object:
+    return await world.put("new", size_bytes=7, storage_file_id="/new", request_id="r")
+
+
+async def take_over(world: World) -> object:
+    one = world.put("new", size_bytes=7, storage_file_id="/new", request_id="r")
+    two = world.put("new", size_bytes=8, storage_file_id="/other", request_id="r2")
+    return await asyncio.gather(one, two)
+
+
+async def delete(world: World) -> object:
+    return await world.rules.files.delete(ALICE, "r", ref("old"))
+
+
+async def delete_tree(world: World) -> object:
+    await world.rules.files.delete(ALICE, "r", ref("d"))
+    return await world.clean_up()
+
+
+async def replace_by_rename(world: World) -> object:
+    return await world.rules.renames.rename(ALICE, "r", ref("d", "in"), ref(), "old")
+
+
+ACTIONS = (overwrite, patch, empty, create, take_over, delete, delete_tree, replace_by_rename)
+
+
+async def prepared() -> Stores:
+    world = await World(stores=memory_stores()).open()
+    await world.put("old", size_bytes=10, storage_file_id="/old")
+    await world.mkdir("d")
+    await world.put("d", "in", size_bytes=5, storage_file_id="/in")
+    await world.make("d", "link", type=FileType.SYMLINK, target="in")
+    await world.rules.settled.flush()
+    return world.stores
+
+
+async def require_whole(world: World) -> None:
+    """Every file's record, location and bytes agree; every byte is counted once."""
+    paths = [(name,) for name in await world.names() if name != "d"]
+    if "d" in await world.names():
+        paths += [("d", name) for name in await world.names("d")]
+    held = 0
+    for path in paths:
+        file, location = await world.rules.uploads.locate(ALICE, ref(*path))
+        if file.type is FileType.REGULAR:
+            assert file.size_bytes == (location.size_bytes if location else 0)
+        held += file.local_bytes
+    assert await world.stores.locations.held_bytes(SPACE) == held
+    assert not await world.rules.removals.list(SERVICE, {STORAGE}, 100)
+    await world.rules.spaces.recount(SERVICE, SPACE)
+    assert await world.used_bytes() == held
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", range(1, MAX_WRITES))
+@pytest.mark.parametrize("action", ACTIONS, ids=lambda action: action.__name__)
+async def test_killed_at_any_write_everything_is_mended(action: Action, number: int, after: bool) -> None:
+    stores = await prepared()
+    fuse = Fuse(number, after=after)
+    doomed = World(stores=crashing(stores, fuse))
+    doomed.clock.advance(100)
+    acknowledged = False
+    try:
+        await action(doomed)
+        acknowledged = True
+    except Killed:
+        pass
+    survivor = World(stores=stores)
+    survivor.clock.advance(1000)
+    before = await survivor.names()
+    await survivor.clean_up()
+    assert await survivor.names() == before, "cleaning up changed what is visible"
+    if action is create:
+        assert ("new" in before) or not acknowledged
+    await require_whole(survivor)
+
+
+@pytest.mark.parametrize("number", range(1, MAX_WRITES))
+@pytest.mark.parametrize("action", [overwrite, create, delete], ids=lambda action: action.__name__)
+async def test_a_request_repeated_after_a_crash_answers_as_if_nothing_had_been(
+    action: Action, number: int
+) -> None:
+    stores = await prepared()
+    doomed = World(stores=crashing(stores, Fuse(number, after=True)))
+    try:
+        await action(doomed)
+    except Killed:
+        survivor = World(stores=stores)
+        await action(survivor)
+    survivor = World(stores=stores)
+    name = "new" if action is create else "old"
+    if action is delete:
+        assert name not in await survivor.names()
+    else:
+        assert (await survivor.get(name)).size_bytes == 7
+    survivor.clock.advance(1000)
+    await survivor.clean_up()
+    await require_whole(survivor)
+
+
+async def test_an_upload_given_up_can_not_make_its_file_later() -> None:
+    stores = await prepared()
+    doomed = World(stores=crashing(stores, Fuse(2, after=True)))
+    with pytest.raises(Killed):
+        await create(doomed)
+    survivor = World(stores=stores)
+    survivor.clock.advance(1000)
+    await survivor.clean_up()
+    with pytest.raises(IsthmusError):
+        await create(survivor)
+    assert "new" not in await survivor.names()
+    survivor.clock.advance(1000)
+    await survivor.clean_up()
+    assert await survivor.used_bytes() == 15
