@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import structlog
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.errors import IsthmusError
 from runtime.http.errors import ApiError
+from services.zone import metrics
 from services.zone.api.rest.door import Door
-from services.zone.api.rest.http import BASE_PATH, handle_api_error, handle_bug, handle_http_error
+from services.zone.api.rest.http import (
+    BASE_PATH,
+    handle_api_error,
+    handle_bug,
+    handle_disconnect,
+    handle_http_error,
+)
 from services.zone.api.rest.providers import current_provider_routes, provider_routes
 from services.zone.api.rest.service import host_routes, service_routes
 from services.zone.api.rest.spaces import space_routes
@@ -51,6 +60,7 @@ def build_app(zone: ZoneServices, info: ZoneInfo) -> ASGIApp:
     app.add_exception_handler(IsthmusError, handle_api_error)
     app.add_exception_handler(ApiError, handle_api_error)
     app.add_exception_handler(HTTPException, handle_http_error)
+    app.add_exception_handler(ClientDisconnect, handle_disconnect)
     app.add_exception_handler(Exception, handle_bug)
     return Surroundings(app)
 
@@ -63,7 +73,7 @@ def _operation_id(route: APIRoute) -> str:
 
 
 class Surroundings:
-    """Around the application: request ids in logs, CORS, tolerated slashes."""
+    """Around the application: request ids in logs, times, CORS, tolerated slashes."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -78,11 +88,19 @@ class Surroundings:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = headers.get(b"x-request-id", b"").decode("latin-1")[:_MAX_REQUEST_ID_CHARS]
 
+        status = 0
+        began_s = time.perf_counter()
+
         async def send_with_cors(message: Message) -> None:
+            nonlocal status
             if message["type"] == "http.response.start":
+                status = message["status"]
                 fields: list[Any] = [*message.get("headers", ()), (b"access-control-allow-origin", b"*")]
                 message = {**message, "headers": fields}
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
-            await self._app(scope, receive, send_with_cors)
+            try:
+                await self._app(scope, receive, send_with_cors)
+            finally:
+                metrics.REQUESTS.labels(scope["method"], str(status)).observe(time.perf_counter() - began_s)

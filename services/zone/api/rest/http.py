@@ -114,6 +114,11 @@ async def handle_http_error(_request: Request, error: Exception) -> Response:
     return Response(status_code=error.status_code, headers=dict(headers))
 
 
+async def handle_disconnect(_request: Request, _error: Exception) -> Response:
+    """The client is gone; nobody reads this."""
+    return Response(status_code=400)
+
+
 async def handle_bug(_request: Request, error: Exception) -> Response:
     """Anything else is a bug: logged whole, told to nobody."""
     log.error("request_failed", exc_info=error)

@@ -45,7 +45,7 @@ def provider_routes(door: Door) -> APIRouter:
         provider = await providers.get(await door.caller(request), provider_id)
         return reply(provider_view(provider, online=providers.is_online(provider)))
 
-    @router.delete("/{provider_id}")
+    @router.delete("/{provider_id}", status_code=204)
     async def delete_provider(request: Request, provider_id: str) -> Response:
         """Ends a registration, and all its supports."""
         await providers.delete(await door.caller(request), provider_id)
@@ -81,13 +81,13 @@ def current_provider_routes(door: Door) -> APIRouter:
         provider = await providers.current(await door.caller(request))
         return reply(provider_view(provider, online=providers.is_online(provider)))
 
-    @router.patch("", openapi_extra=schemas.PATCH_PROVIDER)
+    @router.patch("", status_code=204, openapi_extra=schemas.PATCH_PROVIDER)
     async def update_current_provider(request: Request) -> Response:
         """The caller's details."""
         await providers.update(*await door.caller_and_body(request))
         return done()
 
-    @router.delete("")
+    @router.delete("", status_code=204)
     async def delete_current_provider(request: Request) -> Response:
         """Ends the caller's registration."""
         await providers.delete_current(await door.caller(request))
@@ -123,14 +123,14 @@ def _add_support_routes(router: APIRouter, door: Door) -> None:
         """One of those."""
         return reply(space_view(await providers.get_supported(await door.caller(request), space_id)))
 
-    @router.patch("/spaces/{space_id}", openapi_extra=schemas.SUPPORT_SIZE)
+    @router.patch("/spaces/{space_id}", status_code=204, openapi_extra=schemas.SUPPORT_SIZE)
     async def resize_support(request: Request, space_id: str) -> Response:
         """What the caller promises to it."""
         caller, body = await door.caller_and_body(request)
         await providers.resize(caller, space_id, body)
         return done()
 
-    @router.delete("/spaces/{space_id}")
+    @router.delete("/spaces/{space_id}", status_code=204)
     async def withdraw_support(request: Request, space_id: str) -> Response:
         """Ends the caller's support."""
         await providers.withdraw(await door.caller(request), space_id)
@@ -148,7 +148,7 @@ def _add_public_routes(router: APIRouter, door: Door) -> None:
         """The zone's clock."""
         return reply({"timeMillis": door.zone.clock.now_ms()})
 
-    @router.post("/public/verify_provider_identity", openapi_extra=schemas.VERIFY_PROVIDER)
+    @router.post("/public/verify_provider_identity", status_code=204, openapi_extra=schemas.VERIFY_PROVIDER)
     async def verify_provider_identity(request: Request) -> Response:
         """Whether an identity token is that of a provider."""
         await door.zone.providers.verify_identity(*await door.caller_and_body(request))

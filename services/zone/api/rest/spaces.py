@@ -19,7 +19,7 @@ def space_routes(door: Door) -> APIRouter:
     router = APIRouter(prefix="/spaces", tags=["spaces"])
     spaces = door.zone.spaces
 
-    @router.post("", openapi_extra=schemas.CREATE_SPACE)
+    @router.post("", status_code=201, openapi_extra=schemas.CREATE_SPACE)
     async def create_space(request: Request) -> Response:
         """A space without members."""
         caller, body = await door.caller_and_body(request)
@@ -42,14 +42,14 @@ def space_routes(door: Door) -> APIRouter:
         """A space."""
         return reply(space_view(await spaces.get(await door.caller(request), space_id)))
 
-    @router.patch("/{space_id}", openapi_extra=schemas.PATCH_SPACE)
+    @router.patch("/{space_id}", status_code=204, openapi_extra=schemas.PATCH_SPACE)
     async def update_space(request: Request, space_id: str) -> Response:
         """Name and description."""
         caller, body = await door.caller_and_body(request)
         await spaces.update(caller, space_id, body)
         return done()
 
-    @router.delete("/{space_id}")
+    @router.delete("/{space_id}", status_code=204)
     async def delete_space(request: Request, space_id: str) -> Response:
         """Ends the space for everybody."""
         await spaces.delete(await door.caller(request), space_id)
@@ -89,7 +89,7 @@ def _add_member_routes(router: APIRouter, door: Door) -> None:
         caller = await door.caller(request)
         return await _invite(door, caller, space_id, InviteType.USER_JOIN_SPACE, P.ADD_USER)
 
-    @router.put("/{space_id}/users/{user_id}", openapi_extra=schemas.PRIVILEGES)
+    @router.put("/{space_id}/users/{user_id}", status_code=201, openapi_extra=schemas.PRIVILEGES)
     async def add_member(request: Request, space_id: str, user_id: str) -> Response:
         """Makes a user a member."""
         caller, body = await door.caller_and_body(request)
@@ -108,7 +108,7 @@ def _add_member_routes(router: APIRouter, door: Door) -> None:
         await members.get(await door.caller(request), space_id, user_id)
         return reply({"intermediaries": [{"type": "od_user", "id": user_id}]})
 
-    @router.delete("/{space_id}/users/{user_id}")
+    @router.delete("/{space_id}/users/{user_id}", status_code=204)
     async def remove_member(request: Request, space_id: str, user_id: str) -> Response:
         """Ends a membership."""
         await members.remove(await door.caller(request), space_id, user_id)
@@ -130,7 +130,9 @@ def _add_privilege_routes(router: APIRouter, door: Door) -> None:
         caller = await door.caller(request)
         return reply(ids("privileges", await members.privileges(caller, space_id, user_id, effective=True)))
 
-    @router.patch("/{space_id}/users/{user_id}/privileges", openapi_extra=schemas.PRIVILEGE_CHANGE)
+    @router.patch(
+        "/{space_id}/users/{user_id}/privileges", status_code=204, openapi_extra=schemas.PRIVILEGE_CHANGE
+    )
     async def change_privileges(request: Request, space_id: str, user_id: str) -> Response:
         """Gives and takes privileges."""
         caller, body = await door.caller_and_body(request)
@@ -146,13 +148,13 @@ def _add_owner_routes(router: APIRouter, door: Door) -> None:
         """Who owns the space."""
         return reply(ids("users", await members.owners(await door.caller(request), space_id)))
 
-    @router.put("/{space_id}/owners/{user_id}")
+    @router.put("/{space_id}/owners/{user_id}", status_code=204)
     async def add_owner(request: Request, space_id: str, user_id: str) -> Response:
         """Makes a member an owner."""
         await members.add_owner(await door.caller(request), space_id, user_id)
         return done()
 
-    @router.delete("/{space_id}/owners/{user_id}")
+    @router.delete("/{space_id}/owners/{user_id}", status_code=204)
     async def remove_owner(request: Request, space_id: str, user_id: str) -> Response:
         """Makes an owner a member like others."""
         await members.remove_owner(await door.caller(request), space_id, user_id)
@@ -179,7 +181,7 @@ def _add_provider_routes(router: APIRouter, door: Door) -> None:
         provider = await providers.get_of_space(await door.caller(request), space_id, provider_id)
         return reply(provider_view(provider, online=providers.is_online(provider)))
 
-    @router.delete("/{space_id}/providers/{provider_id}")
+    @router.delete("/{space_id}/providers/{provider_id}", status_code=204)
     async def revoke_support(request: Request, space_id: str, provider_id: str) -> Response:
         """Ends a provider's support."""
         await providers.revoke_support(await door.caller(request), space_id, provider_id)

@@ -80,14 +80,14 @@ def record_routes(door: Door) -> APIRouter:
         """Whether it is revoked."""
         return reply({"revoked": await tokens.is_revoked(await door.caller(request), token_id)})
 
-    @router.patch("/{token_id}", openapi_extra=schemas.PATCH_TOKEN)
+    @router.patch("/{token_id}", status_code=204, openapi_extra=schemas.PATCH_TOKEN)
     async def update_token(request: Request, token_id: str) -> Response:
         """Name, metadata, revocation."""
         caller, body = await door.caller_and_body(request)
         await tokens.update(caller, token_id, body)
         return done()
 
-    @router.delete("/{token_id}")
+    @router.delete("/{token_id}", status_code=204)
     async def delete_token(request: Request, token_id: str) -> Response:
         """Ends the token for good."""
         await tokens.delete(await door.caller(request), token_id)
@@ -104,7 +104,7 @@ def add_subject_routes(router: APIRouter, door: Door, prefix: str, subject_of: A
     tokens = door.zone.tokens
     named, temporary = f"{prefix}/tokens/named", f"{prefix}/tokens/temporary"
 
-    @router.post(named, openapi_extra=schemas.NAMED_TOKEN)
+    @router.post(named, status_code=201, openapi_extra=schemas.NAMED_TOKEN)
     async def create_named_token(request: Request) -> Response:
         """A named token: id and text."""
         caller, body = await door.caller_and_body(request)
@@ -119,7 +119,7 @@ def add_subject_routes(router: APIRouter, door: Door, prefix: str, subject_of: A
         caller = await door.caller(request)
         return reply(ids("tokens", await tokens.list_ids(caller, await subject_of(request, caller))))
 
-    @router.delete(named)
+    @router.delete(named, status_code=204)
     async def delete_named_tokens(request: Request) -> Response:
         """Ends all named tokens."""
         caller = await door.caller(request)
@@ -133,7 +133,7 @@ def add_subject_routes(router: APIRouter, door: Door, prefix: str, subject_of: A
         subject = await subject_of(request, caller)
         return reply(token_view(*await tokens.get_by_name(caller, subject, name)))
 
-    @router.post(temporary, openapi_extra=schemas.TEMPORARY_TOKEN)
+    @router.post(temporary, status_code=201, openapi_extra=schemas.TEMPORARY_TOKEN)
     async def create_temporary_token(request: Request) -> Response:
         """A token that ends by itself and is kept nowhere."""
         caller, body = await door.caller_and_body(request)
@@ -147,7 +147,7 @@ def add_subject_routes(router: APIRouter, door: Door, prefix: str, subject_of: A
         generation = await tokens.generation(caller, await subject_of(request, caller))
         return reply({"generation": generation})
 
-    @router.delete(temporary)
+    @router.delete(temporary, status_code=204)
     async def revoke_temporary_tokens(request: Request) -> Response:
         """Ends all temporary tokens."""
         caller = await door.caller(request)

@@ -18,7 +18,7 @@ def user_routes(door: Door) -> APIRouter:
     router = APIRouter(prefix="/users", tags=["users"])
     users = door.zone.users
 
-    @router.post("", openapi_extra=schemas.CREATE_USER)
+    @router.post("", status_code=201, openapi_extra=schemas.CREATE_USER)
     async def create_user(request: Request) -> Response:
         """A new user."""
         user = await users.create(*await door.caller_and_body(request))
@@ -34,20 +34,20 @@ def user_routes(door: Door) -> APIRouter:
         """A user."""
         return reply(user_view(await users.get(await door.caller(request), user_id)))
 
-    @router.delete("/{user_id}")
+    @router.delete("/{user_id}", status_code=204)
     async def delete_user(request: Request, user_id: str) -> Response:
         """Removes a user with his memberships and tokens."""
         await users.delete(await door.caller(request), user_id)
         return done()
 
-    @router.patch("/{user_id}/basic_auth", openapi_extra=schemas.BASIC_AUTH)
+    @router.patch("/{user_id}/basic_auth", status_code=204, openapi_extra=schemas.BASIC_AUTH)
     async def set_basic_auth(request: Request, user_id: str) -> Response:
         """Log-in by password."""
         caller, body = await door.caller_and_body(request)
         await users.set_basic_auth(caller, user_id, body)
         return done()
 
-    @router.patch("/{user_id}/access_block", openapi_extra=schemas.BLOCK)
+    @router.patch("/{user_id}/access_block", status_code=204, openapi_extra=schemas.BLOCK)
     async def set_access_block(request: Request, user_id: str) -> Response:
         """Blocks a user, or lets him in again."""
         caller, body = await door.caller_and_body(request)
@@ -60,7 +60,7 @@ def user_routes(door: Door) -> APIRouter:
         """Privileges over the zone."""
         return reply(ids("privileges", await users.admin_privileges(await door.caller(request), user_id)))
 
-    @router.patch("/{user_id}/privileges", openapi_extra=schemas.PRIVILEGE_CHANGE)
+    @router.patch("/{user_id}/privileges", status_code=204, openapi_extra=schemas.PRIVILEGE_CHANGE)
     async def change_admin_privileges(request: Request, user_id: str) -> Response:
         """Gives and takes privileges over the zone."""
         caller, body = await door.caller_and_body(request)
@@ -91,19 +91,19 @@ def current_user_routes(door: Door) -> APIRouter:
         """The caller."""
         return reply(user_view(users.current(await door.caller(request))))
 
-    @router.patch("", openapi_extra=schemas.PATCH_USER)
+    @router.patch("", status_code=204, openapi_extra=schemas.PATCH_USER)
     async def update_current_user(request: Request) -> Response:
         """The caller's names."""
         await users.rename(*await door.caller_and_body(request))
         return done()
 
-    @router.delete("")
+    @router.delete("", status_code=204)
     async def delete_current_user(request: Request) -> Response:
         """Removes the caller."""
         await users.delete_current(await door.caller(request))
         return done()
 
-    @router.patch("/password", openapi_extra=schemas.PASSWORD)
+    @router.patch("/password", status_code=204, openapi_extra=schemas.PASSWORD)
     async def change_password(request: Request) -> Response:
         """The caller's password."""
         await users.change_password(*await door.caller_and_body(request))
@@ -147,14 +147,14 @@ def _add_space_routes(router: APIRouter, door: Door) -> None:
         found = await spaces.list_own(await door.caller(request), "eff_spaces")
         return reply(ids("spaces", (space.id for space in found)))
 
-    @router.post("/spaces", openapi_extra=schemas.CREATE_SPACE)
+    @router.post("/spaces", status_code=201, openapi_extra=schemas.CREATE_SPACE)
     async def create_own_space(request: Request) -> Response:
         """A space owned by the caller."""
         caller, body = await door.caller_and_body(request)
         space = await spaces.create(caller, body, as_member=True)
         return door.created(f"/user/spaces/{space.id}")
 
-    @router.post("/spaces/join", openapi_extra=schemas.ONE_TOKEN)
+    @router.post("/spaces/join", status_code=201, openapi_extra=schemas.ONE_TOKEN)
     async def join_space(request: Request) -> Response:
         """Joins by an invitation."""
         space_id = await door.zone.members.join(*await door.caller_and_body(request))
@@ -166,7 +166,7 @@ def _add_space_routes(router: APIRouter, door: Door) -> None:
         """A space of the caller."""
         return reply(space_view(await spaces.get_own(await door.caller(request), space_id)))
 
-    @router.delete("/spaces/{space_id}")
+    @router.delete("/spaces/{space_id}", status_code=204)
     async def leave_space(request: Request, space_id: str) -> Response:
         """Ends the caller's membership."""
         await spaces.leave(await door.caller(request), space_id)
