@@ -48,16 +48,18 @@ class Quotas:
             await self._store.release(space_id, size_bytes)
             self._known.pop(space_id, None)
 
-    async def available_bytes(self, space_id: str) -> int:
-        """What is left, as known a moment ago."""
+    async def available_bytes(self, space_id: str, *, wanted_bytes: int = 1) -> int:
+        """What is left, as known a moment ago; asked anew when that is less than what is wanted."""
         known = self._known.get(space_id)
-        if known is None or self._clock.monotonic_s() - known[0] > KNOWN_FOR_S:
-            usage = await self._store.find(space_id)
-            if usage is None:
-                raise SpaceNotSupported(space_id=space_id)
-            self._keep(usage)
-            return usage.available_bytes
-        return known[1].available_bytes
+        if known is not None and self._clock.monotonic_s() - known[0] <= KNOWN_FOR_S:
+            available_bytes = known[1].available_bytes
+            if available_bytes >= wanted_bytes:
+                return available_bytes
+        usage = await self._store.find(space_id)
+        if usage is None:
+            raise SpaceNotSupported(space_id=space_id)
+        self._keep(usage)
+        return usage.available_bytes
 
     def _keep(self, usage: Usage) -> None:
         self._known[usage.space_id] = (self._clock.monotonic_s(), usage)

@@ -166,7 +166,7 @@ class Uploads:
             name=file.name,
             file=self._touches.applied(file),
             location=location,
-            available_bytes=await self._quotas.available_bytes(file.space_id),
+            available_bytes=await self._available_bytes(file.space_id, request),
         )
 
     async def _plan_new(self, identity: Identity, request: UploadRequest, parent: Found) -> UploadPlan:
@@ -180,8 +180,11 @@ class Uploads:
             name=name,
             file=None,
             location=None,
-            available_bytes=await self._quotas.available_bytes(parent.file.space_id),
+            available_bytes=await self._available_bytes(parent.file.space_id, request),
         )
+
+    async def _available_bytes(self, space_id: str, request: UploadRequest) -> int:
+        return await self._quotas.available_bytes(space_id, wanted_bytes=request.size_bytes or 1)
 
     def _is_own(self, identity: Identity, request: UploadRequest, file: File) -> bool:
         """Whether an earlier try of this very request made the file."""
