@@ -3,36 +3,35 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.rows import Wrong
-from services.cluster_manager.domain import clusters
-from services.cluster_manager.domain.door import Door, listener
-from services.cluster_manager.domain.routes import route_configuration
 from stack.ports import free_port
 
 START_TIMEOUT_S = 20
 STOP_TIMEOUT_S = 10
+CONTENT = "data_port"
 REPO = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True)
 class DoorFiles:
-    """What the doors of the peers share with that of Isthmus: Envoy, its workers, its certificate."""
+    """What the doors of the peers share with that of Isthmus: Envoy, its workers, what it was told."""
 
     envoy: Path
     concurrency: int
-    certificate: Path
-    key: Path
+    model: dict[str, Any]
 
 
 @contextlib.contextmanager
@@ -120,38 +119,46 @@ def door(folder: Path, name: str, files: DoorFiles, upstreams: list[int | Path])
     """The base URL of an Envoy with the listener, limits and retries of Isthmus, before the upstreams."""
     port = free_port()
     config = folder / f"door-{name}.json"
-    config.write_text(json.dumps(_bootstrap(port, folder, files, upstreams)))
+    config.write_text(json.dumps(_bootstrap(port, files.model, upstreams)))
     command = [str(files.envoy), "-c", str(config), "--log-level", "error", "--disable-hot-restart"]
     command += ["--concurrency", str(files.concurrency)]
     with running(command, folder, f"door-{name}", port):
         yield f"https://localhost:{port}"
 
 
-def _bootstrap(port: int, folder: Path, files: DoorFiles, upstreams: list[int | Path]) -> dict[str, Any]:
-    site = Door(
-        https_port=port,
-        listen_host="127.0.0.1",
-        tls_cert_file=str(files.certificate),
-        tls_key_file=str(files.key),
-        stream_idle_timeout_s=300.0,
-        upstream_check_interval_s=1.0,
-        access_log_file=str(folder / "access.log"),
-        access_log_percent=0.0,
-        serves_zone=False,
-    )
-    front = listener(site)
+def door_model(admin_port: int, key_file: Path) -> dict[str, Any]:
+    """What a running front door was told: listener, virtual host, route and cluster of content.
+
+    It never tells where its private key is: that is `key_file`.
+    """
+    with urllib.request.urlopen(f"http://127.0.0.1:{admin_port}/config_dump", timeout=10) as answer:
+        dumps = {each["@type"].rpartition(".")[2]: each for each in json.load(answer)["configs"]}
+    clusters = [each["cluster"] for each in dumps["ClustersConfigDump"]["dynamic_active_clusters"]]
+    routes = dumps["RoutesConfigDump"]["dynamic_route_configs"][0]["route_config"]
+    host = routes["virtual_hosts"][0]
+    front = dumps["ListenersConfigDump"]["dynamic_listeners"][0]["active_state"]["listener"]
+    tls = front["filter_chains"][0]["transport_socket"]["typed_config"]["common_tls_context"]
+    tls["tls_certificates"][0]["private_key"] = {"filename": str(key_file)}
+    return {
+        "listener": front,
+        "host": host,
+        "route": next(each for each in host["routes"] if each["route"]["cluster"] == CONTENT)["route"],
+        "cluster": next(each for each in clusters if each["name"] == CONTENT),
+    }
+
+
+def _bootstrap(port: int, model: dict[str, Any], upstreams: list[int | Path]) -> dict[str, Any]:
+    """The same listener on another port, with one route to the peer."""
+    front = copy.deepcopy(model["listener"])
+    front.pop("@type", None)
+    front["address"] = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
     manager = front["filter_chains"][0]["filters"][0]["typed_config"]
     del manager["rds"]
-    routes = route_configuration(serves_zone=False)
-    to_peer = {"match": {"prefix": "/"}, "route": {"cluster": "gateway", "timeout": "0s"}}
-    routes["virtual_hosts"][0]["routes"] = [to_peer]
-    manager["route_config"] = routes
-    cluster = clusters.envoy_cluster("gateway", site) | {
-        "type": "STATIC",
-        "load_assignment": _endpoints(upstreams),
-    }
+    host = model["host"] | {"routes": [{"match": {"prefix": "/"}, "route": model["route"]}]}
+    manager["route_config"] = {"virtual_hosts": [host]}
+    cluster = model["cluster"] | {"type": "STATIC", "load_assignment": _endpoints(upstreams)}
     # Isthmus's own probes ask for a page the peers have not.
-    for key in ("eds_cluster_config", "health_checks", "outlier_detection"):
+    for key in ("@type", "eds_cluster_config", "health_checks", "outlier_detection"):
         cluster.pop(key, None)
     return {"static_resources": {"listeners": [front], "clusters": [cluster]}}
 
@@ -164,4 +171,4 @@ def _endpoints(upstreams: list[int | Path]) -> dict[str, Any]:
         else:
             address = {"socket_address": {"address": "127.0.0.1", "port_value": upstream}}
         found.append({"endpoint": {"address": address}})
-    return {"cluster_name": "gateway", "endpoints": [{"lb_endpoints": found}]}
+    return {"cluster_name": CONTENT, "endpoints": [{"lb_endpoints": found}]}

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from bench.load import Target
-from bench.peers import DoorFiles
+from bench.peers import DoorFiles, door_model
 from bench.rows import Wrong
 from bench.suite import Place
 from clients.cli.operator import operator
@@ -83,8 +83,7 @@ def _prepared(layout: Layout) -> Subject:
         DoorFiles(
             envoy=binaries.ensure("envoy"),
             concurrency=_envoy_workers(layout),
-            certificate=ca_file.with_name("server.pem"),
-            key=ca_file.with_name("server.key"),
+            model=door_model(layout.first.port("envoy_admin"), ca_file.with_name("server.key")),
         ),
     )
 

@@ -125,7 +125,7 @@ def small_rows(places: Places, sizes: Sizes) -> list[Row]:
         prefix = places.fresh("put")
         plan = Small("PUT", place.new, place.created, 16, sizes.seconds, SMALL_BODY, prefix=prefix)
         speed = load.storm(place.target, plan)
-        status, got = load.request(place.target, "GET", place.file.format(name=f"{prefix}-1-1"))
+        status, got = load.request(place.target, "GET", place.file.format(name=f"{prefix}-2-1"))
         if (status, got) != (200, SMALL_BODY):
             raise Wrong(f"a file that was put reads as {status}, {len(got)} bytes")
         return speed
