@@ -106,7 +106,10 @@ def parse(raw: bytes) -> Head:
     if not collector.complete or collector.begun != 1:
         raise BadRequest()
     headers = collector.headers
-    http_1_1 = parser.get_http_version() == "1.1"
+    version = parser.get_http_version()
+    if version not in ("1.0", "1.1"):
+        raise BadRequest(505)
+    http_1_1 = version == "1.1"
     path, _, query = _origin_form(collector.target).partition(b"?")
     return Head(
         method=parser.get_method().decode("ascii"),

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from runtime.errors import (
+    AccessDenied,
+    FileExists,
+    InputOutputError,
+    NoSpace,
+    ReadOnlyStorage,
+    Unavailable,
+)
+from services.storage_router.domain import uploads as rules
+from services.storage_router.domain.contents import FileRef, Mode, StaleUpload, Wish
+from services.storage_router.domain.drivers import SpaceLeft, StorageUnreachable
+from services.storage_router.domain.storages import Health, SpaceNotSupported
+from services.storage_router.domain.uploads import Uploads
+from tests.support.contents_twin import ContentsTwin
+from tests.support.router_rules import SPACE, Router
+
+
+def wish(name: str = "file", **more: Any) -> Wish:
+    return Wish("req", FileRef(SPACE, path=(name,)), create=True, **more)
+
+
+async def store(router: Router, uploads: Uploads, asked: Wish, data: bytes) -> Any:
+    upload = await uploads.begin(asked, large=False)
+    await upload.put(data)
+    return await uploads.commit(upload, len(data))
+
+
+@pytest.fixture
+async def router() -> Router:
+    return await Router().open()
+
+
+@pytest.fixture
+def uploads(router: Router) -> Uploads:
+    return Uploads(router.contents, router.catalog)
+
+
+async def test_whole_content_gets_a_name_of_its_own(router: Router, uploads: Uploads) -> None:
+    for _ in range(2):
+        await store(router, uploads, wish(), b"data")
+    first, second = await router.stored()
+    assert first != second
+    assert first.split("/")[1:5] == [SPACE, *first.rpartition("/")[2][:3]]
+    assert router.contents.garbage == [("st1", first)] or router.contents.garbage == [("st1", second)]
+
+
+async def test_an_empty_body_needs_no_storage_file(router: Router, uploads: Uploads) -> None:
+    committed = await store(router, uploads, wish(), b"")
+    assert committed.created
+    assert await router.stored() == []
+
+
+async def test_patchers_of_an_empty_file_share_its_name(router: Router, uploads: Uploads) -> None:
+    await store(router, uploads, wish(), b"")
+    for offset in (3, 0):
+        await store(router, uploads, wish(mode=Mode.PATCH, offset=offset), b"abc")
+    [stored] = await router.stored()
+    [file_id] = router.contents.files
+    assert stored.endswith(file_id)
+
+
+async def test_a_patch_of_a_new_file_starts_a_storage_file(router: Router, uploads: Uploads) -> None:
+    committed = await store(router, uploads, wish(mode=Mode.PATCH, offset=2), b"abc")
+    assert (committed.created, committed.file.size_bytes) == (True, 5)
+
+
+async def test_a_replaced_storage_file_makes_a_patch_stale(router: Router, uploads: Uploads) -> None:
+    await store(router, uploads, wish(), b"data")
+    upload = await uploads.begin(wish(mode=Mode.PATCH), large=False)
+    await router.driver.delete(upload.storage_file_id)
+    with pytest.raises(StaleUpload):
+        await upload.put(b"x")
+
+
+async def test_refusals_come_before_bytes(router: Router, uploads: Uploads) -> None:
+    with pytest.raises(SpaceNotSupported):
+        await uploads.begin(Wish("r", FileRef("elsewhere")), large=False)
+    await store(router, uploads, wish(), b"data")
+    router.contents.denied.update(router.contents.files)
+    with pytest.raises(AccessDenied):
+        await uploads.begin(wish(), large=False)
+    with pytest.raises(AccessDenied):
+        await uploads.begin(wish(mode=Mode.PATCH), large=True)
+
+
+async def test_a_dead_or_readonly_storage_is_not_asked(router: Router, uploads: Uploads) -> None:
+    opened = router.catalog.storage("st1")
+    opened.health = Health.UNREACHABLE
+    with pytest.raises(StorageUnreachable):
+        await uploads.begin(wish(), large=False)
+    readonly = await Router().open(readonly=True)
+    with pytest.raises(ReadOnlyStorage):
+        await Uploads(readonly.contents, readonly.catalog).begin(wish(), large=False)
+    assert router.contents.begun == []
+
+
+async def test_what_does_not_fit_is_refused_and_forgotten(router: Router, uploads: Uploads) -> None:
+    router.contents.quota_bytes = 10
+    with pytest.raises(NoSpace):
+        await uploads.begin(wish(size_bytes=11), large=True)
+    assert router.contents.aborted == ["req"]
+
+    async def tiny() -> SpaceLeft:
+        return SpaceLeft(100, 5)
+
+    router.driver.inner.space_left = tiny  # type: ignore[method-assign]
+    with pytest.raises(NoSpace):
+        await uploads.begin(wish(size_bytes=6), large=True)
+
+
+async def test_a_ticket_bounds_the_body(router: Router, uploads: Uploads) -> None:
+    with pytest.raises(NoSpace):
+        await uploads.begin(wish(size_bytes=6, max_bytes=5), large=False)
+    upload = await uploads.begin(wish(max_bytes=5), large=False)
+    assert upload.limit_bytes == 5
+
+
+async def test_a_refused_commit_leaves_nothing(router: Router, uploads: Uploads) -> None:
+    router.contents.stale_commits = 1
+    with pytest.raises(StaleUpload):
+        await store(router, uploads, wish(), b"data")
+    assert await router.stored() == []
+
+
+async def test_a_refused_patch_leaves_the_file(router: Router, uploads: Uploads) -> None:
+    await store(router, uploads, wish(), b"data")
+    router.contents.stale_commits = 1
+    with pytest.raises(StaleUpload):
+        await store(router, uploads, wish(mode=Mode.PATCH), b"x")
+    assert len(await router.stored()) == 1
+
+
+class SometimesAway(ContentsTwin):
+    """Fails some commits without telling whether they were taken."""
+
+    def __init__(self, failures: int, *, takes: bool) -> None:
+        super().__init__()
+        self.failures = failures
+        self.takes = takes
+
+    async def commit(self, *args: Any, **kwargs: Any) -> Any:
+        self.failures -= 1
+        if self.failures >= 0:
+            if self.takes:
+                await super().commit(*args, **kwargs)
+            raise Unavailable
+        return await super().commit(*args, **kwargs)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules, "COMMIT_PAUSES_S", (0.0, 0.0))
+
+
+@pytest.mark.usefixtures("no_pauses")
+async def test_a_commit_is_repeated_while_metadata_is_away(router: Router) -> None:
+    router.contents = SometimesAway(2, takes=False)
+    committed = await store(router, Uploads(router.contents, router.catalog), wish(), b"data")
+    assert committed.created
+
+
+@pytest.mark.usefixtures("no_pauses")
+async def test_bytes_stay_when_nobody_says_what_became_of_them(router: Router) -> None:
+    router.contents = SometimesAway(9, takes=True)
+    with pytest.raises(Unavailable):
+        await store(router, Uploads(router.contents, router.catalog), wish(), b"data")
+    assert len(await router.stored()) == 1
+
+
+async def test_giving_up_never_raises(router: Router, uploads: Uploads) -> None:
+    upload = await uploads.begin(wish(size_bytes=5), large=True)
+    await upload.put(b"12345")
+    router.driver.failures["delete"] = InputOutputError()
+    await uploads.give_up(upload)
+    assert router.contents.aborted == []
+    del router.driver.failures["delete"]
+    await uploads.give_up(upload)
+    assert (await router.stored(), router.contents.aborted) == ([], ["req"])
+
+
+async def test_an_id_in_use_is_never_overwritten(router: Router) -> None:
+    uploads = Uploads(router.contents, router.catalog, lambda: "abc" + "0" * 29)
+    await store(router, uploads, wish("one"), b"one")
+    upload = await uploads.begin(wish("two"), large=False)
+    with pytest.raises(FileExists):
+        await upload.put(b"two")
