@@ -2,7 +2,8 @@
 
 Environment: ISTHMUS_BASE_PORT (the HTTPS port, 8443; the other ports follow it), ISTHMUS_RUN_DIR (.run),
 PROVIDERS (1), ISTHMUS_INSTANCES of each service (2), ISTHMUS_TLS_CERT and ISTHMUS_TLS_KEY (a certificate of
-your own), ISTHMUS_PUBLIC_HOST (localhost), ISTHMUS_FRONT_DOOR_HOST (127.0.0.1; 0.0.0.0 opens it to others).
+your own; ISTHMUS_TLS_CA if its authority is not known to everybody), ISTHMUS_PUBLIC_HOST (localhost),
+ISTHMUS_FRONT_DOOR_HOST (127.0.0.1; 0.0.0.0 opens it to other machines).
 """
 
 from __future__ import annotations

@@ -123,8 +123,8 @@ def write_and_read(site: Site, token: str) -> None:
 
 
 def ca_file(layout: Layout) -> Path | None:
-    """What clients must trust; None when the site has a certificate of its own that they trust anyway."""
-    return None if layout.tls_cert else layout.run_dir / "tls" / "ca.pem"
+    """What clients must trust; None when the site has a certificate of its own that all trust anyway."""
+    return layout.tls_ca if layout.tls_cert else layout.run_dir / "tls" / "ca.pem"
 
 
 def _zone(layout: Layout, user: str, password: str) -> ZoneClient:

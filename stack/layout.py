@@ -62,6 +62,7 @@ class Layout:
     public_host: str = "localhost"
     tls_cert: Path | None = None
     tls_key: Path | None = None
+    tls_ca: Path | None = None
 
     @property
     def sites(self) -> tuple[Site, ...]:
@@ -187,6 +188,7 @@ def from_environment(environment: Mapping[str, str] | None = None) -> Layout:
         public_host=known.get("ISTHMUS_PUBLIC_HOST") or "localhost",
         tls_cert=_readable("ISTHMUS_TLS_CERT", cert),
         tls_key=_readable("ISTHMUS_TLS_KEY", key),
+        tls_ca=_readable("ISTHMUS_TLS_CA", known.get("ISTHMUS_TLS_CA")),
     )
 
 

@@ -32,8 +32,14 @@ fi
 
 echo "installing Python packages into .venv"
 [[ -x .venv/bin/python ]] || "$python" -m venv .venv
-pip=(.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps)
-"${pip[@]}" --require-hashes -r requirements.lock ||
-  fail "the packages could not be installed. Check the network and run again: make setup"
-"${pip[@]}" --no-build-isolation --editable . || fail "this project could not be installed into .venv"
+log=.venv/setup.log
+pip=(.venv/bin/python -m pip install --disable-pip-version-check --no-deps)
+"${pip[@]}" --require-hashes -r requirements.lock >"$log" 2>&1 || {
+  tail -n 5 "$log" >&2
+  fail "the packages could not be installed. Check the network and run again: make setup (all of it: $log)"
+}
+"${pip[@]}" --no-build-isolation --editable . >>"$log" 2>&1 || {
+  tail -n 5 "$log" >&2
+  fail "this project could not be installed into .venv (all of it: $log)"
+}
 echo "$wanted" >"$stamp"

@@ -31,6 +31,7 @@ from runtime.errors import Unavailable
 from services.cluster_manager.domain.catalog import CatalogSource
 from services.cluster_manager.domain.resources import Client, Resources, ResourceType
 from services.cluster_manager.domain.subscription import Request, Response, Stream
+from services.cluster_manager.metrics import XDS_ANSWERS, XDS_CLIENTS, XDS_REFUSALS
 
 log = structlog.get_logger(__name__)
 
@@ -81,15 +82,18 @@ class AdsServicer(ads_pb2_grpc.AggregatedDiscoveryServiceServicer):  # type: ign
         reader = asyncio.create_task(_read(first, request_iterator, stream, awake))
         end_subscription = self._source.subscribe(awake.set)
         self._open.add(awake)
+        XDS_CLIENTS.inc()
         log.info("xds_client_came", node=client.node_id, is_envoy=client.is_envoy)
         try:
             while not (reader.done() or self._is_stopping):
                 await awake.wait()
                 awake.clear()
                 for response in stream.due(self._source.catalog):
+                    XDS_ANSWERS.labels(response.kind.name.lower()).inc()
                     yield encode(response)
         finally:
             self._open.discard(awake)
+            XDS_CLIENTS.dec()
             end_subscription()
             reader.cancel()
             await asyncio.gather(reader, return_exceptions=True)
@@ -119,6 +123,7 @@ def _hear(message: Any, stream: Stream) -> None:
         error=message.error_detail.message,
     )
     if message.error_detail.code or request.error:
+        XDS_REFUSALS.labels(request.kind.name.lower()).inc()
         log.error("xds_refused", node=stream.client.node_id, type_url=message.type_url, error=request.error)
     stream.hear(request)
 

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from isthmus.cluster_manager.v1 import cluster_pb2, cluster_pb2_grpc
 
+from runtime.auth import caller
+from runtime.errors import PermissionDenied
+from runtime.identity import Kind
 from services.cluster_manager.domain.cluster import Cluster, Health, Leader, Member
 
 _HEALTH = {
@@ -28,6 +31,8 @@ class ClusterServicer(cluster_pb2_grpc.ClusterServiceServicer):
     async def GetClusterStatus(
         self, request: cluster_pb2.GetClusterStatusRequest, context: object
     ) -> cluster_pb2.GetClusterStatusResponse:
+        if caller().kind not in (Kind.OPERATOR, Kind.SERVICE):
+            raise PermissionDenied("this is for operators")
         status = await self._cluster.status()
         return cluster_pb2.GetClusterStatusResponse(
             provider_id=self._provider_id(),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
 from isthmus.cluster_manager.v1 import cluster_pb2
 
-from runtime.errors import Unavailable
+from runtime.auth import as_caller
+from runtime.errors import PermissionDenied, Unavailable
+from runtime.identity import Identity, Kind
 from services.cluster_manager.api.cluster import ClusterServicer
 from services.cluster_manager.domain.cluster import Cluster, Health, Leader, Member, Verdict
 
@@ -51,8 +54,18 @@ async def test_last_knowledge_is_told_while_consul_is_away() -> None:
     assert status.leaders == (LEADER,)
 
 
-async def test_answer_carries_the_age_of_the_view() -> None:
+async def ask_as(kind: Kind) -> cluster_pb2.GetClusterStatusResponse:
     servicer = ClusterServicer(Cluster(Members(), Register()), provider_id=lambda: "p", version="0.1.0")
-    answer = await servicer.GetClusterStatus(cluster_pb2.GetClusterStatusRequest(), None)
+    with as_caller(Identity(kind=kind, subject_id="x"), b""):
+        return await servicer.GetClusterStatus(cluster_pb2.GetClusterStatusRequest(), None)
+
+
+async def test_answer_carries_the_age_of_the_view() -> None:
+    answer = await ask_as(Kind.OPERATOR)
     assert answer.catalog_age_ms == 1500
     assert answer.members[0].health == cluster_pb2.MEMBER_HEALTH_WARNING
+
+
+async def test_users_do_not_see_the_cluster() -> None:
+    with pytest.raises(PermissionDenied):
+        await ask_as(Kind.USER)
