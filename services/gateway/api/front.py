@@ -9,11 +9,12 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 import structlog
+from prometheus_client import Counter
 
-from runtime import request as current
 from runtime import telemetry
 from runtime.errors import InternalError, IsthmusError, Unavailable
 from runtime.http.errors import ApiError, from_error
+from runtime.request import Call, current_call
 from services.gateway import metrics
 from services.gateway.api.gate import request_id_of
 from services.gateway.api.http import CORS, Answer, ClientGone, Receive, Request, Scope, Send, error_answer
@@ -46,6 +47,9 @@ class Front:
         self._pages = pages
         self._provider_id = provider_id
         self._slow_s = slow_s
+        # Finding a metric by its labels costs more than counting; there are few methods and statuses.
+        self._counters: dict[tuple[str, str, int], Counter] = {}
+        self._seconds = {front: metrics.SECONDS.labels(front) for front in ("rest", "cdmi", "pages")}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI. Sockets other than HTTP are the pages' to refuse."""
@@ -55,20 +59,30 @@ class Front:
         request = Request(scope, receive)
         front, router = self._router_of(request.raw_path)
         started = time.perf_counter()
-        parent = request.header(b"traceparent") or ""
-        name = f"{front} {request.method}"
-        with (
-            metrics.IN_FLIGHT.track_inprogress(),
-            current.bind(request_id=request_id_of(request), rpc=name, traceparent=parent),
-            telemetry.span(name, parent=parent, server=True),
-        ):
-            status = await self._serve(front, router, request, scope, receive, send)
-            took_s = time.perf_counter() - started
-            if took_s > self._slow_s:
-                log.warning("slow_request", status=status, took_ms=round(took_s * 1000))
         method = request.method if request.method in _METHODS else "other"
-        metrics.REQUESTS.labels(front, method, str(status)).inc()
-        metrics.SECONDS.labels(front).observe(took_s)
+        name = f"{front} {method}"
+        parent = request.header(b"traceparent") or ""
+        # Every request has a task, and so a context, of its own: nothing needs to be put back.
+        current_call.set(Call(request_id=request_id_of(request), rpc=name, traceparent=parent))
+        metrics.IN_FLIGHT.inc()
+        try:
+            with telemetry.span(name, parent=parent, server=True):
+                status = await self._serve(front, router, request, scope, receive, send)
+        finally:
+            metrics.IN_FLIGHT.dec()
+        self._note(front, method, status, time.perf_counter() - started)
+
+    def _note(self, front: str, method: str, status: int, took_s: float) -> None:
+        """Counts a request and tells of a slow one."""
+        if took_s > self._slow_s:
+            log.warning("slow_request", status=status, took_ms=round(took_s * 1000))
+        count = self._counters.get((front, method, status))
+        if count is None:
+            count = self._counters[front, method, status] = metrics.REQUESTS.labels(
+                front, method, str(status)
+            )
+        count.inc()
+        self._seconds[front].observe(took_s)
 
     def _router_of(self, raw_path: bytes) -> tuple[str, Router | None]:
         if raw_path.startswith(PREFIX):
@@ -112,7 +126,7 @@ class Front:
             return answer_for(error, self._provider_id)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> int:
-        status = 500
+        status = 0
 
         async def send_with_cors(message: dict[str, object]) -> None:
             nonlocal status
@@ -121,7 +135,14 @@ class Front:
                 message["headers"] = [*message.get("headers", ()), *CORS]  # type: ignore[misc]
             await send(message)
 
-        await self._pages(_without_trailing_slash(scope), receive, send_with_cors)  # type: ignore[arg-type]
+        try:
+            await self._pages(_without_trailing_slash(scope), receive, send_with_cors)  # type: ignore[arg-type]
+        except Exception as error:  # the one place that answers for everything
+            if status:
+                raise
+            answer = answer_for(error, self._provider_id)
+            await answer.send(send)
+            return answer.status
         return status
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Protocol
 
 #: Kinds of files; the numbers are those of the metadata service.
@@ -96,6 +97,7 @@ class VirtualDirectory:
     local_bytes: int = 0
 
 
+@lru_cache(maxsize=4096)
 def display_id(id: str) -> int:
     """The number shown for a user or space that has no mapping to one of the storage's own."""
     span = _DISPLAY_ID_HIGH - _DISPLAY_ID_LOW

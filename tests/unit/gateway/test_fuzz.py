@@ -58,9 +58,9 @@ async def call(app: Any, scope: dict[str, Any], body: bytes) -> int:
 
 
 @settings(
-    max_examples=1500,
+    max_examples=500,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(
     st.sampled_from(["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "X"]),
