@@ -1,0 +1,137 @@
+"""The gateway's road to the bytes, against real data ports."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from runtime.auth import as_caller
+from runtime.discovery import Instance
+from runtime.http import file_ids
+from runtime.http.errors import ApiError
+from runtime.request import bind
+from services.gateway.clients.data_port import DataPortAway, DataPortClient
+from tests.support.data_port import SPACE, USER, RunningPort, run_data_port
+
+
+@dataclass
+class WatchTwin:
+    """Knows the instances it is told."""
+
+    instances: tuple[Instance, ...] = ()
+    listeners: list[object] = field(default_factory=list)
+
+    def subscribe(self, callback: object) -> object:
+        self.listeners.append(callback)
+        return lambda: None
+
+    def become(self, *instances: Instance) -> None:
+        self.instances = instances
+        for listener in self.listeners:
+            listener(instances)  # type: ignore[operator]
+
+
+def instance(id: str, port: int, uds: Path | None = None) -> Instance:
+    meta = {"host_id": "h1", "uds": str(uds)} if uds else {}
+    return Instance("data_port", id, "127.0.0.1", port, meta=meta)
+
+
+def dead_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+async def port(tmp_path: Path) -> AsyncIterator[RunningPort]:
+    async with run_data_port(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+async def watch(port: RunningPort) -> WatchTwin:
+    return WatchTwin((instance("a", port.port.port, port.uds),))
+
+
+async def read(client: DataPortClient, port: RunningPort, first: int = 0, last: int | None = None) -> bytes:
+    file = file_ids.decode(port.id_of("a b%"))
+    assert file is not None
+    content = await client.open(file, first, last)
+    try:
+        return b"".join([piece async for piece in content.pieces()])
+    finally:
+        await content.close()
+
+
+PATH = f"/space1@{SPACE}/a%20b%25"
+
+
+@pytest.mark.parametrize("near", [True, False])
+async def test_what_is_put_is_read(port: RunningPort, watch: WatchTwin, near: bool) -> None:
+    watch.become(instance("a", port.port.port, port.uds if near else None))
+    client = DataPortClient(watch, host_id="h1")  # type: ignore[arg-type]
+    with as_caller(USER, port.key.sign(USER)), bind(request_id="r1"):
+        await client.put(PATH, b"0123456789", 10, {"content-type": "text/plain; charset=utf-8"})
+        assert await read(client, port) == b"0123456789"
+        assert await read(client, port, 3, 5) == b"345"
+        assert await read(client, port, 8, 99) == b"89"
+        assert await read(client, port, 10, 12) == b""
+    await client.stop()
+
+
+async def test_pieces_are_made_anew_for_every_try(port: RunningPort, watch: WatchTwin) -> None:
+    content = bytes(range(256)) * 8000
+    tries = 0
+
+    async def pieces() -> AsyncIterator[bytes]:
+        nonlocal tries
+        tries += 1
+        for start in range(0, len(content), 100_000):
+            yield content[start : start + 100_000]
+
+    watch.become(instance("dead", dead_port()), instance("a", port.port.port))
+    client = DataPortClient(watch, host_id="")  # type: ignore[arg-type]
+    with as_caller(USER, port.key.sign(USER)), bind(request_id="r1"):
+        for _ in range(4):
+            await client.put(PATH, pieces, len(content), {})
+        assert await read(client, port) == content
+    assert tries >= 4
+    await client.stop()
+
+
+async def test_errors_come_as_the_data_port_told_them(port: RunningPort, watch: WatchTwin) -> None:
+    client = DataPortClient(watch, host_id="h1")  # type: ignore[arg-type]
+    with as_caller(USER, port.key.sign(USER)), bind(request_id="r1"):
+        await client.put(PATH, b"x", 1, {})
+        port.twin.denied.add(next(iter(port.twin.files)))
+        with pytest.raises(ApiError) as raised:
+            await read(client, port)
+    assert raised.value.details == {"errno": "eacces"}
+    await client.stop()
+
+
+async def test_no_data_port_is_unavailable(port: RunningPort, watch: WatchTwin) -> None:
+    client = DataPortClient(watch, host_id="h1")  # type: ignore[arg-type]
+    with as_caller(USER, port.key.sign(USER)), bind(request_id="r1"):
+        await client.put(PATH, b"x", 1, {})
+        watch.become(instance("dead", dead_port()))
+        with pytest.raises(DataPortAway):
+            await read(client, port)
+        watch.become()
+        with pytest.raises(DataPortAway):
+            await read(client, port)
+    await client.stop()
+
+
+async def test_connections_of_gone_instances_are_closed(port: RunningPort, watch: WatchTwin) -> None:
+    client = DataPortClient(watch, host_id="h1")  # type: ignore[arg-type]
+    await client.start()
+    with as_caller(USER, port.key.sign(USER)), bind(request_id="r1"):
+        await client.put(PATH, b"x", 1, {})
+    watch.become()
+    assert client._sessions == {}
+    await client.stop()
