@@ -11,10 +11,10 @@ from tests.support.stack import RunningStack
 
 async def test_serving_and_creating_go_on_without_consul(stack: RunningStack, account: Account) -> None:
     async with Traffic(account, "no-consul") as traffic:
-        await traffic.more(50)
+        await traffic.more(30)
         with stack.without("consul"):
-            await traffic.more(400)
-        await traffic.more(50)
+            await traffic.more(100, for_s=4.0)
+        await traffic.more(50, for_s=1.0)
     traffic.report.assert_flawless()
     assert await traffic.lost() == []
 
@@ -24,7 +24,7 @@ async def test_a_member_that_dies_without_consul_is_not_missed(stack: RunningSta
         with stack.without("consul"):
             for victim in ("gateway-1", "metadata-1", "storage_router-1"):
                 stack.kill(victim)
-                await traffic.more(150)
+                await traffic.more(70, for_s=2.0)
     traffic.report.assert_flawless()
     assert await traffic.lost() == []
 
@@ -32,7 +32,7 @@ async def test_a_member_that_dies_without_consul_is_not_missed(stack: RunningSta
 async def test_frozen_consul_is_not_missed(stack: RunningStack, account: Account) -> None:
     async with Traffic(account, "frozen-consul") as traffic:
         with stack.paused("consul"):
-            await traffic.more(300)
+            await traffic.more(100, for_s=3.0)
         await traffic.more(50)
     traffic.report.assert_flawless()
     assert await traffic.lost() == []

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
@@ -17,17 +17,27 @@ MIB = 1 << 20
 PIECE = bytes(range(256)) * 256
 
 
-@pytest.fixture(params=["disk", "quota"])
-async def tight(
-    stack: RunningStack, tmp_path: Path, request: pytest.FixtureRequest
-) -> AsyncIterator[OwnSpace]:
+@pytest.fixture(scope="module", params=["disk", "quota"])
+def tight(
+    stack: RunningStack, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> Iterator[OwnSpace]:
     """A space with room for 8 MiB: by the size of its disk, or by what the provider promised."""
-    if request.param == "disk":
-        with small_disk(tmp_path / "disk", 8 * MIB) as disk:
-            yield await make_space(stack, disk)
+    folder = tmp_path_factory.mktemp("tight")
+    if request.param == "quota":
+        yield asyncio.run(make_space(stack, folder, size_bytes=8 * MIB))
     else:
-        (tmp_path / "folder").mkdir()
-        yield await make_space(stack, tmp_path / "folder", size_bytes=8 * MIB)
+        with small_disk(folder / "disk", 8 * MIB) as disk:
+            yield asyncio.run(make_space(stack, disk))
+
+
+@pytest.fixture(autouse=True)
+async def empty_again(tight: OwnSpace) -> AsyncIterator[None]:
+    """Each test finds and leaves the space empty, with all its room."""
+    yield
+    async with tight.account.client() as client:
+        for name in await listing(tight.account):
+            assert (await client.delete(f"/cdmi/{tight.account.space}/{name}")).status_code == 204
+    await until(lambda: tight.storage_files() == {}, 20.0, "empty storage")
 
 
 def is_enospc(answer: httpx.Response) -> bool:
@@ -42,7 +52,7 @@ async def test_too_large_an_upload_leaves_nothing(tight: OwnSpace, how: str) -> 
         answer = await client.put(f"/cdmi/{tight.account.space}/too-large", content=body)
     assert is_enospc(answer), answer.text
     assert await listing(tight.account) == {}
-    await until(lambda: tight.storage_files() == {}, 10.0, "empty storage")
+    await until(lambda: tight.storage_files() == {}, 5.0, "empty storage")
 
 
 async def test_overwriting_with_too_much_keeps_the_old_content(tight: OwnSpace) -> None:
@@ -53,7 +63,7 @@ async def test_overwriting_with_too_much_keeps_the_old_content(tight: OwnSpace) 
             answer = await client.put(path, content=body)
             assert is_enospc(answer), answer.text
             assert (await client.get(path)).content == PIECE
-    await until(lambda: list(tight.storage_files().values()) == [len(PIECE)], 10.0, "one storage file")
+    await until(lambda: list(tight.storage_files().values()) == [len(PIECE)], 5.0, "one storage file")
 
 
 async def test_small_files_fill_it_and_room_made_is_used_again(tight: OwnSpace) -> None:

@@ -16,22 +16,21 @@ async def test_no_request_fails_and_no_write_is_lost(
     stack: RunningStack, account: Account, service: str
 ) -> None:
     async with Traffic(account, f"killed-{service}") as traffic:
-        await traffic.more(100)
+        await traffic.more(50)
         for victim in (f"{service}-1", f"{service}-2"):
             old_pid = stack.kill(victim)
-            await traffic.more(150)
+            await traffic.more(80)
             await asyncio.to_thread(stack.wait_back, victim, old_pid)
-            await traffic.more(50)
+            await traffic.more(40)
     traffic.report.assert_flawless()
     assert await traffic.lost() == []
 
 
 async def test_control_plane_may_die_and_envoy_goes_on(stack: RunningStack, account: Account) -> None:
     async with Traffic(account, "no-control-plane") as traffic:
-        await traffic.more(50)
         with stack.without("cluster_manager-1"), stack.without("cluster_manager-2"):
-            await traffic.more(300)
-        await traffic.more(50)
+            await traffic.more(100, for_s=3.0)
+        await traffic.more(30)
     traffic.report.assert_flawless()
     assert await traffic.lost() == []
 
@@ -42,7 +41,7 @@ async def test_members_that_die_without_control_plane_are_left_out(
     async with Traffic(account, "nobody-tells") as traffic:
         with stack.without("cluster_manager-1"), stack.without("cluster_manager-2"):
             old_pid = stack.kill("gateway-1")
-            await traffic.more(200)
+            await traffic.more(100)
             await asyncio.to_thread(stack.wait_back, "gateway-1", old_pid)
     traffic.report.assert_flawless()
     assert await traffic.lost() == []

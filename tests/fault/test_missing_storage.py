@@ -94,6 +94,6 @@ async def test_other_spaces_go_on(stack: RunningStack, account: Account, space: 
         with unmounted(space):
             async with space.account.client() as client:
                 answer = await client.get(f"/cdmi/{space.account.space}/kept")
-            await traffic.more(200)
+            await traffic.more(80)
     assert is_told(answer)
     traffic.report.assert_flawless()

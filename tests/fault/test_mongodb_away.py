@@ -15,6 +15,7 @@ from tests.support.stack import RunningStack
 
 #: "Within a few seconds."
 SOON_S = 12.0
+JSON = {"content-type": "application/json"}
 CDMI = {"x-cdmi-specification-version": "1.1.1", "content-type": "application/cdmi-object"}
 CHANGES: list[tuple[str, str, dict[str, Any]]] = [
     ("POST", "{root}/children?name=never-1", {"content": b"x"}),
@@ -23,13 +24,13 @@ CHANGES: list[tuple[str, str, dict[str, Any]]] = [
     ("PUT", "{root}/path/never-4", {"content": bytes(1 << 20)}),
     ("PUT", "/cdmi/{space}/never-5", {"content": b"x"}),
     ("PUT", "/cdmi/{space}/never-6", {"content": b'{"value": "x"}', "headers": CDMI}),
-    ("PUT", "{root}?mode=0700", {}),
+    ("PUT", "{root}/metadata/xattrs", {"json": {"never": "seen"}, "headers": JSON}),
 ]
 
 
 async def test_load_survives_a_restart_of_mongodb(stack: RunningStack, account: Account) -> None:
     async with Traffic(account, "no-mongodb") as traffic:
-        await traffic.more(100)
+        await traffic.more(50)
         with stack.without("mongod"):
             await until(lambda: bool(traffic.report.failed), 20.0, "refusal")
         await traffic.calm()
@@ -39,7 +40,7 @@ async def test_load_survives_a_restart_of_mongodb(stack: RunningStack, account: 
 
 async def test_killed_mongodb_keeps_every_acknowledged_write(stack: RunningStack, account: Account) -> None:
     async with Traffic(account, "killed-mongodb") as traffic:
-        await traffic.more(200)
+        await traffic.more(80)
         stack.kill("mongod")
         await traffic.calm(quiet_s=2.0)
     traffic.report.assert_only_told_failures()
@@ -48,7 +49,7 @@ async def test_killed_mongodb_keeps_every_acknowledged_write(stack: RunningStack
 
 async def test_frozen_mongodb_makes_nobody_wait_for_ever(stack: RunningStack, account: Account) -> None:
     async with Traffic(account, "frozen-mongodb") as traffic:
-        await traffic.more(100)
+        await traffic.more(50)
         with stack.paused("mongod"):
             await until(lambda: bool(traffic.report.failed), 25.0, "refusal")
         await traffic.calm()

@@ -1,4 +1,4 @@
-"""An instance stands still: it keeps its connections and answers nothing. Others take over in bounded time."""
+"""An instance stands still: it keeps its connections and answers nothing. Others take over before long."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ async def test_a_stall_ends_while_the_instance_still_stands(
     stack: RunningStack, account: Account, victim: str
 ) -> None:
     async with Traffic(account, f"paused-{victim}") as traffic:
-        await traffic.more(100)
+        await traffic.more(40)
         with stack.paused(victim):
-            await traffic.more(200, timeout_s=20.0)
+            await traffic.more(100, timeout_s=20.0)
             await traffic.calm()
         await traffic.calm()
     traffic.report.assert_flawless()

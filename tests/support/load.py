@@ -141,17 +141,19 @@ class Traffic:
             if isinstance(outcome, BaseException):
                 raise outcome
 
-    async def more(self, requests: int, timeout_s: float = 30.0) -> None:
-        """Returns once so many further requests were answered well."""
-        goal = self._done + requests
-        await until(lambda: self._done >= goal, timeout_s, f"{requests} further answers")
+    async def more(self, requests: int, *, for_s: float = 0.0, timeout_s: float = 30.0) -> None:
+        """Returns once so many further requests were answered well and the time is over."""
+        goal, end = self._done + requests, time.monotonic() + for_s
+        await until(
+            lambda: self._done >= goal and time.monotonic() >= end, timeout_s, f"{requests} further answers"
+        )
 
     async def calm(self, quiet_s: float = 1.0, timeout_s: float = 30.0) -> None:
         """Returns once no request has failed for a while and some have been answered."""
         await until(
             lambda: time.monotonic() - self.report.last_failure_s > quiet_s, timeout_s, "an end of failures"
         )
-        await self.more(50, timeout_s)
+        await self.more(30, timeout_s=timeout_s)
 
     @property
     def _done(self) -> int:

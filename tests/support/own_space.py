@@ -58,14 +58,14 @@ class OwnSpace:
             )
         return int(answer.removed)
 
-    async def swept_clean(self, wanted: int, timeout_s: float = 20.0) -> None:
-        """Returns once sweeps have left just so many storage files."""
+    async def swept_to(self, wanted: dict[str, int], timeout_s: float = 20.0) -> None:
+        """Returns once sweeps have left just these storage files."""
 
         async def is_clean() -> bool:
             await self.sweep()
-            return len(self.storage_files()) == wanted
+            return self.storage_files() == wanted
 
-        await until(is_clean, timeout_s, f"storage with {wanted} files: {self.storage_files()}", 0.5)
+        await until(is_clean, timeout_s, f"storage swept to {wanted}", 0.5)
 
 
 async def make_space(stack: RunningStack, mount_point: Path, *, size_bytes: int = 1 << 30) -> OwnSpace:
@@ -101,8 +101,9 @@ async def _known_everywhere(account: Account) -> None:
 
         async def is_known() -> bool:
             nonlocal good
+            # Empty, so that nothing of it has to go from the storage.
             path = f"/cdmi/{account.space}/probe"
-            put = await client.put(path, content=b"probe")
+            put = await client.put(path, content=b"")
             gone = await client.delete(path)
             good = good + 1 if put.status_code in (201, 204) and gone.status_code in (204, 404) else 0
             return good >= GOOD_IN_A_ROW
