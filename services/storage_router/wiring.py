@@ -216,6 +216,7 @@ def _data_port(settings: Settings, outside: _Outside, catalog: Catalog, threads:
             collect_bytes=settings.collect_bytes,
             front_doors=settings.front_doors,
             slow_s=settings.slow_call_ms / 1000,
+            drain_s=settings.drain_s,
             limits=Limits(
                 max_connections=settings.max_connections,
                 idle_timeout_s=settings.idle_timeout_s,

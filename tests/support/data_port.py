@@ -17,7 +17,7 @@ from services.storage_router.api.data_port.assembly import PortSettings, assembl
 from services.storage_router.api.data_port.limits import Limits
 from services.storage_router.api.data_port.server import DataPort
 from services.storage_router.domain.catalog import Catalog
-from services.storage_router.domain.storages import Storage, Support
+from services.storage_router.domain.storages import DriverMaker, Storage, Support
 from services.storage_router.drivers.registry import Drivers
 from services.storage_router.store.memory import MemoryStorageStore
 from tests.support.contents_twin import ContentsTwin
@@ -84,8 +84,9 @@ async def run_data_port(
     limits: Limits | None = None,
     fsync: bool = True,
     settings: PortSettings | None = None,
+    drivers: DriverMaker | None = None,
 ) -> AsyncIterator[RunningPort]:
-    """Starts a port on a folder and stops it."""
+    """Starts a port on a folder, or on other drivers, and stops it."""
     twin = twin or ContentsTwin()
     key = ClusterKey(bytes(32))
     data = folder / "data"
@@ -96,7 +97,7 @@ async def run_data_port(
     )
     await store.add_support(Support(SPACE, "st1", 1 << 40, "r2"))
     with ThreadPoolExecutor(8) as pool, ThreadPoolExecutor(8) as workers:
-        catalog = Catalog(store, Drivers(pool))
+        catalog = Catalog(store, drivers or Drivers(pool))
         await catalog.refresh()
         await catalog.storage("st1").driver.prepare()
         port = assemble(

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from pathlib import Path
 
 import pytest
 
 from tests.integration.storage_router.conftest import Connect
-from tests.support.data_port import SPACE, RunningPort
+from tests.support.data_port import SPACE, RunningPort, run_data_port
 from tests.support.raw_http import RawClient, chunked, request_bytes
+from tests.support.router_rules import MemoryDrivers
 
 FILE = "/cdmi/space1/file"
 REST = f"/api/v3/oneprovider/data/{SPACE}"
@@ -193,3 +195,17 @@ async def test_a_slow_writer_loses_nothing(port: RunningPort, client: RawClient)
         await asyncio.sleep(0.12)
     assert (await client.answer()).status == 201
     assert (await client.request("GET", FILE)).body == LARGE[:1_000_000]
+
+
+@pytest.mark.parametrize("size", [100, 300_000, 3_000_001])
+async def test_storages_without_descriptors_are_streamed(tmp_path: Path, connect: Connect, size: int) -> None:
+    drivers = MemoryDrivers()
+    async with run_data_port(tmp_path, drivers=drivers) as port:
+        client, data = await connect(port.uds), os.urandom(size)
+        assert (await client.request("PUT", FILE, body=data)).status == 201
+        assert (await client.request("GET", FILE)).body == data
+        ranges = f"bytes=10-{size - 10},0-0"
+        assert data[10 : size - 9] in (await client.request("GET", FILE, {"range": ranges})).body
+        content = f"/api/v3/oneprovider/data/{port.id_of('file')}/content"
+        await client.request("PUT", f"{content}?offset={size + 200_000}", body=data)
+        assert (await client.request("GET", content)).body == data + bytes(200_000) + data

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from services.storage_router.api.data_port.assembly import PortSettings
 from services.storage_router.api.data_port.limits import Limits
 from tests.integration.storage_router.conftest import Connect
 from tests.support.contents_twin import ContentsTwin
@@ -205,6 +206,23 @@ async def test_stopping_ends_what_is_under_way(tmp_path: Path, connect: Connect)
     assert await busy.is_closed()
     assert port.stored() == []
     assert not port.uds.exists()
+
+
+async def test_a_port_that_goes_still_answers_for_a_while(tmp_path: Path, connect: Connect) -> None:
+    settings = PortSettings(uds=str(tmp_path / "port.sock"), drain_s=1.0, limits=Limits(stop_timeout_s=1))
+    async with run_data_port(tmp_path, settings=settings) as port:
+        old = await connect(port.uds)
+        await old.request("PUT", FILE, body=b"x")
+        stopping = asyncio.create_task(port.port.stop())
+        await asyncio.sleep(0.1)
+        new = await connect(port.uds)
+        for client in (old, new):
+            answer = await client.request("GET", FILE)
+            assert (answer.status, answer.headers["connection"]) == (200, "close")
+            assert await client.is_closed()
+        await stopping
+        with pytest.raises(OSError):
+            await connect(port.uds)
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ class PortSettings:
     collect_bytes: int = 256 * 1024
     front_doors: tuple[Network, ...] = ()
     slow_s: float = 0.5
+    drain_s: float = 0.0
     limits: Limits = field(default_factory=Limits)
 
 
@@ -83,5 +84,6 @@ def assemble(
         host=settings.host,
         port=settings.port,
         uds=settings.uds,
+        drain_s=settings.drain_s,
         trusts=callers.is_front_door,
     )

@@ -205,6 +205,8 @@ def _check_query(query: bytes) -> None:
 
 def _accepted(exchange: Exchange, *, with_version: bool) -> str | None:
     """What the client takes: raw bytes, a CDMI object, or `""`, which the stored type has to suit."""
+    if exchange.accept in (None, "*/*"):
+        return _RAW
     if with_version:
         # The front door brings such requests here only when the CDMI form is not wanted.
         return choose(exchange.accept, [_RAW])

@@ -33,7 +33,8 @@ class ChunkedDecoder:
                 part = min(self._left, len(buffer), limit - len(found))
                 if not part:
                     break
-                found += buffer[:part]
+                with memoryview(buffer) as view:
+                    found += view[:part]
                 del buffer[:part]
                 self._left -= part
                 self._after_chunk = not self._left

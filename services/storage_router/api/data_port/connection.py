@@ -139,7 +139,7 @@ class Connection(asyncio.Protocol):
                 if end >= 0:
                     return self._take_head(end)
                 scanned = len(self.buffer)
-            elif self._eof or self._port.stopping:
+            elif self._eof:
                 return None
             await self.more()
 

@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from runtime.http.ranges import parse_range
+from services.storage_router import metrics
 from services.storage_router.api.data_port import replies
 from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.api.data_port.replies import Headers
@@ -56,11 +57,13 @@ class Downloads:
         plan = _plan(content, _wanted(exchange, tag, content.size_bytes), media_type, headers)
         if exchange.is_head:
             exchange.connection.write(exchange.begin(plan.status, plan.headers, plan.size_bytes))
-        elif plan.size_bytes <= self._inline_bytes:
+            return
+        if plan.size_bytes <= self._inline_bytes:
             body = await _gather(content, plan)
             exchange.connection.write(exchange.begin(plan.status, plan.headers, plan.size_bytes) + body)
         else:
             await self._stream(exchange, content, plan)
+        metrics.SENT_BYTES.inc(plan.size_bytes)
 
     async def _stream(self, exchange: Exchange, content: OpenContent, plan: _Plan) -> None:
         head = exchange.begin(plan.status, plan.headers, plan.size_bytes)

@@ -13,4 +13,4 @@ class Limits:
     head_timeout_s: float = 15.0
     idle_timeout_s: float = 300.0
     stall_timeout_s: float = 60.0
-    stop_timeout_s: float = 10.0
+    stop_timeout_s: float = 4.0

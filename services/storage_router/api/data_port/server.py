@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import resource
 import socket
 import stat
 import time
@@ -36,6 +37,7 @@ class DataPort:
         host: str,
         port: int,
         uds: str = "",
+        drain_s: float = 0.0,
         trusts: Callable[[str], bool] = lambda peer_ip: False,
     ) -> None:
         self.limits = limits
@@ -46,12 +48,15 @@ class DataPort:
         self._transfers = transfers
         self._host = host
         self._uds = uds
+        self._drain_s = drain_s
+        self._is_closed = False
         self._connections: set[Connection] = set()
         self._servers: list[asyncio.Server] = []
         self._watchman: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Listens. OSError when an address is taken."""
+        _raise_descriptor_limit(self.limits.max_connections)
         loop = asyncio.get_running_loop()
         tcp = await loop.create_server(lambda: Connection(self), self._host, self.port, backlog=_BACKLOG)
         self._servers.append(tcp)
@@ -63,8 +68,10 @@ class DataPort:
         log.info("data_port_listens", port=self.port, uds=self._uds)
 
     async def stop(self) -> None:
-        """Takes no new connections, lets answers under way end within bounds, then breaks off."""
+        """Serves for `drain_s` more, asking clients to leave; then ends what is under way, within bounds."""
         self.stopping = True
+        await asyncio.sleep(self._drain_s)
+        self._is_closed = True
         for server in self._servers:
             server.close()
         for connection in list(self._connections):
@@ -91,7 +98,7 @@ class DataPort:
 
     def connected(self, connection: Connection) -> None:
         """A client came: it is served from here on, or turned away when there are too many."""
-        if self.stopping or len(self._connections) >= self.limits.max_connections:
+        if self._is_closed or len(self._connections) >= self.limits.max_connections:
             metrics.CONNECTIONS_REFUSED.inc()
             connection.abort()
             return
@@ -125,6 +132,17 @@ class DataPort:
             for connection in list(self._connections):
                 if connection.deadline_s < now:
                     connection.abort()
+
+
+def _raise_descriptor_limit(connections: int) -> None:
+    """Every connection may need a socket, its copy, a file and a folder."""
+    wanted = 4 * connections + 512
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        log.warning("few_descriptors", wanted=wanted, limit=hard)
+        wanted = hard
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _unix_listener(path: str) -> socket.socket:
