@@ -30,6 +30,7 @@ from stack.supervisor import Supervisor
 
 FOUNDATION_TIMEOUT_S = 60.0
 READY_TIMEOUT_S = 120.0
+REMAINS_TIMEOUT_S = 20.0
 DRAIN_S = 0.5
 PROVIDER_SERVICES = ("metadata", "storage_router", "data_port", "gateway")
 
@@ -45,6 +46,7 @@ def up(layout: Layout, say: Say = print) -> None:
         processes = all_processes(layout, fetched, _prepare(layout))
         supervisor = Supervisor(layout)
         if not supervisor.is_running():
+            _wait_for_remains(layout, supervisor)
             check_ports(layout)
             remember(layout)
             layout.stack_env.unlink(missing_ok=True)
@@ -78,6 +80,16 @@ def clean(layout: Layout, say: Say = print) -> None:
         if folder.exists():
             shutil.rmtree(folder)
     say(f"{layout.run_dir} is removed")
+
+
+def _wait_for_remains(layout: Layout, supervisor: Supervisor) -> None:
+    """After a supervisord that was killed, its programs are still stopping."""
+    deadline = time.monotonic() + REMAINS_TIMEOUT_S
+    while supervisor.was_killed() and time.monotonic() < deadline:
+        with contextlib.suppress(StackError):
+            check_ports(layout)
+            return
+        time.sleep(0.2)
 
 
 @contextlib.contextmanager

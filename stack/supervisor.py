@@ -58,6 +58,10 @@ class Supervisor:
         except (OSError, xmlrpc.client.Error):
             return False
 
+    def was_killed(self) -> bool:
+        """Whether the last one ended without taking its leave."""
+        return self._pid_file.exists() and not self.is_running()
+
     def begin(self, processes: Iterable[Process]) -> None:
         """Start supervisord itself; the programs wait for `start`."""
         for folder in (self._layout.logs, self._layout.sockets):

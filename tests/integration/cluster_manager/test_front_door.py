@@ -166,6 +166,12 @@ async def test_nobody_outside_says_who_he_is(door: FrontDoor) -> None:
     assert seen["a_b"] == "kept"
 
 
+async def test_client_address_is_the_one_the_door_saw(door: FrontDoor) -> None:
+    async with door.client() as client:
+        seen = (await client.get("/", headers={"X-Forwarded-For": "10.9.8.7"})).json()["headers"]
+    assert seen["x-forwarded-for"] in ("127.0.0.1", "::1")
+
+
 async def test_bodies_of_get_requests_pass(door: FrontDoor) -> None:
     async with door.client() as client:
         answer = await client.request("GET", f"{DATA}/content", content=b'{"a": 1}')
