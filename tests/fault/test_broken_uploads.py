@@ -108,7 +108,7 @@ async def test_a_client_that_leaves_changes_nothing(
             if length == LENGTH:
                 await until(lambda: receiver(stack, space) is not None, 10.0, "upload under way")
             leave(sender)
-    await until(lambda: space.storage_files() == before, 10.0, "storage as it was")
+    await until(lambda: space.storage_files() <= before, 10.0, "storage as it was")
     await assert_only_old_content(space)
 
 
@@ -123,7 +123,7 @@ async def test_a_killed_storage_router_leaves_nothing_after_the_sweep(
         answer = await sender.answer()
     assert answer == b"" or answer.startswith(b"HTTP/1.1 503 "), answer[:300]
     await assert_only_old_content(space)
-    await space.swept_to(before)
+    await space.swept_clean(before)
     await assert_only_old_content(space)
 
 
@@ -135,7 +135,7 @@ async def test_what_was_replaced_or_deleted_goes_from_the_storage(space: OwnSpac
         assert (await client.put(f"{base}/deleted", content=bytes(1 << 20))).status_code == 201
         assert (await client.delete(f"{base}/deleted")).status_code == 204
         assert (await client.get(f"{base}/replaced")).content == b""
-    await until(lambda: space.storage_files() == before, 20.0, "storage as it was")
+    await until(lambda: space.storage_files() <= before, 20.0, "storage as it was")
 
 
 async def test_a_large_upload_is_repeated_after_a_kill(stack: RunningStack, space: OwnSpace) -> None:

@@ -13,6 +13,7 @@ import contextlib
 import itertools
 import json
 import random
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -120,6 +121,7 @@ class Traffic:
     def __init__(self, account: Account, name: str, *, clients: int = 8) -> None:
         self.report = Report()
         self._account = account
+        name += f"-{secrets.token_hex(3)}"
         self._workers = [
             Worker(account, f"{name}-{number}", number, self.report) for number in range(clients)
         ]
@@ -146,6 +148,15 @@ class Traffic:
         goal, end = self._done + requests, time.monotonic() + for_s
         await until(
             lambda: self._done >= goal and time.monotonic() >= end, timeout_s, f"{requests} further answers"
+        )
+
+    async def each_goes_on(self, *, timeout_s: float) -> None:
+        """Returns once every single client has had further answers: none hangs any more."""
+        goals = [(worker, worker.requests + 3) for worker in self._workers]
+        await until(
+            lambda: all(worker.requests >= goal for worker, goal in goals),
+            timeout_s,
+            "answer for each client",
         )
 
     async def calm(self, quiet_s: float = 1.0, timeout_s: float = 30.0) -> None:
@@ -177,6 +188,8 @@ class Worker:
         self._model = Model()
         self._numbers = itertools.count()
         self._directory_id = ""
+        #: How many were answered, or failed.
+        self.requests = 0
         self._actions: tuple[tuple[int, Callable[[], Awaitable[None]]], ...] = (
             (4, self._create),
             (2, self._create_by_cdmi),
@@ -376,6 +389,7 @@ class Worker:
             raise self._failed(f"{what}: {error!r}", begun) from None
         finally:
             took = time.monotonic() - begun
+            self.requests += 1
             self._report.requests += 1
             self._report.slowest = max(self._report.slowest, (took, what))
         if answer.status_code == wanted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import secrets
 import subprocess
 from collections.abc import Iterator
@@ -34,11 +35,13 @@ class OwnSpace:
     storage_id: str
     mount_point: Path
 
-    def storage_files(self) -> dict[str, int]:
-        """Sizes of what lies on the storage for the space, by path; without the storage's own mark."""
+    def storage_files(self) -> set[str]:
+        """What lies on the storage for the space, by path; without the storage's own mark."""
         folder = self.mount_point / self.account.space_id
         return {
-            str(path.relative_to(folder)): path.stat().st_size for path in folder.rglob("*") if path.is_file()
+            str(Path(where, name).relative_to(folder))
+            for where, _, names in os.walk(folder)
+            for name in names
         }
 
     async def sweep(self) -> int:
@@ -58,14 +61,14 @@ class OwnSpace:
             )
         return int(answer.removed)
 
-    async def swept_to(self, wanted: dict[str, int], timeout_s: float = 20.0) -> None:
-        """Returns once sweeps have left just these storage files."""
+    async def swept_clean(self, known: set[str], timeout_s: float = 20.0) -> None:
+        """Returns once sweeps have left nothing but storage files known before."""
 
         async def is_clean() -> bool:
             await self.sweep()
-            return self.storage_files() == wanted
+            return self.storage_files() <= known
 
-        await until(is_clean, timeout_s, f"storage swept to {wanted}", 0.5)
+        await until(is_clean, timeout_s, "clean storage", 0.5)
 
 
 async def make_space(stack: RunningStack, mount_point: Path, *, size_bytes: int = 1 << 30) -> OwnSpace:

@@ -134,10 +134,16 @@ class DataPortClient:
         raise DataPortAway
 
     def _choose(self, tried: set[str]) -> Instance | None:
-        healthy = [each for each in self._watch.instances if each.healthy and each.instance_id not in tried]
-        near = [each for each in healthy if self._uds(each)]
-        choice = near or healthy
-        return random.choice(choice) if choice else None
+        """Any of the best that were not tried yet. One of doubtful health is better than none: Consul may
+        be wrong about all of them."""
+        left = [each for each in self._watch.instances if each.instance_id not in tried]
+        if not left:
+            return None
+        best = max(map(self._rank, left))
+        return random.choice([each for each in left if self._rank(each) == best])
+
+    def _rank(self, instance: Instance) -> tuple[bool, bool]:
+        return instance.healthy, bool(self._uds(instance))
 
     def _uds(self, instance: Instance) -> str:
         if not self._host_id or instance.meta.get("host_id") != self._host_id:

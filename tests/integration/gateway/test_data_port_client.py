@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -124,6 +124,16 @@ async def test_no_data_port_is_unavailable(port: RunningPort, watch: WatchTwin) 
         watch.become()
         with pytest.raises(DataPortAway):
             await read(client, port)
+    await client.stop()
+
+
+async def test_a_doubtful_data_port_is_better_than_none(port: RunningPort, watch: WatchTwin) -> None:
+    client = DataPortClient(watch, host_id="h1")  # type: ignore[arg-type]
+    doubtful = replace(instance("a", port.port.port, port.uds), healthy=False)
+    watch.become(instance("dead", dead_port()), doubtful)
+    with as_caller(USER, port.key.sign(USER)), bind(request_id="r1"):
+        await client.put(PATH, b"x", 1, {})
+        assert await read(client, port) == b"x"
     await client.stop()
 
 
