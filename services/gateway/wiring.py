@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from clients.zone_client import REPORTED_VERSION
 from runtime.auth import ClusterKey
 from runtime.clock import SystemClock
 from runtime.config import BadSettings, ProviderFile
-from runtime.discovery import Registrar, Registration, Watch
+from runtime.discovery import Acquainted, Registrar, Registration, Watch
 from runtime.http.server import HttpServer
 from runtime.process import Part
 from runtime.rpc.channel import open_channel
@@ -33,6 +35,9 @@ from services.gateway.clients.spaces import SupportedSpaces
 from services.gateway.clients.tickets import TicketSigner
 from services.gateway.config import Settings
 
+#: Longest a start waits for the zone.
+_CONNECT_WAIT_S = 5.0
+
 
 async def build(settings: Settings) -> Sequence[Part]:
     """The parts of a gateway in the order of starting. Raises BadSettings."""
@@ -49,6 +54,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     )
     return [
         *outside.parts,
+        Acquainted(outside.metadata_watch),
         server,
         Registrar(settings.consul_url, lambda: [_registration(settings, server)]),
     ]
@@ -133,13 +139,15 @@ def _application(settings: Settings, outside: _Outside) -> Front:
 
 
 class _Channel:
-    """Closes a gRPC channel on stop; it connects by itself."""
+    """Opens a gRPC channel on start and closes it on stop."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
 
     async def start(self) -> None:
-        """Nothing to do."""
+        """Waits a moment for the connection, which the first request needs; else it comes by itself."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._channel.channel_ready(), _CONNECT_WAIT_S)
 
     async def stop(self) -> None:
         await self._channel.close()

@@ -66,6 +66,16 @@ async def test_large_values_go_through_in_pieces(gateway: GatewayTwin) -> None:
     assert (await gateway.http.get("/cdmi/home/b", headers=V)).status_code == 404
 
 
+async def test_large_texts_are_told_as_texts(gateway: GatewayTwin) -> None:
+    text = 'żółw "\n' * 200_000
+    await put(gateway, "home/a", {"value": text})
+    answer = await gateway.http.get("/cdmi/home/a?value;valuetransferencoding", headers=V)
+    assert answer.json() == {"value": text, "valuetransferencoding": "utf-8"}
+    assert int(answer.headers["content-length"]) == len(answer.content)
+    part = await get(gateway, "home/a?value:1-1200001;valuetransferencoding")
+    assert part["valuetransferencoding"] == "base64"
+
+
 async def test_an_empty_body_makes_an_empty_object(gateway: GatewayTwin) -> None:
     assert (await gateway.http.put("/cdmi/home/a", headers=OBJECT)).status_code == 201
     told = await get(gateway, "home/a")

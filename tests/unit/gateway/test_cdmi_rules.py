@@ -234,9 +234,22 @@ async def test_base64_of_pieces_is_base64_of_the_whole(pieces: list[bytes]) -> N
     assert len(told) == values.base64_length(len(whole))
 
 
-def test_text_is_escaped_and_bytes_are_not_text() -> None:
-    assert orjson.loads(values.as_text(b'a"\\\n') or b"") == 'a"\\\n'
-    assert values.as_text(b"\xff") is None
+async def pieces_of(content: bytes, size: int) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+@given(st.text(), st.integers(1, 5))
+async def test_text_is_escaped_however_it_is_cut(text: str, size: int) -> None:
+    content = text.encode()
+    told = b"".join([piece async for piece in values.to_text(pieces_of(content, size))])
+    assert orjson.loads(b'"' + told + b'"') == text
+    assert await values.text_length(pieces_of(content, size)) == len(told)
+
+
+@pytest.mark.parametrize("content", [b"\xff", b"abc\xc5", b"\xed\xa0\x80"])
+async def test_bytes_are_no_text(content: bytes) -> None:
+    assert await values.text_length(pieces_of(content, 2)) is None
 
 
 def test_value_ranges_are_told_as_asked() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from runtime.errors import Aborted
 from runtime.http import file_ids
 from runtime.http.errors import ApiError
 from services.gateway.api.cdmi.nodes import Node, Tree
@@ -28,7 +30,9 @@ _HEADERS = ((b"content-type", OBJECT.encode()),)
 
 #: Media types that may stand in a header as they are; others are stored afterwards.
 _PLAIN_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", re.ASCII)
-#: Values up to this size are sent as one piece.
+#: End of an object whose last field is a text.
+_CLOSING = b'"}'
+#: Values up to this size are read and sent as one piece.
 _SMALL = 1 << 20
 
 
@@ -41,14 +45,11 @@ class Objects:
         metadata: Metadata,
         data_port: DataPort,
         updates: Updates,
-        *,
-        value_limit_bytes: int,
     ) -> None:
         self._tree = tree
         self._metadata = metadata
         self._data_port = data_port
         self._updates = updates
-        self._limit = value_limit_bytes
 
     async def get(self, node: Node, query: Query, *, head: bool) -> Answer:
         """Fields, and the value where it is wanted."""
@@ -60,9 +61,7 @@ class Objects:
             if query.wants("valuerange"):
                 fields["valuerange"] = values.value_range(query.value, node.file.size_bytes)
             return json_answer(fields, 200, _HEADERS)
-        first, last = query.value or (0, None)
-        content = await self._data_port.open(node.id, first, last)
-        return await self._with_value(fields, query, encoding, content)
+        return await self._with_value(node, fields, query, encoding)
 
     async def _fields(self, node: Node, query: Query) -> dict[str, Any]:
         items = {}
@@ -70,28 +69,33 @@ class Objects:
             items = await xattrs_of(self._metadata, node.id)
         return common_fields(node.file, node.names, query, items, node.identity.subject_id)
 
-    async def _with_value(
-        self, fields: dict[str, Any], query: Query, encoding: str, content: Content
-    ) -> Answer:
-        length = _length_of(query.value, content.size_bytes)
-        text: bytes | None = None
-        if encoding == UTF8 and length <= self._limit:
-            # Whether it is text at all shows only at its end, and is told before it.
-            whole = await _collect(content)
-            text = values.as_text(whole)
-            if text is None:
-                content, encoding = _Collected(whole, content.size_bytes), BASE64
-        else:
-            encoding = BASE64
+    async def _with_value(self, node: Node, fields: dict[str, Any], query: Query, encoding: str) -> Answer:
+        text_length: int | None = None
+        content = await self._open(node, query)
+        if _length_of(query.value, content.size_bytes) <= _SMALL:
+            content = await _Held.of(content)
+        if encoding == UTF8:
+            # Whether it is text at all shows only at its end, and is told before it: so it is read twice.
+            text_length = await values.text_length(_pieces_of(content))
+            if not isinstance(content, _Held):
+                content = await self._open(node, query)
+        encoding = BASE64 if text_length is None else UTF8
+        length = values.base64_length(_length_of(query.value, content.size_bytes))
         if query.wants("valuetransferencoding"):
             fields["valuetransferencoding"] = encoding
         if query.wants("valuerange"):
             fields["valuerange"] = values.value_range(query.value, content.size_bytes)
-        opening = orjson.dumps(fields)[:-1] + (b',"value":' if fields else b'"value":')
-        if text is not None:
-            return Answer(200, b"%s%s}" % (opening, text), _HEADERS)
-        total = len(opening) + values.base64_length(length) + len(b'""}')
-        return Answer(200, headers=_HEADERS, stream=_in_json(opening, content), length=total)
+        opening = orjson.dumps(fields)[:-1] + (b',"value":"' if fields else b'"value":"')
+        pieces = values.to_base64(_pieces_of(content))
+        if text_length is not None:
+            length = text_length
+            pieces = values.to_text(_pieces_of(content))
+        total = len(opening) + length + len(_CLOSING)
+        return Answer(200, headers=_HEADERS, stream=_in_json(opening, pieces, length), length=total)
+
+    async def _open(self, node: Node, query: Query) -> Content:
+        first, last = query.value or (0, None)
+        return await self._data_port.open(node.id, first, last)
 
     async def get_raw(self, node: Node, *, head: bool) -> Answer:
         """The bytes alone, for who prefers them although the request came in CDMI form."""
@@ -161,13 +165,6 @@ def _length_of(asked: Range | None, size_bytes: int) -> int:
     return max(0, min(asked[1], size_bytes - 1) - asked[0] + 1)
 
 
-async def _collect(content: Content) -> bytes:
-    try:
-        return b"".join([piece async for piece in content.pieces()])
-    finally:
-        await content.close()
-
-
 async def _pieces_of(content: Content) -> AsyncIterator[bytes]:
     try:
         async for piece in content.pieces():
@@ -176,22 +173,39 @@ async def _pieces_of(content: Content) -> AsyncIterator[bytes]:
         await content.close()
 
 
-async def _in_json(opening: bytes, content: Content) -> AsyncIterator[bytes]:
-    yield opening + b'"'
-    async for piece in values.to_base64(_pieces_of(content)):
-        yield piece
-    yield b'"}'
+async def _in_json(opening: bytes, pieces: AsyncIterator[bytes], length: int) -> AsyncIterator[bytes]:
+    """A JSON object whose last field is this value of a length told already.
+
+    Raises Aborted when the content was replaced since, which breaks the answer off.
+    """
+    yield opening
+    left = length
+    try:
+        async for piece in pieces:
+            left -= len(piece)
+            if left < 0:
+                break
+            yield piece
+    except UnicodeDecodeError as error:
+        raise Aborted("the content was replaced while it was read") from error
+    if left:
+        raise Aborted("the content was replaced while it was read")
+    yield _CLOSING
 
 
-class _Collected:
-    """Content that is in memory already."""
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Little content, held in memory: it can be read again."""
 
-    def __init__(self, whole: bytes, size_bytes: int) -> None:
-        self.size_bytes = size_bytes
-        self._whole = whole
+    content: bytes
+    size_bytes: int
+
+    @classmethod
+    async def of(cls, content: Content) -> Content:
+        return cls(b"".join([piece async for piece in _pieces_of(content)]), content.size_bytes)
 
     async def pieces(self) -> AsyncIterator[bytes]:
-        yield self._whole
+        yield self.content
 
     async def close(self) -> None:
         """Nothing is open."""

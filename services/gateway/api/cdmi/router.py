@@ -65,7 +65,7 @@ class CdmiRouter:
         self._tree = Tree(metadata, provider_id=gate.provider_id)
         updates = Updates(metadata)
         self._containers = Containers(self._tree, metadata, updates)
-        self._objects = Objects(self._tree, metadata, data_port, updates, value_limit_bytes=value_limit_bytes)
+        self._objects = Objects(self._tree, metadata, data_port, updates)
         self._copies = Copies(metadata, data_port)
         self._moves = Moves(self._tree, metadata, updates, self._copies)
         self._updates = updates

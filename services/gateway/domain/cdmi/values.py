@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import codecs
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -81,10 +82,18 @@ async def to_base64(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield base64.b64encode(rest)
 
 
-def as_text(content: bytes) -> bytes | None:
-    """Content as a JSON string, or None when it is no UTF-8."""
+async def to_text(pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The inside of a JSON string with this content. Raises UnicodeDecodeError for what is no UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    async for piece in pieces:
+        yield orjson.dumps(decoder.decode(piece))[1:-1]
+    decoder.decode(b"", final=True)
+
+
+async def text_length(pieces: AsyncIterator[bytes]) -> int | None:
+    """Bytes that `to_text` gives of this content, or None when it is no UTF-8."""
     try:
-        return orjson.dumps(content.decode())
+        return sum([len(piece) async for piece in to_text(pieces)])
     except UnicodeDecodeError:
         return None
 
