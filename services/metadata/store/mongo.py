@@ -11,7 +11,6 @@ from pymongo import ASCENDING, HASHED, IndexModel, MongoClient
 from pymongo.errors import CollectionInvalid
 
 from runtime.errors import Unavailable
-from runtime.mongo import MongoThreads
 from services.metadata.domain.stores import Stores
 
 from .documents import Document
@@ -21,6 +20,7 @@ from .mongo_files import MongoFileStore
 from .mongo_intents import MongoIntentStore
 from .mongo_locations import MongoLocationStore
 from .mongo_quotas import MongoQuotaStore
+from .threads import PatientThreads
 
 log = structlog.get_logger(__name__)
 
@@ -73,9 +73,9 @@ class MongoStores:
     ) -> None:
         self._client = client
         self._database = client[database]
-        self._threads = threads = MongoThreads()
+        self._threads = threads = PatientThreads(client)
         # Apart, so that no request waits behind the numbering of changes.
-        self._log_threads = MongoThreads(writers=1, readers=1)
+        self._log_threads = PatientThreads(client, writers=1, readers=1)
         self._files = MongoFileStore(self._database, threads)
         self._locations = MongoLocationStore(self._database, threads, provider_id)
         self._quotas = MongoQuotaStore(self._database, threads)
@@ -122,3 +122,4 @@ class MongoStores:
         for name, indexes in INDEXES.items():
             if indexes:
                 self._database[name].create_indexes(list(indexes))
+        self.changes.prepare()

@@ -7,15 +7,19 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bson import Timestamp
 from pymongo import ReplaceOne
+from pymongo.change_stream import ChangeStream
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
+from pymongo.errors import ConnectionFailure
 
-from runtime.mongo import ChangeFollower, MongoThreads, ResumeToken
+from runtime.mongo import ChangeFollower, ResumeToken
 from services.metadata.domain.errors import RevisionConflict
 from services.metadata.domain.stores import Change, LogEnds
 
 from .documents import Document
+from .threads import PatientThreads
 
 #: Collections whose changes are followed.
 FOLLOWED = ("files", "locations", "custom_metadata")
@@ -63,6 +67,14 @@ class RecordChange:
     time_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the stream of changes: after `token`, or while there is none, where the log begins."""
+
+    token: ResumeToken | None
+    begin_at: Timestamp
+
+
 OnChanges = Callable[[Sequence[RecordChange], ResumeToken], Awaitable[None]]
 
 
@@ -73,17 +85,34 @@ def follow_changes(
     *,
     on_gap: Callable[[], Awaitable[None]],
     resume_after: ResumeToken | None = None,
+    begin_at: Timestamp | None = None,
 ) -> ChangeFollower:
-    """A part that hands over every change of the followed collections, in order."""
+    """A part that hands over every change of the followed collections, in order.
+
+    Without a place to resume after, it begins at `begin_at`, else with what happens next.
+    """
 
     async def on_batch(events: Sequence[Document], token: ResumeToken) -> None:
         await on_changes([_from_event(event) for event in events], token)
 
+    def open_stream(token: ResumeToken | None) -> ChangeStream[Document]:
+        nonlocal begin_at
+        start, begin_at = (None if token else begin_at), None
+        try:
+            return database.watch(
+                _PIPELINE,
+                resume_after=token,
+                start_at_operation_time=start,
+                max_await_time_ms=_STREAM_WAIT_MS,
+                batch_size=1000,
+            )
+        except ConnectionFailure:
+            begin_at = start  # nothing was opened, so the next try begins there, too
+            raise
+
     return ChangeFollower(
         name,
-        lambda token: database.watch(
-            _PIPELINE, resume_after=token, max_await_time_ms=_STREAM_WAIT_MS, batch_size=1000
-        ),
+        open_stream,
         on_batch,
         on_gap=on_gap,
         resume_after=resume_after,
@@ -98,7 +127,7 @@ class MongoChangeLog:
     """
 
     def __init__(
-        self, database: Database[Document], threads: MongoThreads, provider_id: str, *, retention_s: float
+        self, database: Database[Document], threads: PatientThreads, provider_id: str, *, retention_s: float
     ) -> None:
         self._database = database
         self._changes: MongoCollection[Document] = database["changes"]
@@ -114,10 +143,24 @@ class MongoChangeLog:
         on_changes: OnChanges,
         *,
         on_gap: Callable[[], Awaitable[None]],
-        resume_after: ResumeToken | None = None,
+        position: Position | None = None,
     ) -> ChangeFollower:
-        """As `follow_changes`, on the database of the log."""
-        return follow_changes(self._database, name, on_changes, on_gap=on_gap, resume_after=resume_after)
+        """As `follow_changes`, on the database of the log, from a position or from now on."""
+        return follow_changes(
+            self._database,
+            name,
+            on_changes,
+            on_gap=on_gap,
+            resume_after=position.token if position is not None else None,
+            begin_at=position.begin_at if position is not None else None,
+        )
+
+    def prepare(self) -> None:
+        """Has the log begin now, unless it has begun. Runs in a thread, before the first write."""
+        now = self._database.command("ping")["operationTime"]
+        self._positions.update_one(
+            {"_id": _POSITION_ID}, {"$setOnInsert": {"begin_at": now, "token": None}}, upsert=True
+        )
 
     async def list(self, space_id: str, *, after_sequence: int, limit: int) -> Sequence[Change]:
         query = {"_id": {"$gt": self._key(space_id, after_sequence), "$lt": self._end(space_id)}}
@@ -140,17 +183,15 @@ class MongoChangeLog:
 
         return await self._threads.read(read)
 
-    async def load_position(self) -> ResumeToken | None:
+    async def load_position(self) -> Position | None:
         """Up to where the changes are numbered."""
         document = await self._threads.read(lambda: self._positions.find_one({"_id": _POSITION_ID}))
-        return None if document is None else document["token"]
+        return None if document is None else Position(document["token"], document["begin_at"])
 
     async def save_position(self, token: ResumeToken) -> None:
         """All changes before it are numbered."""
-        document = {"_id": _POSITION_ID, "token": token}
-        await self._threads.write(
-            lambda: self._positions.replace_one({"_id": _POSITION_ID}, document, upsert=True)
-        )
+        change = {"$set": {"token": token}}
+        await self._threads.write(lambda: self._positions.update_one({"_id": _POSITION_ID}, change))
 
     async def append(self, space_id: str, changes: Sequence[RecordChange]) -> int:
         """Numbers the changes of one space that are not numbered yet; answers how many.

@@ -5,19 +5,19 @@ from __future__ import annotations
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 
-from runtime.mongo import MongoThreads
 from services.metadata.domain.errors import RevisionConflict
 from services.metadata.domain.records import File
 from services.metadata.domain.stores import CustomMetadata
 
 from .documents import Document, file_to_document, metadata_from_document, metadata_to_document
+from .threads import PatientThreads
 from .transactions import Session, run_transaction
 
 
 class MongoCustomMetadataStore:
     """The collection `custom_metadata`, and the file records that change with it."""
 
-    def __init__(self, database: Database[Document], threads: MongoThreads) -> None:
+    def __init__(self, database: Database[Document], threads: PatientThreads) -> None:
         self._metadata: MongoCollection[Document] = database["custom_metadata"]
         self._files: MongoCollection[Document] = database["files"]
         self._client = database.client

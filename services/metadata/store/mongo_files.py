@@ -11,13 +11,13 @@ from pymongo.database import Database
 
 from runtime.batching import Batcher
 from runtime.errors import DirectoryNotEmpty, NoSuchFile
-from runtime.mongo import MongoThreads
 from services.metadata.domain.errors import NameTaken, RenameIntoItself, RevisionConflict
 from services.metadata.domain.records import HIDDEN_PREFIX, File, trash_id
 from services.metadata.domain.stores import Position
 
 from .bulk import Outcome, insert_each, replace_each
 from .documents import Document, file_from_document, file_to_document
+from .threads import PatientThreads
 from .transactions import Session, run_transaction
 
 #: Names the system gave, as a range: `_` is followed by a backquote.
@@ -32,7 +32,7 @@ _Key = str | tuple[str, str]
 class MongoFileStore:
     """The collection `files`."""
 
-    def __init__(self, database: Database[Document], threads: MongoThreads) -> None:
+    def __init__(self, database: Database[Document], threads: PatientThreads) -> None:
         self._files: MongoCollection[Document] = database["files"]
         self._tree_locks: MongoCollection[Document] = database["tree_locks"]
         self._client = database.client

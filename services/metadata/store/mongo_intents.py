@@ -7,16 +7,16 @@ from collections.abc import Collection, Sequence
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 
-from runtime.mongo import MongoThreads
 from services.metadata.domain.stores import Intent
 
 from .documents import Document, intent_from_document, intent_to_document
+from .threads import PatientThreads
 
 
 class MongoIntentStore:
     """The collection `intents`."""
 
-    def __init__(self, database: Database[Document], threads: MongoThreads) -> None:
+    def __init__(self, database: Database[Document], threads: PatientThreads) -> None:
         self._intents: MongoCollection[Document] = database["intents"]
         self._threads = threads
 

@@ -8,17 +8,17 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 
 from runtime.batching import Batcher
-from runtime.mongo import MongoThreads
 from services.metadata.domain.locations import Location
 
 from .bulk import Outcome, insert_each, replace_each
 from .documents import Document, location_from_document, location_id, location_to_document
+from .threads import PatientThreads
 
 
 class MongoLocationStore:
     """The documents of one provider in the collection `locations`."""
 
-    def __init__(self, database: Database[Document], threads: MongoThreads, provider_id: str) -> None:
+    def __init__(self, database: Database[Document], threads: PatientThreads, provider_id: str) -> None:
         self._locations: MongoCollection[Document] = database["locations"]
         self._threads = threads
         self._provider_id = provider_id

@@ -11,11 +11,11 @@ from pymongo.database import Database
 
 from runtime.batching import Batcher
 from runtime.errors import InternalError, IsthmusError, NoSpace
-from runtime.mongo import MongoThreads
 from services.metadata.domain.errors import LostRace, SpaceNotSupported
 from services.metadata.domain.stores import Usage
 
 from .documents import Document
+from .threads import PatientThreads
 
 #: Tries to find out which charges of a batch fit, while others change the same quota.
 MAX_TRIES = 10
@@ -26,7 +26,7 @@ _Charge = tuple[str, int]
 class MongoQuotaStore:
     """The collection `quotas`."""
 
-    def __init__(self, database: Database[Document], threads: MongoThreads) -> None:
+    def __init__(self, database: Database[Document], threads: PatientThreads) -> None:
         self._quotas: MongoCollection[Document] = database["quotas"]
         self._threads = threads
         self._charges: Batcher[_Charge, Usage] = Batcher(

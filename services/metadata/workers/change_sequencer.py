@@ -46,7 +46,7 @@ class SequencedLog(Protocol[C]):
         on_changes: Callable[[Sequence[C], Any], Awaitable[None]],
         *,
         on_gap: Callable[[], Awaitable[None]],
-        resume_after: Any = None,
+        position: Any = None,
     ) -> Following: ...
 
     async def load_position(self) -> Any: ...
@@ -65,9 +65,7 @@ class ChangeSequencer(Generic[C]):
     the position only has some changes seen again.
     """
 
-    def __init__(
-        self, log_: SequencedLog[C], leadership: Leadership, *, gather_s: float = GATHER_S
-    ) -> None:
+    def __init__(self, log_: SequencedLog[C], leadership: Leadership, *, gather_s: float = GATHER_S) -> None:
         self._log = log_
         self._gather_s = gather_s
         self._leadership = leadership
@@ -112,7 +110,7 @@ class ChangeSequencer(Generic[C]):
     async def _lead(self) -> None:
         position = await self._log.load_position()
         following = self._log.follow(
-            "change-sequencer", self.on_changes, on_gap=self.on_gap, resume_after=position
+            "change-sequencer", self.on_changes, on_gap=self.on_gap, position=position
         )
         await following.start()
         try:
