@@ -30,6 +30,8 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 3.0
 RELEARN_S = 3 * CONFIRM_INTERVAL_S
 #: Longest a process waits for Consul when it starts, and when it stops.
 START_WAIT_S, STOP_WAIT_S = 1.0, 2.0
+#: Longest a server waits to know whom it depends on.
+ACQUAINTED_WAIT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +246,27 @@ class Watch:
                 callback(instances)
             except Exception:
                 log.exception("watch_listener_failed", service=self.service)
+
+
+class Acquainted:
+    """Holds a start up until the service that `watch` follows is known.
+
+    Put it before the server: who takes requests but knows nobody to pass them to can only refuse them, while
+    the front door takes those that find no listener to another instance. In the end it lets the start go on.
+    """
+
+    def __init__(self, watch: Watch, *, timeout_s: float = ACQUAINTED_WAIT_S) -> None:
+        self._watch = watch
+        self._timeout_s = timeout_s
+
+    async def start(self) -> None:
+        """Returns once there is a healthy instance, or it took too long."""
+        if not await self._watch.ready(self._timeout_s):
+            log.warning("nobody_known", service=self._watch.service, waited_s=self._timeout_s)
+
+    async def stop(self) -> None:
+        """Nothing to do."""
+
 
 
 class _Pause:

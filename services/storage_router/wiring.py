@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,7 @@ from clients.zone_client import REPORTED_VERSION, ZoneClient
 from runtime.auth import ClusterKey
 from runtime.clock import SystemClock
 from runtime.config import BadSettings, ProviderFile
-from runtime.discovery import Registrar, Registration, Watch
+from runtime.discovery import Acquainted, Registrar, Registration, Watch
 from runtime.leadership import Leadership
 from runtime.mongo import MongoThreads
 from runtime.periodic import Periodic
@@ -41,6 +43,9 @@ from services.storage_router.workers.catalog_refresher import CatalogRefresher
 from services.storage_router.workers.health_prober import HealthProber
 from services.storage_router.workers.orphan_sweeper import OrphanSweeper
 from services.storage_router.workers.remover import Remover
+
+#: Longest a start waits for the zone.
+_CONNECT_WAIT_S = 5.0
 
 
 async def build(settings: Settings) -> Sequence[Part]:
@@ -75,6 +80,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         store,
         *outside.parts,
         *_workers(settings, outside, catalog, store, sweeper),
+        Acquainted(outside.metadata_watch),
         rpc,
         port,
         Registrar(settings.consul_url, lambda: _registrations(settings, rpc, port)),
@@ -144,13 +150,15 @@ class _Outside:
 
 
 class _Channel:
-    """Closes a gRPC channel on stop; it connects by itself."""
+    """Opens a gRPC channel on start and closes it on stop."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
         self._channel = channel
 
     async def start(self) -> None:
-        """Nothing to do."""
+        """Waits a moment for the connection, which the first request needs; else it comes by itself."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._channel.channel_ready(), _CONNECT_WAIT_S)
 
     async def stop(self) -> None:
         await self._channel.close()

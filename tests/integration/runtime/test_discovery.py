@@ -14,7 +14,7 @@ import pytest
 from grpc_health.v1 import health, health_pb2_grpc
 
 from runtime.consul import Consul
-from runtime.discovery import Instance, Registrar, Registration, Watch
+from runtime.discovery import Acquainted, Instance, Registrar, Registration, Watch
 from tests.support.ports import free_port
 from tests.support.servers import own_consul
 
@@ -148,6 +148,28 @@ async def test_consul_may_be_absent_at_start(service: str) -> None:
     assert time.monotonic() - started_s < 6
     assert watch.instances == ()
     assert watch.age_s == float("inf")
+
+
+async def test_a_start_is_held_up_until_somebody_is_known(
+    consul_url: str, service: str, health_port: int
+) -> None:
+    watch = Watch(consul_url, service)
+    await watch.start()
+    start = asyncio.create_task(Acquainted(watch, timeout_s=20.0).start())
+    await asyncio.sleep(0.2)
+    assert not start.done()
+    registrar = Registrar(consul_url, [registration(service, 1, health_port)])
+    await registrar.start()
+    await asyncio.wait_for(start, 2.0)
+    await registrar.stop()
+    await watch.stop()
+
+
+async def test_a_start_goes_on_when_nobody_comes(consul_url: str, service: str) -> None:
+    watch = Watch(consul_url, service)
+    await watch.start()
+    await asyncio.wait_for(Acquainted(watch, timeout_s=0.1).start(), 2.0)
+    await watch.stop()
 
 
 async def test_known_instances_outlive_a_consul_that_lost_everything(
