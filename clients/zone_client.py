@@ -88,11 +88,18 @@ class ZoneClient:
             raise _ours(error) from error
 
     async def support_space(
-        self, token: str, *, size_bytes: int, storage_id: str, readonly: bool = False
+        self, token: str, *, size_bytes: int, storage_id: str, readonly: bool = False, request_id: str = ""
     ) -> providers_pb2.SupportedSpace:
-        """Consumes a support token; from then on this provider supports the space."""
+        """Consumes a support token; from then on this provider supports the space.
+
+        Safe to repeat with the same `request_id`.
+        """
         request = providers_pb2.SupportSpaceRequest(
-            token=token, size_bytes=size_bytes, storage_id=storage_id, readonly=readonly
+            token=token,
+            size_bytes=size_bytes,
+            storage_id=storage_id,
+            readonly=readonly,
+            request_id=request_id,
         )
         try:
             answer = await self._providers.SupportSpace(

@@ -47,7 +47,7 @@ class ZoneTwin:
         self.consumed: list[str] = []
 
     async def consume_support_token(
-        self, token: str, *, size_bytes: int, storage_id: str, readonly: bool
+        self, token: str, *, request_id: str, size_bytes: int, storage_id: str, readonly: bool
     ) -> ConsumedToken:
         if token in self.consumed:
             raise AlreadyExists

@@ -13,9 +13,13 @@ class ZoneSupports:
         self._zone = zone
 
     async def consume_support_token(
-        self, token: str, *, size_bytes: int, storage_id: str, readonly: bool
+        self, token: str, *, request_id: str, size_bytes: int, storage_id: str, readonly: bool
     ) -> ConsumedToken:
         space = await self._zone.support_space(
-            token, size_bytes=size_bytes, storage_id=storage_id, readonly=readonly
+            token,
+            request_id=request_id,
+            size_bytes=size_bytes,
+            storage_id=storage_id,
+            readonly=readonly,
         )
         return ConsumedToken(space.space_id, space.name, space.size_bytes or size_bytes)

@@ -148,9 +148,12 @@ class SupportAuthority(Protocol):
     """The zone, where spaces and support tokens are."""
 
     async def consume_support_token(
-        self, token: str, *, size_bytes: int, storage_id: str, readonly: bool
+        self, token: str, *, request_id: str, size_bytes: int, storage_id: str, readonly: bool
     ) -> ConsumedToken:
-        """From now on this provider supports the space. InvalidArgument, AlreadyExists."""
+        """From now on this provider supports the space; again with the same `request_id` is a success.
+
+        InvalidArgument, AlreadyExists.
+        """
         ...
 
 
@@ -290,7 +293,11 @@ class Storages:
         support = await self._store.find_support_of_request(request_id)
         if support is None:
             space = await self._authority.consume_support_token(
-                token, size_bytes=size_bytes, storage_id=storage_id, readonly=storage.readonly
+                token,
+                request_id=request_id,
+                size_bytes=size_bytes,
+                storage_id=storage_id,
+                readonly=storage.readonly,
             )
             support = await self._store.add_support(
                 Support(space.space_id, storage_id, space.size_bytes, request_id, space.space_name)

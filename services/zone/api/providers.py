@@ -37,6 +37,7 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
             "size": request.size_bytes,
             "storageId": request.storage_id,
             "readonly": request.readonly,
+            "requestId": request.request_id,
         }
         space = await self._providers.support(caller, body)
         return providers_pb2.SupportSpaceResponse(space=_to_proto(space, caller.as_provider()))

@@ -61,6 +61,8 @@ class Support:
     storage_id: str
     size_bytes: int
     readonly: bool = False
+    #: Of the provider; tells a repetition from a second support.
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,8 @@ class Providers:
     async def support(self, caller: Caller, body: Mapping[str, object]) -> Space:
         """Consumes a support token: from now on the calling provider supports the space.
 
-        `token`, `size`, `storageId` (default: the provider's only one), `readonly`.
+        `token`, `size`, `storageId` (default: the provider's only one), `readonly`, `requestId`. The same
+        request again is a success, since its first answer may have been lost.
         """
         provider = await self.current(caller, "create", "support")
         params = Params(body)
@@ -233,7 +234,11 @@ class Providers:
             storage_id=params.find_text("storageId", empty=True) or provider.id,
             size_bytes=params.integer("size", low=self._minimum_bytes),
             readonly=params.flag("readonly"),
+            request_id=params.find_text("requestId", empty=True) or "",
         )
+        before = await self._spaces.require(invitation.target_id)
+        if support.request_id and support in before.supports:
+            return before
         async with self._invites.used(invitation):
             if not await self._space_store.add_support(invitation.target_id, support):
                 raise RelationAlreadyExists.of(

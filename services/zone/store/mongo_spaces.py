@@ -1,6 +1,7 @@
 """Spaces in MongoDB. Owners and supports lie in the space's document, so each change of them is one update.
 
-spaces       _id, name, ..., owners [user id], supports [{provider_id, storage_id, size_bytes, readonly}]
+spaces       _id, name, ..., owners [user id],
+             supports [{provider_id, storage_id, size_bytes, readonly, request_id}]
 memberships  _id "<space>:<user>", space_id, user_id, privileges (mask)
 """
 
@@ -188,6 +189,7 @@ def _support_to_document(support: Support) -> Document:
         "storage_id": support.storage_id,
         "size_bytes": Int64(support.size_bytes),
         "readonly": support.readonly,
+        "request_id": support.request_id,
     }
 
 
@@ -218,7 +220,13 @@ def _from_document(document: Document) -> Space:
         contact_email=document["contact_email"],
         owners=tuple(document["owners"]),
         supports=tuple(
-            Support(each["provider_id"], each["storage_id"], int(each["size_bytes"]), each["readonly"])
+            Support(
+                each["provider_id"],
+                each["storage_id"],
+                int(each["size_bytes"]),
+                each["readonly"],
+                each["request_id"],
+            )
             for each in document["supports"]
         ),
         creator=Subject.parse(document["creator"]),

@@ -178,6 +178,17 @@ async def test_small_and_repeated_supports_are_refused(zone: RunningZone, rpc: Z
     assert caught.value.reason == "BAD_VALUE_TOKEN"
 
 
+async def test_a_support_whose_answer_was_lost_can_be_asked_for_again(
+    zone: RunningZone, rpc: ZoneClient
+) -> None:
+    token = await _support_token(zone.admin, await _space(zone.admin))
+    ask = {"size_bytes": SIZE, "storage_id": "st1"}
+    first = await rpc.support_space(token, request_id="r1", **ask)
+    assert await rpc.support_space(token, request_id="r1", **ask) == first
+    with pytest.raises(AlreadyExists):
+        await rpc.support_space(token, request_id="r2", **ask)
+
+
 async def test_supported_spaces_come_in_pages(
     zone: RunningZone, provider: ProviderFile, rpc: ZoneClient
 ) -> None:

@@ -92,11 +92,14 @@ class SupportSpaceRequest(_message.Message):
     SIZE_BYTES_FIELD_NUMBER: _builtins.int
     STORAGE_ID_FIELD_NUMBER: _builtins.int
     READONLY_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
     token: _builtins.str
     size_bytes: _builtins.int
     storage_id: _builtins.str
     readonly: _builtins.bool
     """The support is for read-only data."""
+    request_id: _builtins.str
+    """Chosen by the provider, the same for every try of one support."""
     def __init__(
         self,
         *,
@@ -104,10 +107,11 @@ class SupportSpaceRequest(_message.Message):
         size_bytes: _builtins.int = ...,
         storage_id: _builtins.str = ...,
         readonly: _builtins.bool = ...,
+        request_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["readonly", b"readonly", "size_bytes", b"size_bytes", "storage_id", b"storage_id", "token", b"token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["readonly", b"readonly", "request_id", b"request_id", "size_bytes", b"size_bytes", "storage_id", b"storage_id", "token", b"token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -67,7 +67,8 @@ class ProviderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def SupportSpace(self, request, context):
-        """Consumes a support token: this provider supports the space from now on.
+        """Consumes a support token: this provider supports the space from now on. The
+        same `request_id` again answers as the first time.
         INVALID_ARGUMENT (BAD_VALUE_TOKEN, BAD_VALUE_TOO_LOW), ALREADY_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

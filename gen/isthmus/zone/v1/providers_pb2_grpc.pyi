@@ -40,7 +40,8 @@ class ProviderServiceStub:
     time shows as offline.
     """
     SupportSpace: _grpc.UnaryUnaryMultiCallable[_providers_pb2.SupportSpaceRequest, _providers_pb2.SupportSpaceResponse]
-    """Consumes a support token: this provider supports the space from now on.
+    """Consumes a support token: this provider supports the space from now on. The
+    same `request_id` again answers as the first time.
     INVALID_ARGUMENT (BAD_VALUE_TOKEN, BAD_VALUE_TOO_LOW), ALREADY_EXISTS.
     """
     ListSupportedSpaces: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListSupportedSpacesRequest, _providers_pb2.ListSupportedSpacesResponse]
@@ -58,7 +59,8 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     time shows as offline.
     """
     SupportSpace: _aio.UnaryUnaryMultiCallable[_providers_pb2.SupportSpaceRequest, _providers_pb2.SupportSpaceResponse]  # type: ignore[assignment]
-    """Consumes a support token: this provider supports the space from now on.
+    """Consumes a support token: this provider supports the space from now on. The
+    same `request_id` again answers as the first time.
     INVALID_ARGUMENT (BAD_VALUE_TOKEN, BAD_VALUE_TOO_LOW), ALREADY_EXISTS.
     """
     ListSupportedSpaces: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListSupportedSpacesRequest, _providers_pb2.ListSupportedSpacesResponse]  # type: ignore[assignment]
@@ -85,7 +87,8 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _providers_pb2.SupportSpaceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_providers_pb2.SupportSpaceResponse, _abc.Awaitable[_providers_pb2.SupportSpaceResponse]]:
-        """Consumes a support token: this provider supports the space from now on.
+        """Consumes a support token: this provider supports the space from now on. The
+        same `request_id` again answers as the first time.
         INVALID_ARGUMENT (BAD_VALUE_TOKEN, BAD_VALUE_TOO_LOW), ALREADY_EXISTS.
         """
 
