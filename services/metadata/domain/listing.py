@@ -10,13 +10,17 @@ from runtime.identity import Identity
 
 from . import names, permissions
 from .paths import FileRef, Found, Paths
-from .records import File
+from .records import File, FileType
 from .stores import FileStore, Position
 from .times import Touches
 from .tokens import PageTokens
 
 MAX_PAGE_SIZE = 10_000
 MAX_OFFSET = 500
+#: A page of long names and link targets ends early, before it is too much for one message.
+MAX_PAGE_BYTES = 3 * 1024 * 1024
+#: What a file takes in a page beside its texts, at most.
+FILE_BYTES = 320
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +71,8 @@ class Listing:
             files = await self._page_of_names(found, start, page_size)
         else:
             files = await self._page_of_all(file.file_id, start, page_size)
-        page = [self._touches.applied(child) for child in files[:page_size]]
-        return Page(page, len(files) <= page_size, self._next(file.file_id, start, page))
+        page = [self._touches.applied(child) for child in files[: _fitting(files, page_size)]]
+        return Page(page, len(page) == len(files), self._next(file.file_id, start, page))
 
     async def _page_of_all(self, directory_id: str, start: PageStart, page_size: int) -> Sequence[File]:
         """The page and one more, if there is one more."""
@@ -113,6 +117,18 @@ class Listing:
         if start.token:
             return start.token
         return self._tokens.make(directory_id, Position(start.name))
+
+
+def _fitting(files: Sequence[File], page_size: int) -> int:
+    """How many files a page can hold, at least one."""
+    size_bytes = 0
+    for count, file in enumerate(files[:page_size]):
+        # A character of a name has 4 bytes at most; the size of a link is that of its target.
+        size_bytes += FILE_BYTES + 4 * len(file.name) + len(file.mimetype)
+        size_bytes += file.size_bytes if file.type is FileType.SYMLINK else 0
+        if size_bytes > MAX_PAGE_BYTES and count:
+            return count
+    return min(len(files), page_size)
 
 
 def _some(position: Position) -> Position | None:

@@ -19,8 +19,8 @@ from .stores import CustomMetadata, CustomMetadataStore
 from .tree import Tree
 
 MAX_NAME_BYTES = 255
-#: Names and values of one file; a record in MongoDB can't be larger than 16 MiB.
-MAX_TOTAL_BYTES = 4 * 1024 * 1024
+#: Names and values of one file: they travel in one message.
+MAX_TOTAL_BYTES = 2 * 1024 * 1024
 #: What other calls set.
 RESERVED_PREFIXES = ("onedata_", "cdmi_")
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import AccessDenied, InvalidArgument, InvalidName
 from services.metadata.domain.listing import PageStart
+from services.metadata.domain.records import FileType
 from tests.support.metadata import ALICE, BOB, OWNER, World, ref
 
 NAMES = [f"n{number:02}" for number in range(10)]
@@ -91,6 +92,16 @@ async def test_sizes_and_offsets_are_bounded(world: World) -> None:
     for start, size in ((PageStart(), 0), (PageStart(), 10_001), (PageStart(name="a", offset=501), 1)):
         with pytest.raises(InvalidArgument):
             await world.rules.listing.list(ALICE, ref(), start, size)
+
+
+async def test_pages_of_long_entries_end_early() -> None:
+    world = await World().open()
+    for number in range(2000):
+        await world.make(f"{number:04}", type=FileType.SYMLINK, target="x" * 4000)
+    listed = await world.rules.listing.list(ALICE, ref(), PageStart(), 10_000)
+    assert not listed.is_last
+    assert 500 < len(listed.files) < 1000
+    assert len(await world.names(page_size=10_000)) == 2000
 
 
 async def test_a_file_lists_as_itself(world: World) -> None:
