@@ -51,6 +51,14 @@ async def test_a_file_is_replaced_and_a_directory_is_not(gateway: GatewayTwin) -
     assert (await put(gateway, "home/dir", {"move": "home/b"})).status_code == 302
 
 
+async def test_a_move_that_is_tried_again_answers_as_at_first(gateway: GatewayTwin) -> None:
+    source = await gateway.make("a", content=b"x")
+    tries = [await put(gateway, "home/b", {"move": "home/a"}, **{"x-request-id": "r1"}) for _ in range(2)]
+    assert [(answer.status_code, answer.json()["objectID"]) for answer in tries] == [(201, source)] * 2
+    other = await put(gateway, "home/b", {"move": "home/a"}, **{"x-request-id": "r2"})
+    assert (other.status_code, other.json()["error"]["details"]) == (400, {"errno": "enoent"})
+
+
 async def test_onto_itself_nothing_happens(gateway: GatewayTwin) -> None:
     source = await gateway.make("a", content=b"x")
     answer = await put(gateway, "home/a", {"move": "home/a"})

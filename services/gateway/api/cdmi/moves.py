@@ -15,7 +15,6 @@ from services.gateway.api.namespace import ref
 from services.gateway.api.ports import Metadata
 from services.gateway.domain.cdmi import addresses
 from services.gateway.domain.cdmi.bodies import Body
-from services.gateway.domain.files import DIRECTORY
 
 
 class Moves:
@@ -29,27 +28,44 @@ class Moves:
 
     async def move(self, node: Node, body: Body) -> tuple[Node, bool]:
         """The moved node, and whether it replaced a file. The id stays the same inside a space."""
-        source = await find_source(self._tree, node, body.move, "move")
+        source = await self._tree.find(node.identity, addresses.parse_source(body.move, "move"))
+        if source.record is None:
+            replaced = await self._repeat(source, node)
+        else:
+            replaced = await self._move(source, node)
+        node.record = None
+        await self._updates.apply(node, body, mimetype=body.mimetype, encoding=body.encoding)
+        return await self._tree.refresh(node), replaced
+
+    async def _move(self, source: Node, node: Node) -> bool:
+        check_form(source, node)
         target_parent = node.parent_ref()
         if len(source.names) < 2:
             raise posix("eperm")
         if node.container and node.record is not None and node.id != source.id:
             raise posix("eexist")
-        replaced = node.record is not None
         if source.space_id == node.space_id:
-            await self._metadata.rename_file(
-                files_pb2.RenameFileRequest(
-                    request_id=request_id(),
-                    source=ref(source.id),
-                    target_parent=target_parent,
-                    target_name=node.names[-1],
-                )
+            return await self._rename(ref(source.id), target_parent, node) or node.record is not None
+        await self._across(source, node)
+        return False
+
+    async def _repeat(self, source: Node, node: Node) -> bool:
+        """Nothing is at the source: metadata knows whether an earlier try of this very request moved it."""
+        if node.record is None or not source.space_id or source.space_id != node.space_id:
+            raise posix("enoent")
+        gone = files_pb2.FileRef(space_id=source.space_id, path=source.names[1:])
+        return await self._rename(gone, node.parent_ref(), node)
+
+    async def _rename(self, source: files_pb2.FileRef, parent: files_pb2.FileRef, node: Node) -> bool:
+        answer = await self._metadata.rename_file(
+            files_pb2.RenameFileRequest(
+                request_id=request_id(),
+                source=source,
+                target_parent=parent,
+                target_name=node.names[-1],
             )
-        else:
-            await self._across(source, node)
-        node.record = None
-        await self._updates.apply(node, body, mimetype=body.mimetype, encoding=body.encoding)
-        return await self._tree.refresh(node), replaced
+        )
+        return answer.replaced
 
     async def _across(self, source: Node, node: Node) -> None:
         if node.record is not None:
@@ -66,6 +82,11 @@ async def find_source(tree: Tree, node: Node, text: Any, key: str) -> Node:
     source = await tree.find(node.identity, addresses.parse_source(text, key))
     if source.record is None:
         raise posix("enoent")
-    if node.container and source.record.type != DIRECTORY:
-        raise posix("enotdir")
+    check_form(source, node)
     return source
+
+
+def check_form(source: Node, node: Node) -> None:
+    """Raises ENOTDIR for a file that is to stand at a container's place."""
+    if node.container and not source.is_directory:
+        raise posix("enotdir")
