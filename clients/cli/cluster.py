@@ -164,5 +164,23 @@ def list_storages(ctx: typer.Context) -> None:
         run.output.rows(("storage", "driver", "health", "free", "total", "storage_id"), _all(provider))
 
 
+@storages.command("delete")
+@told
+def delete_storage(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="STORAGE", help="Name or id of the storage.")],
+) -> None:
+    """Forget a storage that supports no space. Its data stays where it is.
+
+    Example: isthmus storage delete disk1
+    """
+    run = context(ctx)
+    with operator(run.settings) as provider:
+        storage_id = provider.find_storage(name)
+        provider.delete_storage(storage_id)
+    if run.output.as_json:
+        run.output.record({"storage_id": storage_id})
+
+
 def _all(provider: Operator) -> list[dict[str, Any]]:
     return [_storage_json(storage) for storage in provider.storages()]

@@ -52,6 +52,10 @@ class Operator:
         )
         return self._call(self._storages.CreateStorage, request).storage
 
+    def delete_storage(self, storage_id: str) -> None:
+        """Forgets a storage that supports no space; its data stays where it is."""
+        self._call(self._storages.DeleteStorage, storages_pb2.DeleteStorageRequest(storage_id=storage_id))
+
     def find_storage(self, wanted: str) -> str:
         """Id of a storage by name or id."""
         found = [
