@@ -15,9 +15,7 @@ from runtime.clock import Clock, SystemClock
 from runtime.config import ProviderFile
 from runtime.errors import IsthmusError, Unauthenticated, Unavailable
 from runtime.macaroons import deserialize, serialize
-
-#: Release told to the zone and to Onedata's clients, which read it as a PEP 440 version.
-REPORTED_VERSION = "21.02.8"
+from runtime.version import ONEDATA_VERSION
 
 #: How long a token made for one call is good. Wide enough for clocks that differ by some minutes.
 _CALL_TOKEN_LIFE_S = 600
@@ -121,7 +119,7 @@ class ZoneClient:
         except Unauthenticated as error:
             raise _ours(error) from error
 
-    async def report_status(self, version: str = REPORTED_VERSION) -> int:
+    async def report_status(self, version: str = ONEDATA_VERSION) -> int:
         """Tells that this provider is up; gives the zone's clock in milliseconds."""
         request = providers_pb2.ReportStatusRequest(version=version)
         try:

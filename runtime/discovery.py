@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +17,7 @@ from typing import Any, Literal
 import structlog
 
 from runtime.consul import Consul, ConsulAway, next_index
+from runtime.version import VERSION
 
 log = structlog.get_logger(__name__)
 
@@ -78,6 +80,19 @@ class Registration:
             "DeregisterCriticalServiceAfter": "1m",
             "Status": "passing",
         }
+
+
+def process_meta(host_id: str, *, protocol: str, **more: str) -> dict[str, str]:
+    """What each registration of this process says about it. `protocol`: `grpc` or `http`. Empty values go."""
+    about = {
+        "version": VERSION,
+        "pid": str(os.getpid()),
+        "host_id": host_id,
+        "started_at_ms": str(time.time_ns() // 1_000_000),
+        "protocol": protocol,
+        **more,
+    }
+    return {name: value for name, value in about.items() if value}
 
 
 class Registrar:
@@ -266,7 +281,6 @@ class Acquainted:
 
     async def stop(self) -> None:
         """Nothing to do."""
-
 
 
 class _Pause:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -11,13 +9,13 @@ from envoy.service.discovery.v3 import ads_pb2_grpc
 from isthmus.cluster_manager.v1 import cluster_pb2_grpc
 
 from runtime.auth import ClusterKey
-from runtime.clock import SystemClock
 from runtime.config import BadSettings, ProviderFile
-from runtime.discovery import Registrar, Registration
+from runtime.discovery import Registrar, Registration, process_meta
 from runtime.leadership import Leadership
 from runtime.process import Part
 from runtime.rpc.channel import open_channel
 from runtime.rpc.server import RpcServer
+from runtime.version import VERSION
 from services.cluster_manager.api.ads import AdsServicer
 from services.cluster_manager.api.cluster import ClusterServicer
 from services.cluster_manager.config import Settings
@@ -35,14 +33,13 @@ async def build(settings: Settings) -> Sequence[Part]:
     """The parts in the order of starting. Raises BadSettings."""
     catalog = ConsulCatalog(settings.consul_url)
     register = ConsulRegister(settings.consul_url)
-    version = importlib.metadata.version("isthmus")
     ads = AdsServicer(Resources(_door(settings)), catalog)
     server = RpcServer(settings, ClusterKey.load(settings.cluster_key_file), open_services=OPEN_SERVICES)
     server.add(ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server, ads)
     server.add(
         cluster_pb2_grpc.add_ClusterServiceServicer_to_server,
         ClusterServicer(
-            Cluster(catalog, register), provider_id=lambda: _provider_id(settings), version=version
+            Cluster(catalog, register), provider_id=lambda: _provider_id(settings), version=VERSION
         ),
     )
     return [
@@ -51,7 +48,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         server,
         ads,
         *_heartbeat(settings),
-        Registrar(settings.consul_url, lambda: [_registration(settings, server.port, version)]),
+        Registrar(settings.consul_url, lambda: [_registration(settings, server.port)]),
     ]
 
 
@@ -96,17 +93,11 @@ def _provider_id(settings: Settings) -> str:
         return ""
 
 
-def _registration(settings: Settings, port: int, version: str) -> Registration:
+def _registration(settings: Settings, port: int) -> Registration:
     return Registration(
         service=settings.service_name,
         instance_id=settings.instance_id,
         host=settings.advertise_host,
         port=port,
-        meta={
-            "version": version,
-            "pid": str(os.getpid()),
-            "host_id": settings.host_id,
-            "started_at_ms": str(SystemClock().now_ms()),
-            "protocol": "grpc",
-        },
+        meta=process_meta(settings.host_id, protocol="grpc"),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,15 @@ import grpc.aio
 
 from clients.metadata import MetadataClient
 from clients.zone import ProviderCredentials, TokenAuthenticator
-from clients.zone_client import REPORTED_VERSION
 from runtime.auth import ClusterKey
 from runtime.clock import SystemClock
 from runtime.config import BadSettings, ProviderFile
-from runtime.discovery import Acquainted, Registrar, Registration, Watch
+from runtime.discovery import Acquainted, Registrar, Registration, Watch, process_meta
 from runtime.http.server import HttpServer
 from runtime.process import Part
 from runtime.rpc.channel import open_channel
 from runtime.rpc.mux import MuxClient
+from runtime.version import ONEDATA_VERSION
 from services.gateway.api.cdmi.router import CdmiRouter
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
@@ -132,7 +131,7 @@ def _application(settings: Settings, outside: _Outside) -> Front:
             value_limit_bytes=settings.cdmi_value_limit_bytes,
             large_bodies=settings.cdmi_large_bodies,
         ),
-        pages=build_pages(info, routes, REPORTED_VERSION),
+        pages=build_pages(info, routes, ONEDATA_VERSION),
         provider_id=provider_id,
         slow_s=settings.slow_call_ms / 1000,
     )
@@ -161,12 +160,5 @@ def _registration(settings: Settings, server: HttpServer) -> Registration:
         host=settings.advertise_host,
         port=server.port,
         check="http",
-        meta={
-            "version": REPORTED_VERSION,
-            "pid": str(os.getpid()),
-            "host_id": settings.host_id,
-            "started_at_ms": str(SystemClock().now_ms()),
-            "uds": settings.gateway_uds,
-            "protocol": "http",
-        },
+        meta=process_meta(settings.host_id, protocol="http", uds=settings.gateway_uds),
     )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +16,7 @@ from isthmus.metadata.v1 import (
 from runtime.auth import ClusterKey
 from runtime.clock import Clock, SystemClock
 from runtime.config import BadSettings, ProviderFile
-from runtime.discovery import Registrar, Registration, Watch
+from runtime.discovery import Registrar, Registration, Watch, process_meta
 from runtime.leadership import Leadership
 from runtime.mongo import connect
 from runtime.periodic import Periodic
@@ -262,13 +260,7 @@ def _registration(settings: Settings, server: RpcServer) -> Registration:
         settings.instance_id,
         settings.advertise_host,
         server.port,
-        meta={
-            "version": importlib.metadata.version("isthmus"),
-            "pid": str(os.getpid()),
-            "host_id": settings.host_id,
-            "started_at_ms": str(SystemClock().now_ms()),
-            "protocol": "grpc",
-        },
+        meta=process_meta(settings.host_id, protocol="grpc"),
     )
 
 

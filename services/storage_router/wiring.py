@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,11 +13,11 @@ from isthmus.storage_router.v1 import storages_pb2_grpc
 
 from clients.metadata import MetadataClient
 from clients.zone import ProviderCredentials, TokenAuthenticator
-from clients.zone_client import REPORTED_VERSION, ZoneClient
+from clients.zone_client import ZoneClient
 from runtime.auth import ClusterKey
 from runtime.clock import SystemClock
 from runtime.config import BadSettings, ProviderFile
-from runtime.discovery import Acquainted, Registrar, Registration, Watch
+from runtime.discovery import Acquainted, Registrar, Registration, Watch, process_meta
 from runtime.leadership import Leadership
 from runtime.mongo import MongoThreads
 from runtime.periodic import Periodic
@@ -242,12 +241,6 @@ def _data_port(settings: Settings, outside: _Outside, catalog: Catalog, threads:
 
 
 def _registrations(settings: Settings, rpc: RpcServer, port: DataPort) -> list[Registration]:
-    about = {
-        "version": REPORTED_VERSION,
-        "pid": str(os.getpid()),
-        "host_id": settings.host_id,
-        "started_at_ms": str(SystemClock().now_ms()),
-    }
     suffix = settings.instance_id.rpartition("-")[2]
     return [
         Registration(
@@ -255,7 +248,7 @@ def _registrations(settings: Settings, rpc: RpcServer, port: DataPort) -> list[R
             instance_id=settings.instance_id,
             host=settings.advertise_host,
             port=rpc.port,
-            meta={**about, "protocol": "grpc"},
+            meta=process_meta(settings.host_id, protocol="grpc"),
         ),
         Registration(
             service="data_port",
@@ -263,11 +256,8 @@ def _registrations(settings: Settings, rpc: RpcServer, port: DataPort) -> list[R
             host=settings.advertise_host,
             port=port.port,
             check="http",
-            meta={
-                **about,
-                "protocol": "http",
-                "uds": settings.data_port_uds,
-                "url": settings.data_port_url,
-            },
+            meta=process_meta(
+                settings.host_id, protocol="http", uds=settings.data_port_uds, url=settings.data_port_url
+            ),
         ),
     ]

@@ -12,13 +12,14 @@ from isthmus.zone.v1 import providers_pb2_grpc, tokens_pb2_grpc
 
 from runtime.clock import Clock, SystemClock
 from runtime.config import BadSettings
-from runtime.discovery import Registrar, Registration
+from runtime.discovery import Registrar, Registration, process_meta
 from runtime.errors import Unavailable
 from runtime.http import file_ids
 from runtime.http.server import HttpServer
 from runtime.mongo import MongoThreads, connect
 from runtime.process import Part
 from runtime.rpc.server import RpcServer
+from runtime.version import ONEDATA_VERSION
 from services.zone.api.provider_door import ProviderDoor
 from services.zone.api.providers import ProviderServicer
 from services.zone.api.rest.app import build_app
@@ -41,8 +42,6 @@ from services.zone.domain.users import Users, UserStores
 from services.zone.domain.verification import Verifier
 from services.zone.store.mongo import MongoStores
 
-#: Release told to Onedata's clients and providers.
-REPORTED_VERSION = "21.02.8"
 #: How long a start waits for a database that comes up at the same time.
 STORE_WAIT_S = 60.0
 STORE_PAUSE_S = 0.2
@@ -69,7 +68,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     rpc = RpcServer(settings, None, authenticate=door.authenticate)
     rpc.add(tokens_pb2_grpc.add_TokenServiceServicer_to_server, TokenServicer(zone.scopes, door))
     rpc.add(providers_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(zone.providers, door))
-    info = ZoneInfo(settings.zone_name, settings.zone_domain, REPORTED_VERSION, "isthmus")
+    info = ZoneInfo(settings.zone_name, settings.zone_domain, ONEDATA_VERSION, "isthmus")
     http = HttpServer(
         build_app(zone, info),
         host=settings.listen_host,
@@ -83,7 +82,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         _Kept(stores, first_start, passwords),
         rpc,
         http,
-        _Registered(settings, rpc, http, clock),
+        _Registered(settings, rpc, http),
     ]
 
 
@@ -204,11 +203,10 @@ class _Kept:
 class _Registered:
     """Makes both servers known once their ports are, and forgotten before they stop."""
 
-    def __init__(self, settings: Settings, rpc: RpcServer, http: HttpServer, clock: Clock) -> None:
+    def __init__(self, settings: Settings, rpc: RpcServer, http: HttpServer) -> None:
         self._settings = settings
         self._rpc = rpc
         self._http = http
-        self._clock = clock
         self._registrar: Registrar | None = None
 
     async def start(self) -> None:
@@ -220,7 +218,7 @@ class _Registered:
                 host=settings.advertise_host,
                 port=self._rpc.port,
                 check="grpc",
-                meta={**self._meta(), "protocol": "grpc", "uds": ""},
+                meta=process_meta(settings.host_id, protocol="grpc"),
             ),
             Registration(
                 service="zone_rest",
@@ -228,7 +226,7 @@ class _Registered:
                 host=settings.advertise_host,
                 port=self._http.port,
                 check="http",
-                meta={**self._meta(), "protocol": "http", "uds": settings.http_uds},
+                meta=process_meta(settings.host_id, protocol="http", uds=settings.http_uds),
             ),
         ]
         self._registrar = Registrar(settings.consul_url, registrations)
@@ -237,11 +235,3 @@ class _Registered:
     async def stop(self) -> None:
         if self._registrar is not None:
             await self._registrar.stop()
-
-    def _meta(self) -> dict[str, str]:
-        return {
-            "version": REPORTED_VERSION,
-            "pid": str(os.getpid()),
-            "host_id": self._settings.host_id,
-            "started_at_ms": str(self._clock.now_ms()),
-        }

@@ -8,11 +8,11 @@ from typing import Any
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from clients.zone_client import REPORTED_VERSION
 from runtime.clock import Clock
 from runtime.config import ProviderFile
 from runtime.discovery import Watch
 from runtime.errors import IsthmusError
+from runtime.version import ONEDATA_VERSION
 
 _ZONE_TIMEOUT_S = 2.0
 #: One probe of the zone serves everybody who asks within this time.
@@ -46,13 +46,13 @@ class ProviderInfo:
             "name": self._provider.name,
             "domain": self._domain,
             "onezoneDomain": self._provider.zone_domain,
-            "version": REPORTED_VERSION,
+            "version": ONEDATA_VERSION,
             "build": "unknown",
             "rtransferPort": _RTRANSFER_PORT,
             "compatibilityRegistryRevision": _COMPATIBILITY_REVISION,
-            "compatibleOnezoneVersions": [REPORTED_VERSION],
-            "compatibleOneproviderVersions": [REPORTED_VERSION],
-            "compatibleOneclientVersions": [REPORTED_VERSION],
+            "compatibleOnezoneVersions": [ONEDATA_VERSION],
+            "compatibleOneproviderVersions": [ONEDATA_VERSION],
+            "compatibleOneclientVersions": [ONEDATA_VERSION],
         }
 
     def components(self) -> dict[str, bool]:
