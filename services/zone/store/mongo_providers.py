@@ -11,8 +11,8 @@ from typing import Any
 
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
-from runtime.mongo import MongoThreads
 
+from runtime.mongo import MongoThreads
 from services.zone.domain.entities import Provider
 from services.zone.domain.stores import Taken
 

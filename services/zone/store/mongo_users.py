@@ -12,8 +12,8 @@ from typing import Any
 
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
-from runtime.mongo import MongoThreads
 
+from runtime.mongo import MongoThreads
 from services.zone.domain.entities import User
 from services.zone.domain.stores import Taken
 
