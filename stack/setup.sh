@@ -10,7 +10,8 @@ fail() {
 }
 
 stamp=.venv/.up-to-date
-wanted=$(cat requirements.lock pyproject.toml | sha256sum)
+# The lock decides: the project itself is installed as an editable one.
+wanted=$(sha256sum <requirements.lock)
 [[ -x .venv/bin/python && $(cat "$stamp" 2>/dev/null) == "$wanted" ]] && exit 0
 
 command -v "$python" >/dev/null || fail "$python is not installed. Run: apt-get install python3, or: make setup PYTHON=..."
