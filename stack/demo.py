@@ -232,8 +232,10 @@ def kill_under_load(stage: Stage) -> tuple[Tally, list[str]]:
         for client in clients:
             client.join(RETURN_TIMEOUT_S)
     console.print(
-        f"  {tally.requests} requests by {CLIENTS} clients, each sent once and never repeated by its client; "
-        f"{tally.writes} acknowledged writes; slowest {tally.slowest_s:.2f} s"
+        f"  {tally.requests} requests by {CLIENTS} clients, each sent once and never repeated by its client\n"
+        f"  {tally.writes} acknowledged writes of 4 to 512 KiB, reads of up to 48 KiB\n"
+        f"  slowest request {tally.slowest_s:.2f} s",
+        soft_wrap=True,
     )
     with console.status("reading back every acknowledged write"):
         return tally, lost_writes(stage.provider, tally)
@@ -273,19 +275,19 @@ def members(settings: Settings) -> list[cluster_pb2.Member]:
 
 
 def print_table(settings: Settings) -> None:
-    """What runs where. A data port lives in the process of its storage_router."""
+    """What runs where. A data port shares the process of its storage_router, zone_rest that of its zone."""
     table = Table(title="What runs where", title_justify="left", header_style="bold")
-    for column in ("service", "instance", "address", "pid", "memory", "health"):
+    for column in ("instance", "address", "pid", "memory", "health"):
         table.add_column(column, justify="right" if column in ("pid", "memory") else "left", no_wrap=True)
     known = {each.name: each.pid for each in Supervisor(from_environment()).states()}
     for member in sorted(members(settings), key=lambda member: (host_of(member), member.instance_id)):
         process = host_of(member)
         pid = known.pop(process, 0) if process == member.instance_id else 0
         health = cluster_pb2.MemberHealth.Name(member.health).removeprefix("MEMBER_HEALTH_").lower()
-        used = memory(pid) if pid else f"in {process}"
-        table.add_row(member.service, member.instance_id, member.address, str(pid or ""), used, health)
+        used = memory(pid) if pid else "(shared)"
+        table.add_row(member.instance_id, member.address, str(pid or ""), used, health)
     for name, pid in known.items():
-        table.add_row(name, name, "", str(pid), memory(pid), "")
+        table.add_row(name, "", str(pid), memory(pid), "")
     console.print(table)
 
 
@@ -337,7 +339,10 @@ def run(stage: Stage) -> bool:
     check_listing(stage, files)
     check_ranges(stage, big, ids)
     check_sums(stage, files, big, ids)
-    console.print(f"[bold]Killing one {', one '.join(VICTIMS)}, while {CLIENTS} clients read and write[/]")
+    console.print(
+        f"[bold]Killing one {', one '.join(VICTIMS)}, while {CLIENTS} clients read and write[/]",
+        soft_wrap=True,
+    )
     tally, lost = kill_under_load(stage)
     for line in [*tally.failures, *lost[:10]]:
         console.print(f"  [red]✗[/] {escape(line)}")
