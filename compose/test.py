@@ -6,6 +6,7 @@ upstream image cannot be pulled a stand-in is built, and the last line says so.
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 import time
@@ -24,6 +25,7 @@ from stack.errors import StackError
 from stack.ports import free_port
 from stack.smoke import NotWorking, smoke
 
+OUR_IMAGE = "isthmus:local"
 SCALE = {"gateway": 3, "metadata": 2, "storage_router": 2}
 #: Whose logs are shown when it fails.
 OWN = (
@@ -103,6 +105,21 @@ class Suite:
         return self.compose("logs", "--no-color", "--no-log-prefix", "--tail", "12", *OWN)
 
 
+def check_file(suite: Suite) -> None:
+    """Only the front door is published; our own containers have no rights to spare."""
+    services = json.loads(suite.compose("config", "--format", "json"))["services"]
+    published = [name for name, service in services.items() if service.get("ports")]
+    if published != ["envoy"]:
+        raise NotWorking(f"ports of {published} are published, not of envoy alone")
+    for name, service in services.items():
+        if service["image"] == OUR_IMAGE and not (service["read_only"] and service["cap_drop"] == ["ALL"]):
+            raise NotWorking(f"{name} may write to its image or has capabilities")
+    user = suite.compose("exec", "-T", "gateway", "id", "-u").strip()
+    if user == "0":
+        raise NotWorking("the gateway runs as root")
+    say("only the HTTPS port is published; nothing of ours runs as root")
+
+
 def check(suite: Suite) -> None:
     """The same smoke test as everywhere, and that all instances are members."""
     env_file = suite.env_file()
@@ -132,6 +149,7 @@ def run(docker: Engine, standins: list[str]) -> None:
         try:
             suite.up()
             say(f"up after {time.monotonic() - started:.0f} s")
+            check_file(suite)
             check(suite)
         except (StackError, ClientError, NotWorking):
             console.print(suite.logs(), markup=False, soft_wrap=True)

@@ -28,6 +28,7 @@ from clients.cli.operator import operator
 from clients.cli.settings import Settings, load, read_env_file
 from clients.http_api import ClientError
 from clients.rest import ProviderClient, encode_path
+from runtime.rendezvous import owner
 from stack.control import up
 from stack.demo_load import Client, Tally, lost_writes, sha256_of
 from stack.errors import StackError
@@ -57,6 +58,7 @@ class Stage:
 
     provider: ProviderClient
     settings: Settings
+    space_id: str
     folder: str
     tree: Path
 
@@ -242,8 +244,8 @@ def kill_under_load(stage: Stage) -> tuple[Tally, list[str]]:
 
 
 def kill_one(stage: Stage, service: str) -> None:
-    """SIGKILL to the first instance, then waits until it is back and healthy."""
-    name = f"{service}-1"
+    """SIGKILL to one instance, then waits until it is back and healthy."""
+    name = victim(stage, service)
     before = pid_of(name)
     os.kill(before, signal.SIGKILL)
     killed = time.monotonic()
@@ -254,6 +256,14 @@ def kill_one(stage: Stage, service: str) -> None:
             console.print(f"  killed {name} (pid {before}); back after {time.monotonic() - killed:.1f} s")
             return
     raise DemoFailed(f"{name} did not come back in {RETURN_TIMEOUT_S:.0f} s")
+
+
+def victim(stage: Stage, service: str) -> str:
+    """The first instance; of metadata the one that serves this space, whose death is felt most."""
+    if service != "metadata":
+        return f"{service}-1"
+    found = [member.instance_id for member in members(stage.settings) if member.service == service]
+    return owner(stage.space_id, found) or f"{service}-1"
 
 
 def pid_of(name: str) -> int:
@@ -309,7 +319,7 @@ def print_curl(stage: Stage) -> None:
     console.print("\n[bold]Go on by hand[/]")
     curl = 'curl --cacert $ISTHMUS_CA -H "X-Auth-Token: $ISTHMUS_TOKEN"'
     for line in (
-        "set -a; . .run/stack.env; set +a",
+        f"set -a; . {os.path.relpath(from_environment().stack_env)}; set +a",
         f"{curl} $ISTHMUS_URL/cdmi/{stage.folder}/rest/README.md",
         f"{curl} -T LICENSE $ISTHMUS_URL/cdmi/$ISTHMUS_SPACE/my-file",
         f"{curl} $ISTHMUS_URL/api/v3/oneprovider/data/$ISTHMUS_SPACE_ID/children",
@@ -360,14 +370,14 @@ def main() -> int:
         layout = from_environment()
         up(layout, lambda line: console.print(f"  {line}", markup=False))
         env_file = layout.stack_env
-        settings, space = load({}, env_file), read_env_file(env_file)["ISTHMUS_SPACE"]
+        settings, known = load({}, env_file), read_env_file(env_file)
         with (
             ProviderClient(settings.provider_url(), settings.token, ca_file=settings.ca_file) as provider,
             tempfile.TemporaryDirectory(prefix="isthmus-demo-") as tree,
         ):
-            folder = f"{space}/demo-{time.strftime('%Y%m%d-%H%M%S')}"
+            folder = f"{known['ISTHMUS_SPACE']}/demo-{time.strftime('%Y%m%d-%H%M%S')}"
             provider.make_directories(folder)
-            well = run(Stage(provider, settings, folder, Path(tree)))
+            well = run(Stage(provider, settings, known["ISTHMUS_SPACE_ID"], folder, Path(tree)))
     except (StackError, ClientError, DemoFailed) as error:
         console.print(f"[red]error:[/] {escape(str(error))}")
         return 1
