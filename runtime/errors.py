@@ -191,6 +191,12 @@ class NameTooLong(InvalidArgument):
     reason = "ENAMETOOLONG"
 
 
+class SpaceNotSupported(NotFound):
+    """The space is not supported by this provider."""
+
+    reason = "SPACE_NOT_SUPPORTED"
+
+
 class NoData(NotFound):
     """No such metadata is set."""
 

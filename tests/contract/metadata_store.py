@@ -7,13 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from runtime.errors import DirectoryNotEmpty, NoSpace, NoSuchFile
+from runtime.errors import DirectoryNotEmpty, NoSpace, NoSuchFile, SpaceNotSupported
 from services.metadata.domain.errors import (
     IdTaken,
     NameTaken,
     RenameIntoItself,
     RevisionConflict,
-    SpaceNotSupported,
 )
 from services.metadata.domain.locations import Garbage, Location, Upload
 from services.metadata.domain.records import (

@@ -6,7 +6,6 @@ from runtime.errors import (
     Aborted,
     FailedPrecondition,
     InvalidArgument,
-    NotFound,
     OutOfRange,
     PermissionDenied,
     Unimplemented,
@@ -17,12 +16,6 @@ class Forbidden(PermissionDenied):
     """Not a member of the space, or not a caller of this kind."""
 
     reason = "FORBIDDEN"
-
-
-class SpaceNotSupported(NotFound):
-    """The space is not supported by this provider."""
-
-    reason = "SPACE_NOT_SUPPORTED"
 
 
 class RenameIntoItself(InvalidArgument):

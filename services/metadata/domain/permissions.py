@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from runtime.errors import AccessDenied, NotPermitted, Unauthenticated
+from runtime.errors import AccessDenied, NotPermitted, SpaceNotSupported, Unauthenticated
 from runtime.identity import Identity, Kind, SpacePrivilege, SpaceRights
 
 from .caveats import Reach, Reached
-from .errors import Forbidden, SpaceNotSupported
+from .errors import Forbidden
 from .records import AclEntry, File
 
 READ_DATA = LIST = 0x00001

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from runtime.clock import Clock
-from runtime.errors import InvalidArgument, NoSpace
+from runtime.errors import InvalidArgument, NoSpace, SpaceNotSupported
 from runtime.identity import Identity, Kind
 
-from .errors import Forbidden, IdTaken, LostRace, SpaceNotSupported
+from .errors import Forbidden, IdTaken, LostRace
 from .records import new_root
 from .retries import attempts
 from .stores import LocationStore, QuotaStore, Usage

@@ -9,10 +9,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
-from runtime.errors import InvalidName, NoSuchFile
+from runtime.errors import InvalidName, NoSuchFile, SpaceNotSupported
 
 from .cache import FileCache
-from .errors import SpaceNotSupported
 from .records import File, root_id, trash_id
 from .stores import FileStore
 

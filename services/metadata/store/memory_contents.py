@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from runtime.errors import NoSpace
-from services.metadata.domain.errors import IdTaken, RevisionConflict, SpaceNotSupported
+from runtime.errors import NoSpace, SpaceNotSupported
+from services.metadata.domain.errors import IdTaken, RevisionConflict
 from services.metadata.domain.locations import Location
 from services.metadata.domain.stores import Change, Intent, LogEnds, Usage
 

@@ -10,8 +10,8 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 
 from runtime.batching import Batcher
-from runtime.errors import InternalError, IsthmusError, NoSpace
-from services.metadata.domain.errors import LostRace, SpaceNotSupported
+from runtime.errors import InternalError, IsthmusError, NoSpace, SpaceNotSupported
+from services.metadata.domain.errors import LostRace
 from services.metadata.domain.stores import Usage
 
 from .documents import Document

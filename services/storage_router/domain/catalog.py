@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.errors import InputOutputError, IsthmusError, ReadOnlyStorage, Unavailable
+from runtime.errors import InputOutputError, IsthmusError, ReadOnlyStorage, SpaceNotSupported, Unavailable
 from services.storage_router.domain.drivers import Driver, SpaceLeft, StorageUnreachable
 from services.storage_router.domain.storages import (
     DriverMaker,
     Health,
-    SpaceNotSupported,
     Storage,
     StorageStore,
     Support,

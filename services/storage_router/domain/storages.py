@@ -34,12 +34,6 @@ class StorageTestFailed(FailedPrecondition):
     reason = "STORAGE_TEST_FAILED"
 
 
-class SpaceNotSupported(FailedPrecondition):
-    """This provider does not support the space."""
-
-    reason = "SPACE_NOT_SUPPORTED"
-
-
 class Health(enum.Enum):
     """Whether a storage can be used at the moment; the numbers are those of StorageHealth."""
 

@@ -17,12 +17,13 @@ from runtime.errors import (
     InvalidName,
     NoSuchFile,
     PermissionDenied,
+    SpaceNotSupported,
     Unauthenticated,
     Unimplemented,
 )
 from runtime.identity import GUEST
 from runtime.rpc.channel import open_channel
-from services.metadata.domain.errors import Forbidden, SpaceNotSupported
+from services.metadata.domain.errors import Forbidden
 from tests.support.metadata import SPACE, STORAGE, fresh_id, member
 from tests.support.metadata_instances import Client, a_ref
 from tests.support.waiting import until

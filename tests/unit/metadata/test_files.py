@@ -12,11 +12,12 @@ from runtime.errors import (
     NoSuchFile,
     NotADirectory,
     NotPermitted,
+    SpaceNotSupported,
     TooManySymlinks,
     Unauthenticated,
 )
 from runtime.identity import GUEST
-from services.metadata.domain.errors import Forbidden, SpaceNotSupported
+from services.metadata.domain.errors import Forbidden
 from services.metadata.domain.files import NewFile
 from services.metadata.domain.records import FileType, root_id
 from services.metadata.domain.tree import OwnsNothing

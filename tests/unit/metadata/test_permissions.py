@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.errors import AccessDenied, NotPermitted, Unauthenticated
+from runtime.errors import AccessDenied, NotPermitted, SpaceNotSupported, Unauthenticated
 from runtime.identity import GUEST, DataCaveats, Identity, Kind
 from services.metadata.domain import permissions as p
 from services.metadata.domain.caveats import INSIDE, OUTSIDE, Reach, Reached
-from services.metadata.domain.errors import Forbidden, SpaceNotSupported
+from services.metadata.domain.errors import Forbidden
 from services.metadata.domain.records import AclEntry, File, FileType, new_root
 from tests.support.metadata import ALICE, BOB, OWNER, SERVICE, SPACE, member
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.errors import InvalidArgument
+from runtime.errors import InvalidArgument, SpaceNotSupported
 from runtime.identity import Identity, Kind
-from services.metadata.domain.errors import ChangesExpired, Forbidden, SpaceNotSupported
+from services.metadata.domain.errors import ChangesExpired, Forbidden
 from services.metadata.domain.stores import Change
 from services.metadata.domain.uploads import UploadRequest
 from services.metadata.store.memory_contents import MemoryChangeLog

@@ -10,12 +10,13 @@ from runtime.errors import (
     InputOutputError,
     NoSpace,
     ReadOnlyStorage,
+    SpaceNotSupported,
     Unavailable,
 )
 from services.storage_router.domain import uploads as rules
 from services.storage_router.domain.contents import FileRef, Mode, StaleUpload, Wish
 from services.storage_router.domain.drivers import SpaceLeft, StorageUnreachable
-from services.storage_router.domain.storages import Health, SpaceNotSupported
+from services.storage_router.domain.storages import Health
 from services.storage_router.domain.uploads import Uploads
 from tests.support.contents_twin import ContentsTwin
 from tests.support.router_rules import SPACE, Router
