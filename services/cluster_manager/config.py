@@ -33,6 +33,8 @@ class Settings(RuntimeSettings):
     #: Where Envoy writes a JSON line for a sample of the requests, in percent, and for every server error.
     access_log_file: str = "/dev/stdout"
     access_log_percent: float = Field(default=1.0, ge=0, le=100)
+    #: Whom Envoy trusts when `otlp_endpoint` is https.
+    otlp_ca_file: str = "/etc/ssl/certs/ca-certificates.crt"
     #: Whether the zone runs behind this front door.
     serves_zone: bool = True
     #: Where the zone's gRPC is: by xDS in the zone's own site, else `host:port`.

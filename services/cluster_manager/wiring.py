@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from urllib.parse import urlsplit
 
 from envoy.service.discovery.v3 import ads_pb2_grpc
 from isthmus.cluster_manager.v1 import cluster_pb2_grpc
@@ -53,7 +52,6 @@ async def build(settings: Settings) -> Sequence[Part]:
 
 
 def _door(settings: Settings) -> Door:
-    collector = urlsplit(settings.otlp_endpoint)
     return Door(
         https_port=settings.envoy_https_port,
         listen_host=settings.envoy_listen_host,
@@ -66,8 +64,8 @@ def _door(settings: Settings) -> Door:
         access_log_file=settings.access_log_file,
         access_log_percent=settings.access_log_percent,
         serves_zone=settings.serves_zone,
-        otlp_host=collector.hostname or "",
-        otlp_port=collector.port or 4317,
+        otlp_endpoint=settings.otlp_endpoint,
+        otlp_ca_file=settings.otlp_ca_file,
         trace_percent=settings.trace_sample_ratio * 100,
     )
 

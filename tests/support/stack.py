@@ -141,9 +141,9 @@ class RunningStack:
 
 
 @contextlib.contextmanager
-def running_stack(run_dir: Path) -> Iterator[RunningStack]:
+def running_stack(run_dir: Path, *, instances: int = 2) -> Iterator[RunningStack]:
     """A stack of its own in `run_dir`, on ports nobody uses; nothing is left of it afterwards."""
-    layout = Layout(run_dir=run_dir, base_port=_free_base_port(run_dir))
+    layout = Layout(run_dir=run_dir, base_port=_free_base_port(run_dir), instances=instances)
     environment = {**os.environ, "ISTHMUS_RUN_DIR": str(run_dir), "ISTHMUS_BASE_PORT": str(layout.base_port)}
     guard = subprocess.Popen(
         [sys.executable, "-c", GUARD],

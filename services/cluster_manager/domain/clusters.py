@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from services.cluster_manager.domain.catalog import GRPC, PROTOCOLS, Catalog, Endpoint
-from services.cluster_manager.domain.door import ADS, BUFFER_LIMIT_BYTES, Door, Json
+from urllib.parse import urlsplit
+
+from services.cluster_manager.domain.catalog import GRPC, HTTP, PROTOCOLS, Catalog, Endpoint
+from services.cluster_manager.domain.door import ADS, BUFFER_LIMIT_BYTES, OTLP_CLUSTER, TYPES, Door, Json
 
 PROTOCOL_OPTIONS = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions"
 CONNECT_TIMEOUT = "0.5s"
@@ -35,16 +37,33 @@ def proxyless_cluster(name: str) -> Json:
 
 
 def otlp_cluster(door: Door) -> Json:
-    """The trace collector, when the site has one."""
-    address = {"socket_address": {"address": door.otlp_host, "port_value": door.otlp_port}}
+    """The trace collector, when the site has one. Ports by default are those of the URL's scheme."""
+    url = urlsplit(door.otlp_endpoint)
+    is_tls = url.scheme == "https"
+    port = url.port or (443 if is_tls else 80)
+    address = {"socket_address": {"address": url.hostname or "", "port_value": port}}
     endpoints = [{"lb_endpoints": [{"endpoint": {"address": address}}]}]
-    return {
-        "name": "otlp",
+    cluster: Json = {
+        "name": OTLP_CLUSTER,
         "type": "STRICT_DNS",
         "connect_timeout": CONNECT_TIMEOUT,
-        "typed_extension_protocol_options": {PROTOCOL_OPTIONS: _protocol_options(GRPC)},
-        "load_assignment": {"cluster_name": "otlp", "endpoints": endpoints},
+        "typed_extension_protocol_options": {PROTOCOL_OPTIONS: _protocol_options(HTTP)},
+        "load_assignment": {"cluster_name": OTLP_CLUSTER, "endpoints": endpoints},
     }
+    if is_tls:
+        cluster["transport_socket"] = _verified_tls(url.hostname or "", door.otlp_ca_file)
+    return cluster
+
+
+def _verified_tls(host: str, ca_file: str) -> Json:
+    name = {"san_type": "DNS", "matcher": {"exact": host}}
+    trust = {"trusted_ca": {"filename": ca_file}, "match_typed_subject_alt_names": [name]}
+    context = {
+        "@type": TYPES + "extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        "sni": host,
+        "common_tls_context": {"validation_context": trust},
+    }
+    return {"name": "tls", "typed_config": context}
 
 
 def load_assignment(name: str, catalog: Catalog, host_id: str) -> Json:

@@ -73,7 +73,10 @@ class Resources:
             return {door.LISTENER_NAME}
         if kind is ResourceType.ROUTES:
             return {door.ROUTES_NAME}
-        return {*PROTOCOLS, *(["otlp"] if kind is ResourceType.CLUSTER and self._door.otlp_host else [])}
+        return {
+            *PROTOCOLS,
+            *([door.OTLP_CLUSTER] if kind is ResourceType.CLUSTER and self._door.otlp_endpoint else []),
+        }
 
     def _find(self, client: Client, kind: ResourceType, name: str, catalog: Catalog) -> Json | None:
         if client.is_envoy:
@@ -86,7 +89,7 @@ class Resources:
                 return door.listener(self._door)
             case ResourceType.ROUTES if name == door.ROUTES_NAME:
                 return routes.route_configuration(self._door)
-            case ResourceType.CLUSTER if name == "otlp" and self._door.otlp_host:
+            case ResourceType.CLUSTER if name == door.OTLP_CLUSTER and self._door.otlp_endpoint:
                 return clusters.otlp_cluster(self._door)
             case ResourceType.CLUSTER if name in PROTOCOLS:
                 return clusters.envoy_cluster(name, self._door)

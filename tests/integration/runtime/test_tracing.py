@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import threading
 from collections.abc import AsyncIterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -17,48 +13,17 @@ from runtime import request, telemetry
 from runtime.auth import ClusterKey
 from runtime.config import BadSettings
 from runtime.rpc.channel import open_channel
+from tests.support.collector import Collector, running_collector
 from tests.support.ports import free_port
 from tests.support.rpc import REPORT, EchoStub, ask, running_server, settings
 
 
-class Collector(ThreadingHTTPServer):
-    """Keeps every span it is sent, and what was said of the process that sent it."""
-
-    daemon_threads = True
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Receiver)
-        self.spans: list[Any] = []
-        self.resources: list[dict[str, str]] = []
-
-
-class _Receiver(BaseHTTPRequestHandler):
-    server: Collector
-
-    def do_POST(self) -> None:
-        told = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        for each in told["resourceSpans"] if self.path == "/v1/traces" else ():
-            pairs = each["resource"]["attributes"]
-            self.server.resources.append({pair["key"]: pair["value"]["stringValue"] for pair in pairs})
-            self.server.spans += [span for scope in each["scopeSpans"] for span in scope["spans"]]
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture
 async def collector(tmp_path: Path) -> AsyncIterator[Collector]:
-    with Collector() as collector:
-        thread = threading.Thread(target=collector.serve_forever, args=(0.05,))
-        thread.start()
-        url = f"http://127.0.0.1:{collector.server_port}"
-        telemetry.configure(settings(tmp_path, otlp_endpoint=url, trace_sample_ratio=1.0))
+    with running_collector() as collector:
+        telemetry.configure(settings(tmp_path, otlp_endpoint=collector.url, trace_sample_ratio=1.0))
         yield collector
         await asyncio.to_thread(telemetry.shutdown)
-        collector.shutdown()
-        thread.join()
 
 
 async def test_one_trace_goes_through_client_and_server(collector: Collector, tmp_path: Path):
@@ -74,13 +39,13 @@ async def test_one_trace_goes_through_client_and_server(collector: Collector, tm
         with telemetry.span("front", server=True):
             await EchoStub(channel).report(ask("x"))
     await asyncio.to_thread(telemetry.shutdown)
-    by_name = {span["name"]: span for span in collector.spans}
+    by_name = {span.name: span for span in collector.spans}
     assert set(by_name) == {"front", REPORT, "look_at_the_sky"}
-    assert len({span["traceId"] for span in collector.spans}) == 1
-    assert by_name[REPORT]["parentSpanId"] == by_name["front"]["spanId"]
-    assert by_name["look_at_the_sky"]["parentSpanId"] == by_name[REPORT]["spanId"]
-    assert [by_name[name]["kind"] for name in ("front", "look_at_the_sky")] == [2, 1]
-    assert collector.resources[0]["service.instance.id"] == "echo-1"
+    assert len({span.trace for span in collector.spans}) == 1
+    assert by_name[REPORT].parent == by_name["front"].id
+    assert by_name["look_at_the_sky"].parent == by_name[REPORT].id
+    assert [by_name[name].kind for name in ("front", "look_at_the_sky")] == [2, 1]
+    assert by_name["front"].resource["service.instance.id"] == "echo-1"
 
 
 async def test_a_trace_not_sampled_by_its_caller_is_not_recorded(collector: Collector):

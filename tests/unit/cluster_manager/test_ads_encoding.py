@@ -16,8 +16,9 @@ CATALOG = Catalog.of(endpoint(service, 1, uds="/s", host_id="h") for service in 
 
 @pytest.mark.parametrize("kind", list(ResourceType))
 @pytest.mark.parametrize("client", [Client("e", is_envoy=True, host_id="h"), Client("c")])
-def test_all_resources_can_be_encoded(kind: ResourceType, client: Client) -> None:
-    resources = Resources(door(otlp_host="collector", otlp_port=4317))
+@pytest.mark.parametrize("collector", ["http://collector:4318", "https://collector.example"])
+def test_all_resources_can_be_encoded(kind: ResourceType, client: Client, collector: str) -> None:
+    resources = Resources(door(otlp_endpoint=collector, otlp_ca_file="/tls/ca.pem"))
     message = encode(Response(kind, "1", resources.answer(client, kind, None, CATALOG)))
     assert message.type_url == kind.value
     assert {each.type_url for each in message.resources} == {kind.value}

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from services.cluster_manager.domain.catalog import PROTOCOLS, Catalog, Endpoint
-from services.cluster_manager.domain.door import Door
+from services.cluster_manager.domain.clusters import otlp_cluster
+from services.cluster_manager.domain.door import Door, listener
 from services.cluster_manager.domain.resources import Client, Resources, ResourceType
 from tests.support.doors import door, endpoint
 
@@ -104,4 +105,27 @@ def test_traces_need_a_collector() -> None:
         return [each["name"] for each in answer.resources]
 
     assert "otlp" not in names(door())
-    assert "otlp" in names(door(otlp_host="collector", otlp_port=4317))
+    assert "otlp" in names(door(otlp_endpoint="http://collector:4318"))
+
+
+def test_envoy_sends_spans_where_services_do() -> None:
+    """OTLP over HTTP, under the path that `runtime.otlp` uses."""
+    settings = door(otlp_endpoint="http://collector:4318/otel/")
+    filter = listener(settings)["filter_chains"][0]["filters"][0]["typed_config"]
+    told = filter["tracing"]["provider"]["typed_config"]["http_service"]["http_uri"]
+    assert (told["uri"], told["cluster"]) == ("http://collector:4318/otel/v1/traces", "otlp")
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "is_tls"),
+    [("http://c:4318", 4318, False), ("http://c", 80, False), ("https://c", 443, True)],
+)
+def test_collectors_are_reached_as_their_url_says(url: str, port: int, is_tls: bool) -> None:
+    cluster = otlp_cluster(door(otlp_endpoint=url))
+    address = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]
+    assert address["socket_address"]["port_value"] == port
+    assert ("transport_socket" in cluster) == is_tls
+
+
+def test_traces_are_off_unless_asked_for() -> None:
+    assert "tracing" not in listener(door())["filter_chains"][0]["filters"][0]["typed_config"]
