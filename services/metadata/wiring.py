@@ -156,6 +156,11 @@ def assemble(
     )
 
 
+#: How long a change by another instance may go unnoticed in a trusted cache. Only instances that disagree
+#: about who owns a space ever depend on it.
+INVALIDATION_PACE_S = 0.02
+
+
 async def build(settings: Settings) -> Sequence[Part]:
     """The parts in the order of starting. Raises BadSettings."""
     key = ClusterKey.load(settings.cluster_key_file)
@@ -183,7 +188,9 @@ async def build(settings: Settings) -> Sequence[Part]:
     server = _server(settings, key, rules)
     return [
         mongo,
-        mongo.changes.follow("cache", invalidator.on_changes, on_gap=invalidator.on_gap),
+        mongo.changes.follow(
+            "cache", invalidator.on_changes, on_gap=invalidator.on_gap, pace_s=INVALIDATION_PACE_S
+        ),
         watch,
         *_own_duties(rules),
         *_shared_duties(settings, mongo, rules, clock),

@@ -86,10 +86,12 @@ def follow_changes(
     on_gap: Callable[[], Awaitable[None]],
     resume_after: ResumeToken | None = None,
     begin_at: Timestamp | None = None,
+    pace_s: float,
 ) -> ChangeFollower:
     """A part that hands over every change of the followed collections, in order.
 
-    Without a place to resume after, it begins at `begin_at`, else with what happens next.
+    Without a place to resume after, it begins at `begin_at`, else with what happens next. `pace_s`: see
+    `ChangeFollower`.
     """
 
     async def on_batch(events: Sequence[Document], token: ResumeToken) -> None:
@@ -116,6 +118,7 @@ def follow_changes(
         on_batch,
         on_gap=on_gap,
         resume_after=resume_after,
+        pace_s=pace_s,
     )
 
 
@@ -144,6 +147,7 @@ class MongoChangeLog:
         *,
         on_gap: Callable[[], Awaitable[None]],
         position: Position | None = None,
+        pace_s: float,
     ) -> ChangeFollower:
         """As `follow_changes`, on the database of the log, from a position or from now on."""
         return follow_changes(
@@ -153,6 +157,7 @@ class MongoChangeLog:
             on_gap=on_gap,
             resume_after=position.token if position is not None else None,
             begin_at=position.begin_at if position is not None else None,
+            pace_s=pace_s,
         )
 
     def prepare(self) -> None:

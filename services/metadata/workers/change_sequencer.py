@@ -15,7 +15,8 @@ log = structlog.get_logger(__name__)
 
 #: How often it looks whether it still leads.
 WATCH_LEADERSHIP_S = 1.0
-#: What happens within this time is numbered together, which leaves the database to those who wait for it.
+#: What happens within this time is read and numbered together, which leaves the database to those who wait
+#: for it.
 GATHER_S = 0.1
 
 
@@ -47,6 +48,7 @@ class SequencedLog(Protocol[C]):
         *,
         on_gap: Callable[[], Awaitable[None]],
         position: Any = None,
+        pace_s: float,
     ) -> Following: ...
 
     async def load_position(self) -> Any: ...
@@ -65,9 +67,8 @@ class ChangeSequencer(Generic[C]):
     the position only has some changes seen again.
     """
 
-    def __init__(self, log_: SequencedLog[C], leadership: Leadership, *, gather_s: float = GATHER_S) -> None:
+    def __init__(self, log_: SequencedLog[C], leadership: Leadership) -> None:
         self._log = log_
-        self._gather_s = gather_s
         self._leadership = leadership
         self._task: asyncio.Task[None] | None = None
 
@@ -92,7 +93,6 @@ class ChangeSequencer(Generic[C]):
         for space_id, some in by_space.items():
             await self._log.append(space_id, some)
         await self._log.save_position(token)
-        await asyncio.sleep(self._gather_s)
 
     async def on_gap(self) -> None:
         """What happened before is not known."""
@@ -110,7 +110,11 @@ class ChangeSequencer(Generic[C]):
     async def _lead(self) -> None:
         position = await self._log.load_position()
         following = self._log.follow(
-            "change-sequencer", self.on_changes, on_gap=self.on_gap, position=position
+            "change-sequencer",
+            self.on_changes,
+            on_gap=self.on_gap,
+            position=position,
+            pace_s=GATHER_S,
         )
         await following.start()
         try:
