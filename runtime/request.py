@@ -6,6 +6,7 @@ and HTTP fronts bind it; `runtime.auth` holds what asks for the caller.
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from collections.abc import Iterator
@@ -51,8 +52,15 @@ def remaining_s(default: float) -> float:
 
 
 def new_request_id() -> str:
-    """For work that begins here: 32 hex digits."""
-    return secrets.token_hex(16)
+    """For work that begins here: 32 hex digits, a random number of the process and a count.
+
+    Asking the kernel for each would give up the interpreter's lock each time, and wait to get it back.
+    """
+    return f"{_PROCESS_ID}{next(_counter):016x}"
+
+
+_PROCESS_ID = secrets.token_hex(8)
+_counter = itertools.count(secrets.randbits(32))
 
 
 @contextmanager

@@ -8,7 +8,7 @@ patched into a file that has none yet, so that patchers at the same time write i
 
 from __future__ import annotations
 
-import os
+import random
 import re
 from collections.abc import Callable
 
@@ -19,8 +19,12 @@ NewName = Callable[[], str]
 
 
 def random_name() -> str:
-    """32 hex digits nobody has used before."""
-    return os.urandom(16).hex()
+    """32 hex digits nobody has used before.
+
+    From the interpreter's generator, which the kernel seeds: asking the kernel for each name would give up
+    the interpreter's lock each time. A name is no secret, and creating its file fails where it is taken.
+    """
+    return f"{random.getrandbits(128):032x}"
 
 
 def storage_file_id(space_id: str, name: str) -> str:
