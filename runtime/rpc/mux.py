@@ -62,13 +62,15 @@ class MuxClient:
     """Calls unary methods of the service that `watch` follows.
 
     `service` is the name of this process's own service: streams are opened, and calls with `as_service` made,
-    in its name. Start `watch` before and stop it after.
+    in its name. Start `watch` before and stop it after. `host_id` is this process's own: instances with the
+    same one are reached without gRPC (`runtime.rpc.lane`).
     """
 
-    def __init__(self, watch: Watch, key: ClusterKey, *, service: str) -> None:
+    def __init__(self, watch: Watch, key: ClusterKey, *, service: str, host_id: str = "") -> None:
         self._watch = watch
         self._key = key
         self._service = service
+        self._host_id = host_id
         self._links: dict[_Process, Link] = {}
         self._retiring: set[asyncio.Task[None]] = set()
         self._routes: dict[str, list[Link]] = {}
@@ -191,7 +193,9 @@ class MuxClient:
         for instance in instances:
             process = _process(instance)
             link = known.pop(process, None)
-            self._links[process] = link or Link(instance, self._own_identity, self._announce)
+            self._links[process] = link or Link(
+                instance, self._own_identity, self._announce, host_id=self._host_id
+            )
         for gone in known.values():
             task = asyncio.create_task(_retire(gone))
             self._retiring.add(task)

@@ -19,6 +19,7 @@ from isthmus.common.v1 import mux_pb2, mux_pb2_grpc
 from runtime import telemetry
 from runtime.discovery import Instance
 from runtime.errors import DeadlineExceeded, Unavailable
+from runtime.rpc.lane import LaneStream
 from runtime.rpc.mux_limits import (
     CLOSE_MESSAGE_BYTES,
     MAX_CALLS_IN_MESSAGE,
@@ -104,15 +105,22 @@ Answer = asyncio.Future[mux_pb2.MuxResult]
 
 class Link:
     """Owns the stream to `instance`. `identify` gives the signed identity to open it with; `on_change` is
-    called after every change of `state`.
+    called after every change of `state`. An instance with the same `host_id` is reached by its lane.
 
     `session` counts the streams opened: a link with a new session may work where the old one failed.
     """
 
     def __init__(
-        self, instance: Instance, identify: Callable[[], bytes], on_change: Callable[[], None]
+        self,
+        instance: Instance,
+        identify: Callable[[], bytes],
+        on_change: Callable[[], None],
+        *,
+        host_id: str = "",
     ) -> None:
         self.instance = instance
+        is_near = bool(host_id) and instance.meta.get("host_id") == host_id
+        self._lane = instance.meta.get("lane", "") if is_near else ""
         self.state = State.OPENING
         self.session = 0
         self._identify = identify
@@ -197,25 +205,45 @@ class Link:
     async def _one_session(self) -> None:
         self.session += 1
         self._ping_due = True
+        lane = await self._open_lane()
+        if lane is not None:
+            await self._run(lane)
+            return
         async with grpc.aio.insecure_channel(self.instance.address, options=_OPTIONS) as channel:
-            stream = mux_pb2_grpc.MuxServiceStub(channel).Exchange(
-                metadata=(("isthmus-identity-bin", self._identify()),)
+            await self._run(
+                mux_pb2_grpc.MuxServiceStub(channel).Exchange(
+                    metadata=(("isthmus-identity-bin", self._identify()),)
+                )
             )
-            helpers = [self._loop.create_task(self._send(stream))]
-            try:
-                async with asyncio.timeout(OPEN_TIMEOUT_S):
-                    first = await stream.read()
-                if not isinstance(first, mux_pb2.ExchangeResponse):
-                    return
-                self._opened()
-                helpers.append(self._loop.create_task(self._watch_over(stream)))
-                while isinstance(message := await stream.read(), mux_pb2.ExchangeResponse):
-                    self._heard(message)
-            finally:
-                stream.cancel()
-                for helper in helpers:
-                    helper.cancel()
-                await asyncio.gather(*helpers, return_exceptions=True)
+
+    async def _open_lane(self) -> LaneStream | None:
+        """The instance's lane; None where it has none that can be reached."""
+        if not self._lane:
+            return None
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                return await LaneStream.open(self._lane, self._identify())
+        except OSError as error:
+            log.info("lane_not_reached", instance_id=self.instance.instance_id, error=repr(error))
+            return None
+
+    async def _run(self, stream: Any) -> None:
+        """Uses a stream until it ends: a LaneStream, or gRPC's, which has no type of its own."""
+        helpers = [self._loop.create_task(self._send(stream))]
+        try:
+            async with asyncio.timeout(OPEN_TIMEOUT_S):
+                first = await stream.read()
+            if not isinstance(first, mux_pb2.ExchangeResponse):
+                return
+            self._opened()
+            helpers.append(self._loop.create_task(self._watch_over(stream)))
+            while isinstance(message := await stream.read(), mux_pb2.ExchangeResponse):
+                self._heard(message)
+        finally:
+            stream.cancel()
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
 
     def _opened(self) -> None:
         self.state = State.READY

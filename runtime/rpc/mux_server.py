@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, NoReturn, Protocol
 
 import grpc
 import grpc.aio
@@ -55,13 +55,27 @@ Handler = tuple[Callable[[Any, Any], Awaitable[Any]], Callable[[bytes], Any], Ca
 AnswerCall = Callable[[mux_pb2.MuxCall, bytes], Awaitable[Outcome]]
 
 
+class Stream(Protocol):
+    """The server's end of a stream; the context of a gRPC stream is one."""
+
+    async def read(self) -> Any:
+        """The next message; something else once the client has ended."""
+        ...
+
+    async def write(self, message: mux_pb2.ExchangeResponse, /) -> None:
+        """Sends a message."""
+        ...
+
+    async def abort(self, code: grpc.StatusCode, details: str = "") -> NoReturn:
+        """Ends the stream for a client that breaks the rules."""
+        ...
+
+
 class Exchange:
     """One stream: takes calls, has them answered side by side, sends results as they are ready."""
 
-    def __init__(
-        self, context: grpc.aio.ServicerContext[Any, Any], answer: AnswerCall, draining: asyncio.Event
-    ) -> None:
-        self._context = context
+    def __init__(self, stream: Stream, answer: AnswerCall, draining: asyncio.Event) -> None:
+        self._stream = stream
         self._answer = answer
         self._draining = draining
         self._loop = asyncio.get_running_loop()
@@ -106,11 +120,11 @@ class Exchange:
 
     async def _read(self) -> None:
         while True:
-            message = await self._context.read()
+            message = await self._stream.read()
             if not isinstance(message, mux_pb2.ExchangeRequest):
                 return  # the client has ended its side
             if len(message.calls) > MAX_CALLS_IN_MESSAGE:
-                await self._context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too many calls in one message")
+                await self._stream.abort(grpc.StatusCode.INVALID_ARGUMENT, "too many calls in one message")
             self._take(message)
             while self._open_calls >= MAX_OPEN_CALLS or self._unsent_bytes >= MAX_UNSENT_BYTES:
                 await self._pause_reading()
@@ -171,7 +185,7 @@ class Exchange:
             self._result_ready.clear()
             while self._results or self._pong_due:
                 response = self._next_message()
-                await self._context.write(response)
+                await self._stream.write(response)
                 self._open_calls -= len(response.results)
                 self._sent.set()
 
@@ -213,7 +227,11 @@ class MuxServicer(mux_pb2_grpc.MuxServiceServicer):
         self, request_iterator: object, context: grpc.aio.ServicerContext[Any, Any]
     ) -> None:
         """One stream of a client."""
-        await Exchange(context, self._answer, self._draining).run()
+        await self.serve(context)
+
+    async def serve(self, stream: Stream) -> None:
+        """One stream of a client whose identity was checked, over whatever road it came."""
+        await Exchange(stream, self._answer, self._draining).run()
 
     async def _answer(self, call: mux_pb2.MuxCall, blob: bytes) -> Outcome:
         try:

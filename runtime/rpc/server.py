@@ -33,7 +33,8 @@ from runtime.rpc.interceptors import (
     log_calls_slower_than,
     new_call,
 )
-from runtime.rpc.mux import MuxServicer
+from runtime.rpc.lane import LaneServer
+from runtime.rpc.mux_server import MuxServicer
 from runtime.rpc.status import DETAILS_KEY, code_of, to_status
 
 log = structlog.get_logger(__name__)
@@ -63,7 +64,8 @@ class RpcServer:
     """Serves what is added before `start`.
 
     `authenticate` replaces the check of the cluster's signed identities; such a server has no mux.
-    `open_services` are full names of services anybody may call.
+    `open_services` are full names of services anybody may call. `with_lane`: processes with the same
+    `host_id` may also come by the lane, whose name is `lane` after `start`.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class RpcServer:
         *,
         authenticate: Authenticate | None = None,
         open_services: Collection[str] = (),
+        with_lane: bool = False,
     ) -> None:
         if key is None and authenticate is None:
             raise ValueError("a server needs a cluster key or another way to authenticate")
@@ -83,6 +86,8 @@ class RpcServer:
         self._services: dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = {}
         self._health = health.aio.HealthServicer()
         self._mux: MuxServicer | None = None
+        self._with_lane = with_lane and bool(settings.host_id)
+        self._lane: LaneServer | None = None
         self._server: grpc.aio.Server | None = None
         self._port = 0
         log_calls_slower_than(settings.slow_call_ms / 1000)
@@ -91,6 +96,11 @@ class RpcServer:
     def port(self) -> int:
         """Where it listens, after `start`."""
         return self._port
+
+    @property
+    def lane(self) -> str:
+        """Name of the lane, after `start`; empty without one."""
+        return self._lane.name if self._lane is not None else ""
 
     def add(self, add_to_server: Callable[[Any, Any], None], servicer: object) -> None:
         """Adds a servicer with the generated `add_XServicer_to_server`."""
@@ -112,6 +122,9 @@ class RpcServer:
         reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), self._server)
         self._port = self._listen(self._server)
         await self._server.start()
+        if self._with_lane and self._mux is not None and self._key is not None:
+            self._lane = LaneServer(self._mux, self._key, label=self._settings.instance_id)
+            await self._lane.start()
         for name in ("", *names):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         log.info("rpc_listening", port=self._port, services=list(self._services))
@@ -124,6 +137,8 @@ class RpcServer:
         await asyncio.sleep(self._settings.drain_s)
         if self._mux is not None:
             self._mux.drain()
+        if self._lane is not None:
+            await self._lane.stop()
         await self._server.stop(STOP_GRACE_S)
         self._server = None
 

@@ -78,7 +78,7 @@ class _Outside:
         key = ClusterKey.load(settings.cluster_key_file)
         metadata_watch = Watch(settings.consul_url, "metadata")
         data_port_watch = Watch(settings.consul_url, "data_port")
-        mux = MuxClient(metadata_watch, key, service=settings.service_name)
+        mux = MuxClient(metadata_watch, key, service=settings.service_name, host_id=settings.host_id)
         # The zone knows us by our provider token, which the authenticator sends itself.
         zone_channel = open_channel(settings.zone_grpc_target, key=None)
         return cls(

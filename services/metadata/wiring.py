@@ -200,7 +200,7 @@ async def build(settings: Settings) -> Sequence[Part]:
 
 
 def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
-    server = RpcServer(settings, key)
+    server = RpcServer(settings, key, with_lane=True)
     server.add(
         files_pb2_grpc.add_FileServiceServicer_to_server,
         FileServicer(rules.files, rules.listing, rules.renames),
@@ -267,7 +267,7 @@ def _registration(settings: Settings, server: RpcServer) -> Registration:
         settings.instance_id,
         settings.advertise_host,
         server.port,
-        meta=process_meta(settings.host_id, protocol="grpc"),
+        meta=process_meta(settings.host_id, protocol="grpc", lane=server.lane),
     )
 
 

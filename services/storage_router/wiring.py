@@ -122,7 +122,7 @@ class _Outside:
         key = ClusterKey.load(settings.cluster_key_file)
         credentials = ProviderCredentials.load(settings.provider_file)
         watch = Watch(settings.consul_url, "metadata")
-        mux = MuxClient(watch, key, service=settings.service_name)
+        mux = MuxClient(watch, key, service=settings.service_name, host_id=settings.host_id)
         # The zone knows us by our provider token, which its clients send themselves.
         zone_channel = open_channel(settings.zone_grpc_target, key=None)
         return cls(

@@ -1,4 +1,4 @@
-"""The multiplexed stream over real gRPC: every call gets its own outcome, whatever breaks around it."""
+"""The multiplexed stream, over gRPC and by the lane: every call gets its own outcome, whatever breaks."""
 
 from __future__ import annotations
 
@@ -33,10 +33,12 @@ from runtime.identity import Identity, Kind
 from runtime.rendezvous import owner
 from runtime.request import bind, remaining_s, request_id
 from runtime.rpc import mux_link, mux_server
+from runtime.rpc.lane import LaneServer
 from runtime.rpc.mux import MAX_ATTEMPTS, MuxClient, NoInstance
 from runtime.rpc.mux_limits import MAX_CALLS_IN_MESSAGE
 from runtime.rpc.mux_server import Handler, MuxServicer
 
+HOST = "this-host"
 GET = "/isthmus.metadata.v1.FileService/GetFile"
 KEY = ClusterKey(b"k" * 32)
 USER = Identity(Kind.USER, "user-1", expires_at_ms=2**52)
@@ -46,11 +48,13 @@ class Served:
     """One instance on a port of its own; can be broken and begun again on the same port.
 
     What it does is told by the file id asked for: `ok:..`, `wait:<seconds>`, `missing`, `crash`,
-    `big:<bytes>`, `about` (tells caller, request id and deadline).
+    `big:<bytes>`, `about` (tells caller, request id and deadline). `by_lane`: it has one.
     """
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, by_lane: bool = False) -> None:
         self.instance_id = f"metadata-{number}"
+        self.by_lane = by_lane
+        self.lane: LaneServer | None = None
         self.port = 0
         self.starts = 0
         self.asked: Counter[str] = Counter()
@@ -58,7 +62,8 @@ class Served:
 
     @property
     def instance(self) -> Instance:
-        return Instance("metadata", self.instance_id, "127.0.0.1", self.port)
+        meta = {"host_id": HOST, "lane": self.lane.name} if self.lane else {}
+        return Instance("metadata", self.instance_id, "127.0.0.1", self.port, meta=meta)
 
     async def start(self) -> None:
         handler: Handler = (
@@ -71,8 +76,15 @@ class Served:
         mux_pb2_grpc.add_MuxServiceServicer_to_server(self.servicer, self.server)
         self.port = self.server.add_insecure_port(f"127.0.0.1:{self.port}")
         await self.server.start()
+        if self.by_lane:
+            name = self.lane.name if self.lane else ""
+            self.lane = LaneServer(self.servicer, KEY, label="test")
+            self.lane.name = name or self.lane.name
+            await self.lane.start()
 
     async def stop(self, grace_s: float = 0) -> None:
+        if self.lane is not None:
+            await self.lane.stop(grace_s)
         await self.server.stop(grace_s)
 
     async def get_file(self, request: files_pb2.GetFileRequest, _: object) -> files_pb2.GetFileResponse:
@@ -125,13 +137,13 @@ class Suite:
 
 
 @asynccontextmanager
-async def suite(count: int) -> AsyncIterator[Suite]:
-    served = [Served(number) for number in range(1, count + 1)]
+async def suite(count: int, *, by_lane: bool = False) -> AsyncIterator[Suite]:
+    served = [Served(number, by_lane=by_lane) for number in range(1, count + 1)]
     for each in served:
         await each.start()
     members = Members()
     members.tell(*(each.instance for each in served))
-    client = MuxClient(members, KEY, service="gateway")
+    client = MuxClient(members, KEY, service="gateway", host_id=HOST)
     await client.start()
     try:
         yield Suite(served, members, client)
@@ -141,15 +153,15 @@ async def suite(count: int) -> AsyncIterator[Suite]:
             await each.stop()
 
 
-@pytest.fixture
-async def one() -> AsyncIterator[Suite]:
-    async with suite(1) as made:
+@pytest.fixture(params=["grpc", "lane"])
+async def one(request: pytest.FixtureRequest) -> AsyncIterator[Suite]:
+    async with suite(1, by_lane=request.param == "lane") as made:
         yield made
 
 
-@pytest.fixture
-async def three() -> AsyncIterator[Suite]:
-    async with suite(3) as made:
+@pytest.fixture(params=["grpc", "lane"])
+async def three(request: pytest.FixtureRequest) -> AsyncIterator[Suite]:
+    async with suite(3, by_lane=request.param == "lane") as made:
         yield made
 
 

@@ -36,6 +36,10 @@ class Members(Watch):
         self._learn(instances)
 
 
+def lane_of(name: str, port: int) -> str:
+    return f"isthmus-test-{name}-{port}"
+
+
 def listens(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0
@@ -48,7 +52,7 @@ async def programs(tmp_path: Path) -> AsyncIterator[dict[str, tuple[Program, int
         name = f"metadata-{number}"
         program = Program(
             name,
-            [sys.executable, "-m", "tests.support.mux_instance", port, name],
+            [sys.executable, "-m", "tests.support.mux_instance", port, name, lane_of(name, port)],
             tmp_path / f"{name}.log",
             cwd=ROOT,
             env={"PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"},
@@ -76,14 +80,20 @@ async def ask(client: MuxClient, *, wait_s: str = "", idempotent: bool = True) -
     return answer.file.name
 
 
+@pytest.mark.parametrize("road", ["grpc", "lane"])
 @pytest.mark.parametrize("fault", [signal.SIGKILL, signal.SIGSTOP])
 async def test_calls_move_on_when_their_instance_is_killed_or_paused(
-    programs: dict[str, tuple[Program, int]], fault: signal.Signals
+    programs: dict[str, tuple[Program, int]], fault: signal.Signals, road: str
 ) -> None:
     members = Members(
-        tuple(Instance("metadata", name, "127.0.0.1", port) for name, (_, port) in programs.items())
+        tuple(
+            Instance(
+                "metadata", name, "127.0.0.1", port, meta={"host_id": "lane", "lane": lane_of(name, port)}
+            )
+            for name, (_, port) in programs.items()
+        )
     )
-    client = MuxClient(members, KEY, service="gateway")
+    client = MuxClient(members, KEY, service="gateway", host_id=road)
     await client.start()
     struck = owner("space", programs)
     assert struck is not None
