@@ -69,13 +69,24 @@ class _Receiver(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
+        body = self._body()
         if self.path == "/v1/traces":
             is_json = self.headers["Content-Type"] == "application/json"
             self.server.spans += _of_json(body) if is_json else _of_protobuf(body)
         self.send_response(200)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def _body(self) -> bytes:
+        """Services say how long it is, Envoy sends chunks."""
+        if length := self.headers["Content-Length"]:
+            return self.rfile.read(int(length))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -103,7 +114,7 @@ def _of_json(body: bytes) -> list[Span]:
 
 def _of_protobuf(body: bytes) -> list[Span]:
     def plain(pairs: Any) -> dict[str, str]:
-        return {pair.key: str(getattr(pair.value, pair.value.WhichOneof("value"))) for pair in pairs}
+        return {pair.key: pair.value.string_value for pair in pairs}
 
     return [
         Span(
@@ -116,6 +127,6 @@ def _of_protobuf(body: bytes) -> list[Span]:
             resource=plain(told.resource.attributes),
         )
         for told in ExportTraceServiceRequest.FromString(body).resource_spans
-        for scope in told.scope_spans
+        for scope in told.instrumentation_library_spans  # what scope_spans were called; on the wire the same
         for span in scope.spans
     ]
