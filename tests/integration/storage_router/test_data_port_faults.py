@@ -50,8 +50,16 @@ async def test_a_refusal_is_read_by_a_client_that_still_sends(client: RawClient)
     for _ in range(30):
         client.writer.write(bytes(100_000))
     answer = await client.answer()
-    assert (answer.status, answer.headers["connection"]) == (400, "close")
+    assert answer.status == 400
     assert "eperm" in answer.text
+    assert (await client.request("PUT", FILE, body=b"fine")).status == 201
+
+
+async def test_a_client_that_asks_first_is_refused_without_its_body(client: RawClient) -> None:
+    headers = {"content-length": "3000000", "expect": "100-continue"}
+    await client.send(request_bytes("PUT", "/cdmi/nospace/file", headers))
+    answer = await client.answer()
+    assert (answer.status, answer.headers["connection"]) == (400, "close")
 
 
 async def test_a_small_refused_body_keeps_the_connection(client: RawClient) -> None:
@@ -237,6 +245,9 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(data)], check=True)
 
 
+CHUNKS = {"transfer-encoding": "chunked"}
+
+
 @pytest.fixture
 async def full(small_disk: Path) -> AsyncIterator[RunningPort]:
     async with run_data_port(small_disk) as running:
@@ -251,10 +262,11 @@ async def test_a_full_disk_keeps_the_old_and_leaves_nothing(full: RunningPort, c
     await client.send(request_bytes("PUT", FILE, {"content-length": str(len(big)), "expect": "100-continue"}))
     status, _ = await client.head()
     assert status == 400
-    other = await connect(full.uds)
-    other.writer.write(request_bytes("PUT", FILE, {"transfer-encoding": "chunked"}, chunked(big)))
-    answer = await other.answer()
-    assert (answer.status, '"errno":"enospc"' in answer.text) == (400, True)
+    for headers, body in (({"content-length": str(len(big))}, big), (CHUNKS, chunked(big))):
+        other = await connect(full.uds)
+        other.writer.write(request_bytes("PUT", FILE, headers, body))
+        answer = await other.answer()
+        assert (answer.status, '"errno":"enospc"' in answer.text) == (400, True)
     again = await connect(full.uds)
     assert (await again.request("GET", FILE)).body == b"old"
     assert len(full.stored()) == 1

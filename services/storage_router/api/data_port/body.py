@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 from runtime.http.errors import ApiError
 from services.storage_router.api.data_port.chunked import ChunkedDecoder
 from services.storage_router.api.data_port.connection import ClientGone, Connection
-from services.storage_router.api.data_port.head import Head
+from services.storage_router.api.data_port.head import BadRequest, Head
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
@@ -104,6 +106,22 @@ class Body:
             self._take(PIECE_BYTES)
             if not self.done:
                 await self._more()
+
+    async def hear_out(self, *, limit_bytes: int, timeout_s: float) -> None:
+        """Before a refusal: throws away what the client sends unasked, up to a bound. ClientGone.
+
+        Many clients send all before they read, and a front door that has an answer stops reading: its close
+        would then be a reset, which takes the answer with it.
+        """
+        if self._continue_due:
+            return
+        end = self.received_bytes + limit_bytes
+        with contextlib.suppress(TimeoutError, BadRequest):
+            async with asyncio.timeout(timeout_s):
+                while not self.done and self.received_bytes < end:
+                    self._take(PIECE_BYTES)
+                    if not self.done:
+                        await self._more()
 
     def _take(self, limit: int) -> bytearray:
         if self._decoder is not None:

@@ -27,6 +27,9 @@ log = structlog.get_logger(__name__)
 #: How long, and how much, a client may go on sending a body that was refused.
 _LINGER_S = 2.0
 _LINGER_BYTES = 8 << 20
+#: As above, before the refusal is told.
+_HEAR_OUT_S = 20.0
+_HEAR_OUT_BYTES = 1 << 30
 
 
 class Front(Protocol):
@@ -122,18 +125,20 @@ class Routes:
             else:
                 exchange.reply(404)
         except (ApiError, IsthmusError, RangeNotSatisfiable, BadRequest) as error:
-            self._tell(exchange, error)
+            await self._tell(exchange, error)
         except ClientGone:
             raise
         except Exception:
             log.exception("data_port_failed", method=exchange.head.method)
-            self._tell(exchange, ApiError("internalServerError"))
+            await self._tell(exchange, ApiError("internalServerError"))
 
-    def _tell(self, exchange: Exchange, error: Exception) -> None:
+    async def _tell(self, exchange: Exchange, error: Exception) -> None:
         if exchange.status:
             # The answer has begun: only a broken connection says that it is not whole.
             log.warning("answer_broken_off", error=str(error))
             raise ClientGone from error
+        if not isinstance(error, BadRequest):
+            await exchange.body.hear_out(limit_bytes=_HEAR_OUT_BYTES, timeout_s=_HEAR_OUT_S)
         match error:
             case RangeNotSatisfiable():
                 headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]

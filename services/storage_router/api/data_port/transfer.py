@@ -194,17 +194,29 @@ class Transfers:
             os.close(descriptor)
 
     async def receive(
-        self, connection: Connection, file: int, offset: int, *, first: bytes | bytearray, length: int
+        self,
+        connection: Connection,
+        file: int,
+        offset: int,
+        *,
+        first: bytes | bytearray,
+        length: int,
+        took: Callable[[int], None],
     ) -> None:
-        """Writes `first`, then `length` bytes that nobody has read yet. ClientGone; errors of the file."""
+        """Writes `first`, then `length` bytes that nobody has read yet. ClientGone; errors of the file.
+
+        `took` is told how many were read from the client, however it ends.
+        """
         connection.pause_reading()
         descriptor = connection.borrow_descriptor()
+        job = ReceiveJob(descriptor, file, offset, length, first)
         try:
-            await self._run(ReceiveJob(descriptor, file, offset, length, first))
+            await self._run(job)
         except OSError as error:
             raise error_of(error) from error
         finally:
             os.close(descriptor)
+            took(length - job.left)
 
     async def _run(self, job: SendJob | ReceiveJob) -> None:
         self._jobs.add(job)

@@ -93,8 +93,9 @@ class Uploading:
         body.allow()
         first = body.take_buffered()
         length = body.length
-        await self._transfers.receive(connection, handle.fileno(), offset, first=first, length=length)
-        body.took(length)
+        await self._transfers.receive(
+            connection, handle.fileno(), offset, first=first, length=length, took=body.took
+        )
 
 
 async def _write_pieces(body: Body, upload: Upload, handle: WriteHandle, offset: int) -> None:
