@@ -76,7 +76,7 @@ class Registration:
         return {
             **how,
             "Interval": "1s",
-            "Timeout": "500ms",
+            "Timeout": "1s",
             "DeregisterCriticalServiceAfter": "1m",
             "Status": "passing",
         }

@@ -67,8 +67,17 @@ def _verified_tls(host: str, ca_file: str) -> Json:
 
 
 def load_assignment(name: str, catalog: Catalog, host_id: str) -> Json:
-    """Endpoints of a service for a client on `host_id` (empty: one that cannot use Unix sockets)."""
-    endpoints = [_lb_endpoint(endpoint, host_id) for endpoint in catalog.service(name)]
+    """Endpoints of a service for a client on `host_id` (empty: one that cannot use Unix sockets).
+
+    An unhealthy endpoint is named too, as such. When none is healthy, all are called healthy: on an
+    overloaded machine the checks fail first, and gRPC's channels, unlike Envoy, try nobody who is called sick.
+    """
+    known = catalog.service(name)
+    nobody_is_well = not any(endpoint.is_healthy for endpoint in known)
+    endpoints = [
+        _lb_endpoint(endpoint, host_id, is_healthy=endpoint.is_healthy or nobody_is_well)
+        for endpoint in known
+    ]
     locality = {
         "locality": {"region": "local"},
         "load_balancing_weight": 1,
@@ -78,14 +87,13 @@ def load_assignment(name: str, catalog: Catalog, host_id: str) -> Json:
     return {"cluster_name": name, "endpoints": [locality] if endpoints else []}
 
 
-def _lb_endpoint(endpoint: Endpoint, host_id: str) -> Json:
-    """An unhealthy endpoint is named too, as such: when none is healthy, Envoy has somebody to try."""
+def _lb_endpoint(endpoint: Endpoint, host_id: str, *, is_healthy: bool) -> Json:
     address: Json = {"socket_address": {"address": endpoint.host, "port_value": endpoint.port}}
     if endpoint.uds and endpoint.host_id and endpoint.host_id == host_id:
         address = {"pipe": {"path": endpoint.uds}}
     return {
         "endpoint": {"address": address},
-        "health_status": "HEALTHY" if endpoint.is_healthy else "UNHEALTHY",
+        "health_status": "HEALTHY" if is_healthy else "UNHEALTHY",
         "load_balancing_weight": 1,
     }
 

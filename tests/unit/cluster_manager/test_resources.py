@@ -50,8 +50,15 @@ def test_grpc_channels_never_get_sockets() -> None:
 
 
 def test_unhealthy_members_are_named_as_such() -> None:
-    sick = endpoint("gateway", 1, is_healthy=False)
-    assert lb_endpoints(ENVOY, "gateway", sick)[0]["health_status"] == "UNHEALTHY"
+    sick, well = endpoint("gateway", 1, is_healthy=False), endpoint("gateway", 2)
+    told = [each["health_status"] for each in lb_endpoints(ENVOY, "gateway", sick, well)]
+    assert told == ["UNHEALTHY", "HEALTHY"]
+
+
+def test_when_nobody_is_well_all_are_worth_a_try() -> None:
+    sick = [endpoint("zone", port, is_healthy=False) for port in (1, 2)]
+    told = [each["health_status"] for each in lb_endpoints(CHANNEL, "zone", *sick)]
+    assert told == ["HEALTHY", "HEALTHY"]
 
 
 def test_service_without_members_has_no_endpoints() -> None:

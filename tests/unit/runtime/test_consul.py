@@ -27,7 +27,7 @@ def test_each_kind_of_check_asks_the_instance_itself(check: str, expected: dict[
     registration = Registration("gateway", "gateway-1", "10.0.0.1", 80, check=check)  # type: ignore[arg-type]
     rest = {
         "Interval": "1s",
-        "Timeout": "500ms",
+        "Timeout": "1s",
         "DeregisterCriticalServiceAfter": "1m",
         "Status": "passing",
     }
