@@ -70,7 +70,7 @@ def load_assignment(name: str, catalog: Catalog, host_id: str) -> Json:
     """Endpoints of a service for a client on `host_id` (empty: one that cannot use Unix sockets).
 
     An unhealthy endpoint is named too, as such. When none is healthy, all are called healthy: on an
-    overloaded machine the checks fail first, and gRPC's channels, unlike Envoy, try nobody who is called sick.
+    overloaded machine the checks fail first, and gRPC's channels, unlike Envoy, try none that is called sick.
     """
     known = catalog.service(name)
     nobody_is_well = not any(endpoint.is_healthy for endpoint in known)
