@@ -35,7 +35,7 @@ from services.gateway.clients.tickets import TicketSigner
 from services.gateway.config import Settings
 
 #: Longest a start waits for the zone.
-_CONNECT_WAIT_S = 5.0
+_CONNECT_WAIT_S = 30.0
 
 
 async def build(settings: Settings) -> Sequence[Part]:

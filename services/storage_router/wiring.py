@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ from services.storage_router.api.data_port.server import DataPort
 from services.storage_router.api.storages import StorageServicer
 from services.storage_router.clients.contents import MetadataContents, MetadataSpaces
 from services.storage_router.clients.files import MetadataNames
-from services.storage_router.clients.removals import MetadataRemovals
+from services.storage_router.clients.removals import HOLDER, LivingHolders, MetadataRemovals
 from services.storage_router.clients.zone import ZoneSupports
 from services.storage_router.config import Settings
 from services.storage_router.domain.catalog import Catalog
@@ -44,7 +45,7 @@ from services.storage_router.workers.orphan_sweeper import OrphanSweeper
 from services.storage_router.workers.remover import Remover
 
 #: Longest a start waits for the zone.
-_CONNECT_WAIT_S = 5.0
+_CONNECT_WAIT_S = 30.0
 
 
 async def build(settings: Settings) -> Sequence[Part]:
@@ -56,7 +57,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     catalog = Catalog(store, drivers)
     sweeper = OrphanSweeper(
         catalog,
-        MetadataRemovals(outside.metadata),
+        outside.removals,
         store,
         SystemClock(),
         min_age_s=settings.sweep_min_age_s,
@@ -82,7 +83,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         Acquainted(outside.metadata_watch),
         rpc,
         port,
-        Registrar(settings.consul_url, lambda: _registrations(settings, rpc, port)),
+        Registrar(settings.consul_url, lambda: _registrations(settings, outside.holder, rpc, port)),
     ]
 
 
@@ -112,6 +113,9 @@ class _Outside:
     metadata_watch: Watch
     mux: MuxClient
     metadata: MetadataClient
+    data_port_watch: Watch
+    holder: str
+    removals: MetadataRemovals
     zone_channel: grpc.aio.Channel
     authenticator: TokenAuthenticator
 
@@ -123,6 +127,10 @@ class _Outside:
         credentials = ProviderCredentials.load(settings.provider_file)
         watch = Watch(settings.consul_url, "metadata")
         mux = MuxClient(watch, key, service=settings.service_name, host_id=settings.host_id)
+        metadata = MetadataClient(mux)
+        data_port_watch = Watch(settings.consul_url, "data_port")
+        # No successor has it: so what an upload of this process leaves behind is known as such.
+        holder = secrets.token_hex(8)
         # The zone knows us by our provider token, which its clients send themselves.
         zone_channel = open_channel(settings.zone_grpc_target, key=None)
         return cls(
@@ -131,7 +139,10 @@ class _Outside:
             credentials=credentials,
             metadata_watch=watch,
             mux=mux,
-            metadata=MetadataClient(mux),
+            metadata=metadata,
+            data_port_watch=data_port_watch,
+            holder=holder,
+            removals=MetadataRemovals(metadata, LivingHolders(data_port_watch, holder)),
             zone_channel=zone_channel,
             authenticator=TokenAuthenticator(
                 zone_channel,
@@ -145,7 +156,13 @@ class _Outside:
     @property
     def parts(self) -> tuple[Part, ...]:
         """In the order of starting."""
-        return (self.metadata_watch, self.mux, _Channel(self.zone_channel), self.authenticator)
+        return (
+            self.metadata_watch,
+            self.data_port_watch,
+            self.mux,
+            _Channel(self.zone_channel),
+            self.authenticator,
+        )
 
 
 class _Channel:
@@ -186,7 +203,7 @@ def _workers(
 ) -> list[Part]:
     refresher = CatalogRefresher(catalog, store.prepare)
     prober = HealthProber(catalog, instance_id=settings.instance_id, timeout_s=settings.probe_timeout_s)
-    remover = Remover(catalog, MetadataRemovals(outside.metadata))
+    remover = Remover(catalog, outside.removals)
     leaders = {
         duty: Leadership(settings.consul_url, duty, settings.instance_id)
         for duty in ("storage_remover", "storage_sweeper")
@@ -230,7 +247,7 @@ def _data_port(settings: Settings, outside: _Outside, catalog: Catalog, threads:
                 stall_timeout_s=settings.stall_timeout_s,
             ),
         ),
-        contents=MetadataContents(outside.metadata),
+        contents=MetadataContents(outside.metadata, holder=outside.holder),
         names=MetadataNames(outside.metadata),
         catalog=catalog,
         authenticator=outside.authenticator,
@@ -240,7 +257,7 @@ def _data_port(settings: Settings, outside: _Outside, catalog: Catalog, threads:
     )
 
 
-def _registrations(settings: Settings, rpc: RpcServer, port: DataPort) -> list[Registration]:
+def _registrations(settings: Settings, holder: str, rpc: RpcServer, port: DataPort) -> list[Registration]:
     suffix = settings.instance_id.rpartition("-")[2]
     return [
         Registration(
@@ -257,7 +274,11 @@ def _registrations(settings: Settings, rpc: RpcServer, port: DataPort) -> list[R
             port=port.port,
             check="http",
             meta=process_meta(
-                settings.host_id, protocol="http", uds=settings.data_port_uds, url=settings.data_port_url
+                settings.host_id,
+                protocol="http",
+                uds=settings.data_port_uds,
+                url=settings.data_port_url,
+                **{HOLDER: holder},
             ),
         ),
     ]

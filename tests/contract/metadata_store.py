@@ -453,6 +453,16 @@ class IntentStoreContract:
         await stores.intents.put(an_intent("r2", abandoned=True))
         assert await stores.intents.find_references("s1", ["/r1", "/r2", "/r3"]) == {"/r1", "/r2"}
 
+    async def test_uploads_of_the_dead_refer_to_nothing(self, stores: Stores) -> None:
+        await stores.intents.put(an_intent("r1", holder="p1"))
+        await stores.intents.put(an_intent("r2", holder="p2"))
+        await stores.intents.put(an_intent("r3"))
+        await stores.intents.put(an_intent("r4", holder="p2", abandoned=True))
+        asked = ["/r1", "/r2", "/r3", "/r4"]
+        found = await stores.intents.find_references("s1", asked, living=["p1", "p9"])
+        assert found == {"/r1", "/r3", "/r4"}
+        assert await stores.intents.find_references("s1", asked) == set(asked)
+
     async def test_only_old_uploads_under_way_expire(self, stores: Stores) -> None:
         await stores.intents.put(an_intent("old", time_ms=10))
         await stores.intents.put(an_intent("new", time_ms=30))

@@ -53,6 +53,7 @@ class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
                 record_intent=request.record_intent,
                 storage_id=request.storage_id,
                 storage_file_id=request.storage_file_id,
+                holder=request.holder,
             ),
         )
         return contents_pb2.BeginUploadResponse(
@@ -131,7 +132,10 @@ class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
         self, request: contents_pb2.FindReferencesRequest, context: Any
     ) -> contents_pb2.FindReferencesResponse:
         referenced = await self._removals.find_references(
-            caller(), request.storage_id, request.storage_file_ids
+            caller(),
+            request.storage_id,
+            request.storage_file_ids,
+            living=request.living_holders,
         )
         return contents_pb2.FindReferencesResponse(referenced=sorted(referenced))
 

@@ -89,16 +89,24 @@ class Removals:
             await asyncio.gather(*(self._confirm(*key, storage_files) for key, storage_files in some))
 
     async def find_references(
-        self, identity: Identity, storage_id: str, storage_file_ids: Collection[str]
+        self,
+        identity: Identity,
+        storage_id: str,
+        storage_file_ids: Collection[str],
+        *,
+        living: Collection[str] = (),
     ) -> set[str]:
-        """Those of the storage files that a location, an upload under way or a removal refers to."""
+        """Those of the storage files that a location, an upload under way or a removal refers to.
+
+        An upload whose holder is not among `living` is not under way any more, unless that is empty.
+        """
         require_insider(identity)
         if len(storage_file_ids) > MAX_PAGE_SIZE:
             raise InvalidArgument("too many storage files at once", count=len(storage_file_ids))
         if not storage_file_ids:
             return set()
         # An upload goes from intent to location, so asked in this order none is missed.
-        intended = await self._intents.find_references(storage_id, storage_file_ids)
+        intended = await self._intents.find_references(storage_id, storage_file_ids, living=living)
         return intended | await self._locations.find_references(storage_id, storage_file_ids)
 
     async def _list_abandoned(self, storage_ids: Collection[str], limit: int) -> Sequence[Removal]:

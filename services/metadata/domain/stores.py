@@ -192,6 +192,8 @@ class Intent:
     replaces: bool
     time_ms: int
     abandoned: bool = False
+    #: The process that receives the bytes; empty when it did not say.
+    holder: str = ""
 
 
 class IntentStore(Protocol):
@@ -219,8 +221,13 @@ class IntentStore(Protocol):
         """Forgets storage files (storage id, storage file id) of uploads given up."""
         ...
 
-    async def find_references(self, storage_id: str, storage_file_ids: Collection[str]) -> set[str]:
-        """Those of the storage files that an intent names."""
+    async def find_references(
+        self, storage_id: str, storage_file_ids: Collection[str], *, living: Collection[str] = ()
+    ) -> set[str]:
+        """Those of the storage files that an intent names.
+
+        An upload under way counts only if its holder is unknown or among `living`, unless that is empty.
+        """
         ...
 
     async def expire(self, *, before_ms: int, limit: int) -> int:

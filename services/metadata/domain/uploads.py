@@ -38,6 +38,7 @@ class UploadRequest:
     record_intent: bool = False
     storage_id: str = ""
     storage_file_id: str = ""
+    holder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +212,7 @@ class Uploads:
             storage_file_id=request.storage_file_id,
             replaces=request.replaces,
             time_ms=self._clock.now_ms(),
+            holder=request.holder,
         )
 
 

@@ -155,6 +155,7 @@ def intent_to_document(intent: Intent) -> Document:
         "replaces": intent.replaces,
         "time_ms": intent.time_ms,
         "abandoned": intent.abandoned,
+        "holder": intent.holder,
     }
 
 

@@ -146,8 +146,15 @@ class MemoryIntentStore:
             if intent.abandoned and (intent.storage_id, intent.storage_file_id) in storage_files:
                 del self._intents[intent.request_id]
 
-    async def find_references(self, storage_id: str, storage_file_ids: Collection[str]) -> set[str]:
-        named = {i.storage_file_id for i in self._intents.values() if i.storage_id == storage_id}
+    async def find_references(
+        self, storage_id: str, storage_file_ids: Collection[str], *, living: Collection[str] = ()
+    ) -> set[str]:
+        named = {
+            intent.storage_file_id
+            for intent in self._intents.values()
+            if intent.storage_id == storage_id
+            and (not living or intent.abandoned or intent.holder in (*living, ""))
+        }
         return named & set(storage_file_ids)
 
     async def expire(self, *, before_ms: int, limit: int) -> int:

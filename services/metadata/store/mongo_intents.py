@@ -61,8 +61,12 @@ class MongoIntentStore:
         }
         await self._threads.write(lambda: self._intents.delete_many(query))
 
-    async def find_references(self, storage_id: str, storage_file_ids: Collection[str]) -> set[str]:
-        query = {"storage_file_id": {"$in": list(storage_file_ids)}, "storage_id": storage_id}
+    async def find_references(
+        self, storage_id: str, storage_file_ids: Collection[str], *, living: Collection[str] = ()
+    ) -> set[str]:
+        query: Document = {"storage_file_id": {"$in": list(storage_file_ids)}, "storage_id": storage_id}
+        if living:
+            query["$or"] = [{"abandoned": True}, {"holder": {"$in": [*living, ""]}}]
 
         def read() -> set[str]:
             return {item["storage_file_id"] for item in self._intents.find(query, {"storage_file_id": 1})}

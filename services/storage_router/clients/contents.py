@@ -25,10 +25,14 @@ _MODES = {Mode.REPLACE: contents_pb2.UPLOAD_MODE_REPLACE, Mode.PATCH: contents_p
 
 
 class MetadataContents:
-    """`Contents` over the multiplexed stream. Calls are made for the caller of the request under way."""
+    """`Contents` over the multiplexed stream. Calls are made for the caller of the request under way.
 
-    def __init__(self, metadata: MetadataClient) -> None:
+    `holder` names this process in the records of uploads.
+    """
+
+    def __init__(self, metadata: MetadataClient, *, holder: str = "") -> None:
         self._metadata = metadata
+        self._holder = holder
 
     async def locate(self, file: FileRef) -> Located:
         answer = await self._metadata.locate_content(
@@ -57,6 +61,7 @@ class MetadataContents:
                 record_intent=record,
                 storage_id=storage_id,
                 storage_file_id=storage_file_id,
+                holder=self._holder,
             )
         )
         return Begun(

@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from isthmus.metadata.v1 import contents_pb2
 
 from clients.metadata import MetadataClient
+from runtime.discovery import Watch
 from services.storage_router.domain.sweeps import Removal
+
+#: Under this name a data port's registration tells which process it is.
+HOLDER = "holder"
+#: An older view of Consul says nothing about who has died.
+MAX_VIEW_AGE_S = 15.0
+
+
+class LivingHolders:
+    """The processes that may be receiving uploads: this one, and the data ports that Consul knows."""
+
+    def __init__(self, watch: Watch, own: str) -> None:
+        self._watch = watch
+        self._own = own
+
+    def __call__(self) -> Collection[str]:
+        """Their names; none when it is not known who is alive."""
+        named = [instance.meta.get(HOLDER, "") for instance in self._watch.instances]
+        if self._watch.age_s > MAX_VIEW_AGE_S or not all(named):
+            return ()
+        return {*named, self._own}
 
 
 class MetadataRemovals:
     """`Removals` and `References` of metadata."""
 
-    def __init__(self, metadata: MetadataClient) -> None:
+    def __init__(self, metadata: MetadataClient, living: Callable[[], Collection[str]]) -> None:
         self._metadata = metadata
+        self._living = living
 
     async def list(self, storage_ids: Sequence[str], *, limit: int) -> Sequence[Removal]:
         answer = await self._metadata.list_removals(
@@ -43,6 +65,8 @@ class MetadataRemovals:
 
     async def find(self, storage_id: str, storage_file_ids: Sequence[str]) -> set[str]:
         answer = await self._metadata.find_references(
-            contents_pb2.FindReferencesRequest(storage_id=storage_id, storage_file_ids=storage_file_ids)
+            contents_pb2.FindReferencesRequest(
+                storage_id=storage_id, storage_file_ids=storage_file_ids, living_holders=self._living()
+            )
         )
         return set(answer.referenced)

@@ -333,6 +333,13 @@ async def test_broken_commits_are_refused(world: World) -> None:
             await commit(world, plan, upload)
 
 
+async def test_an_intent_dies_with_its_holder(world: World) -> None:
+    where = {"record_intent": True, "storage_id": STORAGE, "storage_file_id": "/1"}
+    await begin(world, "a", request_id="r1", holder="p1", **where)
+    for living, found in (({"p1"}, {"/1"}), ({"p2"}, set()), (set(), {"/1"})):
+        assert await world.rules.removals.find_references(SERVICE, STORAGE, {"/1"}, living=living) == found
+
+
 async def test_an_intent_protects_bytes_under_way(world: World) -> None:
     where = {"record_intent": True, "storage_id": STORAGE, "storage_file_id": "/1"}
     plan = await begin(world, "a", request_id="r1", **where)

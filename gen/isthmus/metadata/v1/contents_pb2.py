@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from isthmus.metadata.v1 import files_pb2 as isthmus_dot_metadata_dot_v1_dot_files__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"isthmus/metadata/v1/contents.proto\x12\x13isthmus.metadata.v1\x1a\x1fisthmus/metadata/v1/files.proto\"+\n\x05\x42lock\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"\xaf\x02\n\x08Location\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x13\n\x0bprovider_id\x18\x02 \x01(\t\x12\x12\n\nstorage_id\x18\x03 \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12*\n\x06\x62locks\x18\x06 \x03(\x0b\x32\x1a.isthmus.metadata.v1.Block\x12H\n\x0eversion_vector\x18\x07 \x03(\x0b\x32\x30.isthmus.metadata.v1.Location.VersionVectorEntry\x12\x10\n\x08revision\x18\x08 \x01(\x03\x1a\x34\n\x12VersionVectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"B\n\x14LocateContentRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\"q\n\x15LocateContentResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12/\n\x08location\x18\x02 \x01(\x0b\x32\x1d.isthmus.metadata.v1.Location\"\xef\x02\n\x12\x42\x65ginUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12-\n\x04mode\x18\x03 \x01(\x0e\x32\x1f.isthmus.metadata.v1.UploadMode\x12\x0e\n\x06\x63reate\x18\x04 \x01(\x08\x12\x11\n\texclusive\x18\x05 \x01(\x08\x12\x16\n\x0e\x63reate_parents\x18\x06 \x01(\x08\x12\x18\n\x0bpermissions\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x11set_existing_mode\x18\x08 \x01(\x08\x12\x17\n\nsize_bytes\x18\t \x01(\x03H\x01\x88\x01\x01\x12\x15\n\rrecord_intent\x18\n \x01(\x08\x12\x12\n\nstorage_id\x18\x0b \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x0c \x01(\tB\x0e\n\x0c_permissionsB\r\n\x0b_size_bytes\"\xdc\x01\n\x13\x42\x65ginUploadResponse\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x11\n\tparent_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0e\n\x06\x65xists\x18\x05 \x01(\x08\x12/\n\x08location\x18\x06 \x01(\x0b\x32\x1d.isthmus.metadata.v1.Location\x12\x17\n\x0f\x61vailable_bytes\x18\x07 \x01(\x03\x12\'\n\x04\x66ile\x18\x08 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\"\xde\x03\n\x13\x43ommitUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x03 \x01(\t\x12\x11\n\tparent_id\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0e\n\x06\x63reate\x18\x06 \x01(\x08\x12\x18\n\x0bpermissions\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x11set_existing_mode\x18\x08 \x01(\x08\x12-\n\x04mode\x18\t \x01(\x0e\x32\x1f.isthmus.metadata.v1.UploadMode\x12\x12\n\nstorage_id\x18\n \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x0b \x01(\t\x12\x0e\n\x06offset\x18\x0c \x01(\x03\x12\x12\n\nsize_bytes\x18\r \x01(\x03\x12\x15\n\x08mimetype\x18\x0e \x01(\tH\x01\x88\x01\x01\x12$\n\x17value_transfer_encoding\x18\x0f \x01(\tH\x02\x88\x01\x01\x12\x1e\n\x11\x63ompletion_status\x18\x10 \x01(\tH\x03\x88\x01\x01\x42\x0e\n\x0c_permissionsB\x0b\n\t_mimetypeB\x1a\n\x18_value_transfer_encodingB\x14\n\x12_completion_status\"P\n\x14\x43ommitUploadResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\":\n\x12\x41\x62ortUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\"\x15\n\x13\x41\x62ortUploadResponse\"m\n\x07Removal\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x12\n\nstorage_id\x18\x03 \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\"=\n\x13ListRemovalsRequest\x12\x13\n\x0bstorage_ids\x18\x01 \x03(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\"F\n\x14ListRemovalsResponse\x12.\n\x08removals\x18\x01 \x03(\x0b\x32\x1c.isthmus.metadata.v1.Removal\"H\n\x16\x43onfirmRemovalsRequest\x12.\n\x08removals\x18\x01 \x03(\x0b\x32\x1c.isthmus.metadata.v1.Removal\"\x19\n\x17\x43onfirmRemovalsResponse\"E\n\x15\x46indReferencesRequest\x12\x12\n\nstorage_id\x18\x01 \x01(\t\x12\x18\n\x10storage_file_ids\x18\x02 \x03(\t\",\n\x16\x46indReferencesResponse\x12\x12\n\nreferenced\x18\x01 \x03(\t*Y\n\nUploadMode\x12\x1b\n\x17UPLOAD_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13UPLOAD_MODE_REPLACE\x10\x01\x12\x15\n\x11UPLOAD_MODE_PATCH\x10\x02\x32\xdf\x05\n\x0e\x43ontentService\x12\x66\n\rLocateContent\x12).isthmus.metadata.v1.LocateContentRequest\x1a*.isthmus.metadata.v1.LocateContentResponse\x12`\n\x0b\x42\x65ginUpload\x12\'.isthmus.metadata.v1.BeginUploadRequest\x1a(.isthmus.metadata.v1.BeginUploadResponse\x12\x63\n\x0c\x43ommitUpload\x12(.isthmus.metadata.v1.CommitUploadRequest\x1a).isthmus.metadata.v1.CommitUploadResponse\x12`\n\x0b\x41\x62ortUpload\x12\'.isthmus.metadata.v1.AbortUploadRequest\x1a(.isthmus.metadata.v1.AbortUploadResponse\x12\x63\n\x0cListRemovals\x12(.isthmus.metadata.v1.ListRemovalsRequest\x1a).isthmus.metadata.v1.ListRemovalsResponse\x12l\n\x0f\x43onfirmRemovals\x12+.isthmus.metadata.v1.ConfirmRemovalsRequest\x1a,.isthmus.metadata.v1.ConfirmRemovalsResponse\x12i\n\x0e\x46indReferences\x12*.isthmus.metadata.v1.FindReferencesRequest\x1a+.isthmus.metadata.v1.FindReferencesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"isthmus/metadata/v1/contents.proto\x12\x13isthmus.metadata.v1\x1a\x1fisthmus/metadata/v1/files.proto\"+\n\x05\x42lock\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"\xaf\x02\n\x08Location\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x13\n\x0bprovider_id\x18\x02 \x01(\t\x12\x12\n\nstorage_id\x18\x03 \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12*\n\x06\x62locks\x18\x06 \x03(\x0b\x32\x1a.isthmus.metadata.v1.Block\x12H\n\x0eversion_vector\x18\x07 \x03(\x0b\x32\x30.isthmus.metadata.v1.Location.VersionVectorEntry\x12\x10\n\x08revision\x18\x08 \x01(\x03\x1a\x34\n\x12VersionVectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"B\n\x14LocateContentRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\"q\n\x15LocateContentResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12/\n\x08location\x18\x02 \x01(\x0b\x32\x1d.isthmus.metadata.v1.Location\"\xff\x02\n\x12\x42\x65ginUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12-\n\x04mode\x18\x03 \x01(\x0e\x32\x1f.isthmus.metadata.v1.UploadMode\x12\x0e\n\x06\x63reate\x18\x04 \x01(\x08\x12\x11\n\texclusive\x18\x05 \x01(\x08\x12\x16\n\x0e\x63reate_parents\x18\x06 \x01(\x08\x12\x18\n\x0bpermissions\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x11set_existing_mode\x18\x08 \x01(\x08\x12\x17\n\nsize_bytes\x18\t \x01(\x03H\x01\x88\x01\x01\x12\x15\n\rrecord_intent\x18\n \x01(\x08\x12\x12\n\nstorage_id\x18\x0b \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x0c \x01(\t\x12\x0e\n\x06holder\x18\r \x01(\tB\x0e\n\x0c_permissionsB\r\n\x0b_size_bytes\"\xdc\x01\n\x13\x42\x65ginUploadResponse\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x11\n\tparent_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0e\n\x06\x65xists\x18\x05 \x01(\x08\x12/\n\x08location\x18\x06 \x01(\x0b\x32\x1d.isthmus.metadata.v1.Location\x12\x17\n\x0f\x61vailable_bytes\x18\x07 \x01(\x03\x12\'\n\x04\x66ile\x18\x08 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\"\xde\x03\n\x13\x43ommitUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x03 \x01(\t\x12\x11\n\tparent_id\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0e\n\x06\x63reate\x18\x06 \x01(\x08\x12\x18\n\x0bpermissions\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x11set_existing_mode\x18\x08 \x01(\x08\x12-\n\x04mode\x18\t \x01(\x0e\x32\x1f.isthmus.metadata.v1.UploadMode\x12\x12\n\nstorage_id\x18\n \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x0b \x01(\t\x12\x0e\n\x06offset\x18\x0c \x01(\x03\x12\x12\n\nsize_bytes\x18\r \x01(\x03\x12\x15\n\x08mimetype\x18\x0e \x01(\tH\x01\x88\x01\x01\x12$\n\x17value_transfer_encoding\x18\x0f \x01(\tH\x02\x88\x01\x01\x12\x1e\n\x11\x63ompletion_status\x18\x10 \x01(\tH\x03\x88\x01\x01\x42\x0e\n\x0c_permissionsB\x0b\n\t_mimetypeB\x1a\n\x18_value_transfer_encodingB\x14\n\x12_completion_status\"P\n\x14\x43ommitUploadResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\":\n\x12\x41\x62ortUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\"\x15\n\x13\x41\x62ortUploadResponse\"m\n\x07Removal\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x12\n\nstorage_id\x18\x03 \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\"=\n\x13ListRemovalsRequest\x12\x13\n\x0bstorage_ids\x18\x01 \x03(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\"F\n\x14ListRemovalsResponse\x12.\n\x08removals\x18\x01 \x03(\x0b\x32\x1c.isthmus.metadata.v1.Removal\"H\n\x16\x43onfirmRemovalsRequest\x12.\n\x08removals\x18\x01 \x03(\x0b\x32\x1c.isthmus.metadata.v1.Removal\"\x19\n\x17\x43onfirmRemovalsResponse\"]\n\x15\x46indReferencesRequest\x12\x12\n\nstorage_id\x18\x01 \x01(\t\x12\x18\n\x10storage_file_ids\x18\x02 \x03(\t\x12\x16\n\x0eliving_holders\x18\x03 \x03(\t\",\n\x16\x46indReferencesResponse\x12\x12\n\nreferenced\x18\x01 \x03(\t*Y\n\nUploadMode\x12\x1b\n\x17UPLOAD_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13UPLOAD_MODE_REPLACE\x10\x01\x12\x15\n\x11UPLOAD_MODE_PATCH\x10\x02\x32\xdf\x05\n\x0e\x43ontentService\x12\x66\n\rLocateContent\x12).isthmus.metadata.v1.LocateContentRequest\x1a*.isthmus.metadata.v1.LocateContentResponse\x12`\n\x0b\x42\x65ginUpload\x12\'.isthmus.metadata.v1.BeginUploadRequest\x1a(.isthmus.metadata.v1.BeginUploadResponse\x12\x63\n\x0c\x43ommitUpload\x12(.isthmus.metadata.v1.CommitUploadRequest\x1a).isthmus.metadata.v1.CommitUploadResponse\x12`\n\x0b\x41\x62ortUpload\x12\'.isthmus.metadata.v1.AbortUploadRequest\x1a(.isthmus.metadata.v1.AbortUploadResponse\x12\x63\n\x0cListRemovals\x12(.isthmus.metadata.v1.ListRemovalsRequest\x1a).isthmus.metadata.v1.ListRemovalsResponse\x12l\n\x0f\x43onfirmRemovals\x12+.isthmus.metadata.v1.ConfirmRemovalsRequest\x1a,.isthmus.metadata.v1.ConfirmRemovalsResponse\x12i\n\x0e\x46indReferences\x12*.isthmus.metadata.v1.FindReferencesRequest\x1a+.isthmus.metadata.v1.FindReferencesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LOCATION_VERSIONVECTORENTRY']._loaded_options = None
   _globals['_LOCATION_VERSIONVECTORENTRY']._serialized_options = b'8\001'
-  _globals['_UPLOADMODE']._serialized_start=2329
-  _globals['_UPLOADMODE']._serialized_end=2418
+  _globals['_UPLOADMODE']._serialized_start=2369
+  _globals['_UPLOADMODE']._serialized_end=2458
   _globals['_BLOCK']._serialized_start=92
   _globals['_BLOCK']._serialized_end=135
   _globals['_LOCATION']._serialized_start=138
@@ -47,31 +47,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOCATECONTENTRESPONSE']._serialized_start=511
   _globals['_LOCATECONTENTRESPONSE']._serialized_end=624
   _globals['_BEGINUPLOADREQUEST']._serialized_start=627
-  _globals['_BEGINUPLOADREQUEST']._serialized_end=994
-  _globals['_BEGINUPLOADRESPONSE']._serialized_start=997
-  _globals['_BEGINUPLOADRESPONSE']._serialized_end=1217
-  _globals['_COMMITUPLOADREQUEST']._serialized_start=1220
-  _globals['_COMMITUPLOADREQUEST']._serialized_end=1698
-  _globals['_COMMITUPLOADRESPONSE']._serialized_start=1700
-  _globals['_COMMITUPLOADRESPONSE']._serialized_end=1780
-  _globals['_ABORTUPLOADREQUEST']._serialized_start=1782
-  _globals['_ABORTUPLOADREQUEST']._serialized_end=1840
-  _globals['_ABORTUPLOADRESPONSE']._serialized_start=1842
-  _globals['_ABORTUPLOADRESPONSE']._serialized_end=1863
-  _globals['_REMOVAL']._serialized_start=1865
-  _globals['_REMOVAL']._serialized_end=1974
-  _globals['_LISTREMOVALSREQUEST']._serialized_start=1976
-  _globals['_LISTREMOVALSREQUEST']._serialized_end=2037
-  _globals['_LISTREMOVALSRESPONSE']._serialized_start=2039
-  _globals['_LISTREMOVALSRESPONSE']._serialized_end=2109
-  _globals['_CONFIRMREMOVALSREQUEST']._serialized_start=2111
-  _globals['_CONFIRMREMOVALSREQUEST']._serialized_end=2183
-  _globals['_CONFIRMREMOVALSRESPONSE']._serialized_start=2185
-  _globals['_CONFIRMREMOVALSRESPONSE']._serialized_end=2210
-  _globals['_FINDREFERENCESREQUEST']._serialized_start=2212
-  _globals['_FINDREFERENCESREQUEST']._serialized_end=2281
-  _globals['_FINDREFERENCESRESPONSE']._serialized_start=2283
-  _globals['_FINDREFERENCESRESPONSE']._serialized_end=2327
-  _globals['_CONTENTSERVICE']._serialized_start=2421
-  _globals['_CONTENTSERVICE']._serialized_end=3156
+  _globals['_BEGINUPLOADREQUEST']._serialized_end=1010
+  _globals['_BEGINUPLOADRESPONSE']._serialized_start=1013
+  _globals['_BEGINUPLOADRESPONSE']._serialized_end=1233
+  _globals['_COMMITUPLOADREQUEST']._serialized_start=1236
+  _globals['_COMMITUPLOADREQUEST']._serialized_end=1714
+  _globals['_COMMITUPLOADRESPONSE']._serialized_start=1716
+  _globals['_COMMITUPLOADRESPONSE']._serialized_end=1796
+  _globals['_ABORTUPLOADREQUEST']._serialized_start=1798
+  _globals['_ABORTUPLOADREQUEST']._serialized_end=1856
+  _globals['_ABORTUPLOADRESPONSE']._serialized_start=1858
+  _globals['_ABORTUPLOADRESPONSE']._serialized_end=1879
+  _globals['_REMOVAL']._serialized_start=1881
+  _globals['_REMOVAL']._serialized_end=1990
+  _globals['_LISTREMOVALSREQUEST']._serialized_start=1992
+  _globals['_LISTREMOVALSREQUEST']._serialized_end=2053
+  _globals['_LISTREMOVALSRESPONSE']._serialized_start=2055
+  _globals['_LISTREMOVALSRESPONSE']._serialized_end=2125
+  _globals['_CONFIRMREMOVALSREQUEST']._serialized_start=2127
+  _globals['_CONFIRMREMOVALSREQUEST']._serialized_end=2199
+  _globals['_CONFIRMREMOVALSRESPONSE']._serialized_start=2201
+  _globals['_CONFIRMREMOVALSRESPONSE']._serialized_end=2226
+  _globals['_FINDREFERENCESREQUEST']._serialized_start=2228
+  _globals['_FINDREFERENCESREQUEST']._serialized_end=2321
+  _globals['_FINDREFERENCESRESPONSE']._serialized_start=2323
+  _globals['_FINDREFERENCESRESPONSE']._serialized_end=2367
+  _globals['_CONTENTSERVICE']._serialized_start=2461
+  _globals['_CONTENTSERVICE']._serialized_end=3196
 # @@protoc_insertion_point(module_scope)

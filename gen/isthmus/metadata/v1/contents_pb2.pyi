@@ -199,6 +199,7 @@ class BeginUploadRequest(_message.Message):
     RECORD_INTENT_FIELD_NUMBER: _builtins.int
     STORAGE_ID_FIELD_NUMBER: _builtins.int
     STORAGE_FILE_ID_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     """The same for Begin, Commit and every retry of one user request."""
     mode: Global___UploadMode.ValueType
@@ -220,6 +221,10 @@ class BeginUploadRequest(_message.Message):
     storage_id: _builtins.str
     """Where the caller is going to write, for the record."""
     storage_file_id: _builtins.str
+    holder: _builtins.str
+    """Which process receives the bytes, for the record: a name nobody else has,
+    not even its successor.
+    """
     @_builtins.property
     def file(self) -> _files_pb2.FileRef:
         """Existing file, or the name under which a new one is made: the last element of `path`."""
@@ -239,10 +244,11 @@ class BeginUploadRequest(_message.Message):
         record_intent: _builtins.bool = ...,
         storage_id: _builtins.str = ...,
         storage_file_id: _builtins.str = ...,
+        holder: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_permissions", b"_permissions", "_size_bytes", b"_size_bytes", "file", b"file", "permissions", b"permissions", "size_bytes", b"size_bytes"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_permissions", b"_permissions", "_size_bytes", b"_size_bytes", "create", b"create", "create_parents", b"create_parents", "exclusive", b"exclusive", "file", b"file", "mode", b"mode", "permissions", b"permissions", "record_intent", b"record_intent", "request_id", b"request_id", "set_existing_mode", b"set_existing_mode", "size_bytes", b"size_bytes", "storage_file_id", b"storage_file_id", "storage_id", b"storage_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_permissions", b"_permissions", "_size_bytes", b"_size_bytes", "create", b"create", "create_parents", b"create_parents", "exclusive", b"exclusive", "file", b"file", "holder", b"holder", "mode", b"mode", "permissions", b"permissions", "record_intent", b"record_intent", "request_id", b"request_id", "set_existing_mode", b"set_existing_mode", "size_bytes", b"size_bytes", "storage_file_id", b"storage_file_id", "storage_id", b"storage_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__permissions: _TypeAlias = _typing.Literal["permissions"]  # noqa: Y015
     _WhichOneofArgType__permissions: _TypeAlias = _typing.Literal["_permissions", b"_permissions"]  # noqa: Y015
@@ -568,20 +574,28 @@ class FindReferencesRequest(_message.Message):
 
     STORAGE_ID_FIELD_NUMBER: _builtins.int
     STORAGE_FILE_IDS_FIELD_NUMBER: _builtins.int
+    LIVING_HOLDERS_FIELD_NUMBER: _builtins.int
     storage_id: _builtins.str
     @_builtins.property
     def storage_file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """At most 1000."""
+
+    @_builtins.property
+    def living_holders(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Processes that are alive. An upload under way whose holder is not among
+        them has died and refers to nothing. Empty: all holders are believed alive.
+        """
 
     def __init__(
         self,
         *,
         storage_id: _builtins.str = ...,
         storage_file_ids: _abc.Iterable[_builtins.str] | None = ...,
+        living_holders: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["storage_file_ids", b"storage_file_ids", "storage_id", b"storage_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["living_holders", b"living_holders", "storage_file_ids", b"storage_file_ids", "storage_id", b"storage_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
