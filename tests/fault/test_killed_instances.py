@@ -41,7 +41,7 @@ async def test_members_that_die_without_control_plane_are_left_out(
     async with Traffic(account, "nobody-tells") as traffic:
         with stack.without("cluster_manager-1"), stack.without("cluster_manager-2"):
             old_pid = stack.kill("gateway-1")
-            await traffic.more(100)
-            await asyncio.to_thread(stack.wait_back, "gateway-1", old_pid)
+            await traffic.more(100, for_s=2.0)
+        await asyncio.to_thread(stack.wait_back, "gateway-1", old_pid)
     traffic.report.assert_flawless()
     assert await traffic.lost() == []

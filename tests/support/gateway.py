@@ -95,10 +95,10 @@ class DataPortTwin:
         content = self._storage.get(located.location.storage_file_id, b"")
         return OpenTwin(content[first : None if last is None else last + 1], len(content))
 
-    async def put(self, path: str, pieces: Any, size_bytes: int, headers: dict[str, str]) -> None:
+    async def put(self, path: str, pieces: Any, size_bytes: int, headers: dict[str, str]) -> bool:
         body = pieces if isinstance(pieces, bytes) else b"".join([piece async for piece in pieces()])
         assert len(body) == size_bytes
-        await self._told(self._put(self._ref(path), body, headers))
+        return bool(await self._told(self._put(self._ref(path), body, headers)))
 
     def _ref(self, path: str) -> files_pb2.FileRef:
         names = split_path(path.encode())
@@ -109,7 +109,7 @@ class DataPortTwin:
         space_id = resolve_space(caller(), names[0], provider_id=PROVIDER_ID)
         return files_pb2.FileRef(space_id=space_id, path=names[1:])
 
-    async def _put(self, ref: files_pb2.FileRef, body: bytes, headers: dict[str, str]) -> None:
+    async def _put(self, ref: files_pb2.FileRef, body: bytes, headers: dict[str, str]) -> bool:
         where = headers.get("content-range")
         offset = parse_content_range(where)[0] if where else 0
         mode = contents_pb2.UPLOAD_MODE_PATCH if where else contents_pb2.UPLOAD_MODE_REPLACE
@@ -134,7 +134,7 @@ class DataPortTwin:
             commit.mimetype = media
         if "utf-8" in parameters:
             commit.value_transfer_encoding = "utf-8"
-        await self._metadata.commit_upload(commit)
+        return (await self._metadata.commit_upload(commit)).created
 
     async def _told(self, answer: Any) -> Any:
         """Errors come over HTTP, so they come as the catalogue's."""

@@ -190,6 +190,7 @@ class Worker:
         self._directory_id = ""
         #: How many were answered, or failed.
         self.requests = 0
+        self.under_way = ""
         self._actions: tuple[tuple[int, Callable[[], Awaitable[None]]], ...] = (
             (4, self._create),
             (2, self._create_by_cdmi),
@@ -381,7 +382,7 @@ class Worker:
 
     async def _send(self, method: str, path: str, wanted: int, **more: Any) -> httpx.Response:
         """One request, sent once. NotAnswered when it failed; then it is in the report."""
-        what = f"{method} {path}"
+        what = self.under_way = f"{method} {path}"
         begun = time.monotonic()
         try:
             answer = await self._client.request(method, path, **more)

@@ -96,8 +96,10 @@ class DataPort(Protocol):
         """
         ...
 
-    async def put(self, path: str, pieces: Pieces, size_bytes: int, headers: dict[str, str]) -> None:
+    async def put(self, path: str, pieces: Pieces, size_bytes: int, headers: dict[str, str]) -> bool:
         """Writes a data object in plain CDMI form; `path` is percent-encoded, without the `/cdmi`.
+
+        True when this request made it, now or on an earlier try.
 
         `pieces` are bytes, or make the pieces anew for every try. Raises as `open`.
         """

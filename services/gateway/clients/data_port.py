@@ -104,8 +104,10 @@ class DataPortClient:
         await _check(response)
         return OpenContent(_total(response), response)
 
-    async def put(self, path: str, pieces: Pieces, size_bytes: int, headers: dict[str, str]) -> None:
+    async def put(self, path: str, pieces: Pieces, size_bytes: int, headers: dict[str, str]) -> bool:
         """Writes a data object in plain CDMI form; `path` is percent-encoded, without the `/cdmi`.
+
+        True when this request made it, now or on an earlier try.
 
         `pieces` are bytes, or make the pieces anew for every try. Raises as `open`.
         """
@@ -113,6 +115,7 @@ class DataPortClient:
         response = await self._request("PUT", f"/cdmi{path}", headers, pieces)
         await _check(response)
         response.release()
+        return response.status == 201
 
     async def _request(
         self, method: str, path: str, headers: Mapping[str, str], pieces: Pieces | None

@@ -80,7 +80,7 @@ class Commits:
         self._provider_id = provider_id
 
     async def commit(self, identity: Identity, commit: Commit) -> tuple[File, bool]:
-        """Makes the uploaded content visible; True when this made the file.
+        """Makes the uploaded content visible; True when this, or an earlier try of it, made the file.
 
         Raises `NoSpace`, `StaleUpload`, `NoSuchFile` when the file or its directory was deleted meanwhile,
         `FileExists` when a file that had to be new got company, refusals. Repeating it is safe.
@@ -104,7 +104,12 @@ class Commits:
         if commit.create:
             return await self._publish_new(identity, commit)
         chain = await self._tree.chain(commit.space_id, commit.file_id)
-        return await self._publish_existing(identity, await self._paths.found(identity, chain), commit), False
+        file = await self._publish_existing(identity, await self._paths.found(identity, chain), commit)
+        # The uuid tells who made it, so a repeated request hears what its first try would have.
+        made = may_take_over(
+            file.file_id, commit.upload.op_id, identity.subject_id, file.parent_id, file.name
+        )
+        return file, made
 
     async def _publish_existing(self, identity: Identity, found: Found, commit: Commit) -> File:
         sets_mode = commit.set_existing_mode and commit.mode is not None

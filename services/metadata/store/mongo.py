@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 from pymongo import ASCENDING, HASHED, IndexModel, MongoClient
-from pymongo.errors import CollectionInvalid
+from pymongo.errors import OperationFailure
 
 from runtime.errors import Unavailable
 from services.metadata.domain.stores import Stores
@@ -26,6 +26,7 @@ log = structlog.get_logger(__name__)
 
 #: Pause between tries to reach the database at start.
 RETRY_S = 1.0
+NAMESPACE_EXISTS = 48
 
 
 def _index(*keys: str, **options: Any) -> IndexModel:
@@ -116,9 +117,11 @@ class MongoStores:
         # Collections first: a transaction that has to create one is slow and conflicts with others.
         for name in INDEXES.keys() - set(self._database.list_collection_names()):
             try:
-                self._database.create_collection(name)
-            except CollectionInvalid:
-                continue  # another instance was faster
+                self._database.create_collection(name, check_exists=False)
+            except OperationFailure as error:
+                if error.code != NAMESPACE_EXISTS:
+                    raise
+                # Another instance was faster.
         for name, indexes in INDEXES.items():
             if indexes:
                 self._database[name].create_indexes(list(indexes))

@@ -196,3 +196,20 @@ async def test_head_tells_without_reading(gateway: GatewayTwin) -> None:
     await gateway.make("a", content=b"hello")
     answer = await gateway.http.head("/cdmi/home/a", headers=V)
     assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_a_creation_that_is_tried_again_answers_as_at_first(gateway: GatewayTwin) -> None:
+    tries = [await put(gateway, "home/a", {"value": "x"}, **{"x-request-id": "r1"}) for _ in range(2)]
+    assert [answer.status_code for answer in tries] == [201, 201]
+    assert tries[0].json()["objectID"] == tries[1].json()["objectID"]
+    assert (await put(gateway, "home/a", {"value": "x"}, **{"x-request-id": "r2"})).status_code == 204
+
+
+@pytest.mark.parametrize(("type", "path"), [("REG", "a"), ("DIR", "a/")])
+async def test_a_removal_that_is_tried_again_answers_as_at_first(
+    gateway: GatewayTwin, type: str, path: str
+) -> None:
+    await gateway.make("a", type=type)
+    headers = [{**V, "x-request-id": id} for id in ("r1", "r1", "r2")]
+    answers = [await gateway.http.delete(f"/cdmi/home/{path}", headers=each) for each in headers]
+    assert [answer.status_code for answer in answers] == [204, 204, 404]

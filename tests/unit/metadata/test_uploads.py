@@ -224,6 +224,23 @@ async def test_a_repeated_patch_counts_once(world: World) -> None:
     assert location.version_vector == {"provider1": 2}
 
 
+async def test_a_repeated_creation_is_told_as_such(world: World) -> None:
+    told = []
+    for request_id, storage_file_id in (("r1", "/1"), ("r1", "/2"), ("r2", "/3")):
+        plan = await begin(world, "a", request_id=request_id)
+        upload = whole(5, storage_file_id, request_id)
+        asked = Commit(
+            plan.space_id,
+            plan.file_id,
+            plan.parent_id,
+            plan.name,
+            upload=upload,
+            create=plan.file is None,
+        )
+        told.append((await world.rules.commits.commit(ALICE, asked))[1])
+    assert told == [True, True, False]
+
+
 async def test_a_request_repeated_with_other_bytes_leaves_one_content(world: World) -> None:
     plan = await begin(world, "a", request_id="r1")
     await commit(world, plan, whole(5, "/1", "r1"))

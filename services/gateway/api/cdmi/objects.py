@@ -121,14 +121,18 @@ class Objects:
         """Replaces the content or a part of it, where the body has a value, and changes the rest."""
         if query.value is not None and body.value is None:
             raise ApiError("badData", {"key": "range"})
+        made = False
         if body.value is not None:
             path = to_url_path(
                 ("cdmi_objectid", file_ids.encode(node.id.space_id, node.id.uuid)), container=False
             )
-            await self._put(path, body.value, query.value, request, {})
+            made = await self._put(path, body.value, query.value, request, {})
         # Part of a value says nothing about how the whole is to be told.
         encoding = None if query.value else body.encoding
         await self._updates.apply(node, body, mimetype=body.mimetype, encoding=encoding)
+        if made:
+            # By an earlier try of this very request, whose answer was lost.
+            return await self.described(await self._tree.refresh(node), 201)
         return empty(204)
 
     async def _put(
@@ -138,20 +142,18 @@ class Objects:
         where: Range | None,
         request: Request,
         headers: dict[str, str],
-    ) -> None:
+    ) -> bool:
         partial = request.header(b"x-cdmi-partial")
         if partial is not None:
             headers["x-cdmi-partial"] = "true" if partial == "true" else "false"
         if value is None:
-            await self._data_port.put(path, b"", 0, headers)
-            return
+            return await self._data_port.put(path, b"", 0, headers)
         if where is not None:
             headers["content-range"] = f"bytes {where[0]}-{where[1]}/*"
         if value.size_bytes <= _SMALL:
             whole = b"".join([piece async for piece in value.pieces()])
-            await self._data_port.put(path, whole, len(whole), headers)
-            return
-        await self._data_port.put(path, value.pieces, value.size_bytes, headers)
+            return await self._data_port.put(path, whole, len(whole), headers)
+        return await self._data_port.put(path, value.pieces, value.size_bytes, headers)
 
     async def described(self, node: Node, status: int) -> Answer:
         """The answer to a creation: all fields but those of the value."""

@@ -13,6 +13,7 @@ from contextlib import asynccontextmanager
 from isthmus.metadata.v1 import files_pb2
 
 from runtime.auth import as_caller
+from runtime.errors import NoSuchFile, NotADirectory
 from runtime.http.errors import ApiError, posix
 from runtime.http.media import choose
 from runtime.identity import Identity
@@ -112,6 +113,8 @@ class CdmiRouter:
         return json_answer(capability_fields(address, query), 200, headers)
 
     async def _serve(self, request: Request, node: Node, query: Query, chosen: str, *, cdmi: bool) -> Answer:
+        if node.record is None and request.method == "DELETE":
+            return await self._delete_again(node)
         if node.record is None and request.method != "PUT":
             return empty(404)
         if node.record is not None and node.is_directory != node.container:
@@ -135,6 +138,17 @@ class CdmiRouter:
         await self._metadata.delete_file(
             files_pb2.DeleteFileRequest(request_id=request_id(), file=ref(node.id))
         )
+        return empty(204)
+
+    async def _delete_again(self, node: Node) -> Answer:
+        """Nothing is there: metadata knows whether an earlier try of this very request took it away."""
+        if len(node.names) < 2 or not node.space_id:
+            return empty(404)
+        gone = files_pb2.FileRef(space_id=node.space_id, path=node.names[1:])
+        try:
+            await self._metadata.delete_file(files_pb2.DeleteFileRequest(request_id=request_id(), file=gone))
+        except (NoSuchFile, NotADirectory):
+            return empty(404)
         return empty(204)
 
     async def _put(self, request: Request, node: Node, query: Query, *, cdmi: bool) -> Answer:
