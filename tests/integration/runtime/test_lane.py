@@ -40,7 +40,11 @@ async def test_a_client_that_says_who_it_is_gets_answers(server: LaneServer) -> 
     stream.cancel()
 
 
-@pytest.mark.parametrize("identity", [b"", b"nobody", blob(ClusterKey(b"x" * 32))])
+@pytest.mark.parametrize(
+    "identity",
+    [b"", b"nobody", blob(ClusterKey(b"x" * 32))],
+    ids=["empty", "no identity", "of another cluster"],
+)
 async def test_nothing_is_answered_to_who_has_no_identity_of_this_cluster(
     server: LaneServer, identity: bytes
 ) -> None:
