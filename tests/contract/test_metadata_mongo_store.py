@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -32,6 +33,16 @@ async def test_a_second_start_changes_nothing(
     second = MongoStores(connect(mongo_url), mongo_database, PROVIDER, change_retention_s=3600)
     await second.start()
     await second.stop()
+    with connect(mongo_url) as client:
+        assert set(client[mongo_database].list_collection_names()) == set(INDEXES)
+
+
+async def test_instances_may_start_all_at_once(mongo_url: str, mongo_database: str) -> None:
+    made = [
+        MongoStores(connect(mongo_url), mongo_database, PROVIDER, change_retention_s=3600) for _ in range(6)
+    ]
+    await asyncio.gather(*(stores.start() for stores in made))
+    await asyncio.gather(*(stores.stop() for stores in made))
     with connect(mongo_url) as client:
         assert set(client[mongo_database].list_collection_names()) == set(INDEXES)
 
