@@ -153,11 +153,10 @@ class Traffic:
     async def each_goes_on(self, *, timeout_s: float) -> None:
         """Returns once every single client has had further answers: none hangs any more."""
         goals = [(worker, worker.requests + 3) for worker in self._workers]
-        await until(
-            lambda: all(worker.requests >= goal for worker, goal in goals),
-            timeout_s,
-            "answer for each client",
-        )
+        deadline = time.monotonic() + timeout_s
+        while waiting := [worker.under_way for worker, goal in goals if worker.requests < goal]:
+            assert time.monotonic() < deadline, f"no answer after {timeout_s:g} s: {waiting}"
+            await asyncio.sleep(0.05)
 
     async def calm(self, quiet_s: float = 1.0, timeout_s: float = 30.0) -> None:
         """Returns once no request has failed for a while and some have been answered."""
