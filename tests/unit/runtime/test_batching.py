@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runtime.batching import Batcher, QueueFull
@@ -140,6 +140,14 @@ STEPS = st.lists(
 
 
 @settings(max_examples=150, deadline=None)
+@example(
+    steps=[("submit", 1), ("turn", 2), ("cancel", 0)],
+    failing=frozenset(),
+    turns=(1,),
+    max_batch=1,
+    max_in_flight=1,
+    max_waiting=1,
+)
 @given(
     steps=STEPS,
     failing=st.frozensets(st.integers(0, 12), max_size=5),
@@ -183,6 +191,9 @@ def test_everyone_gets_exactly_their_own_outcome(
         for item, outcome in enumerate(outcomes):
             check(item, outcome, sent=item in sent, failed=item in receiver.failed)
         assert batcher.waiting == 0
+        # A caller that is cancelled leaves before its batch ends.
+        for _ in range(2 * max(turns) + 4):
+            await asyncio.sleep(0)
         assert batcher.in_flight == 0
 
     asyncio.run(scenario())
