@@ -227,6 +227,12 @@ class TooManyLinks(FailedPrecondition):
     reason = "EMLINK"
 
 
+class FileTooLarge(FailedPrecondition):
+    """No file can be that large, here or anywhere."""
+
+    reason = "EFBIG"
+
+
 class InputOutputError(Unavailable):
     """The storage failed to read or write."""
 

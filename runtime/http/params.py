@@ -17,6 +17,9 @@ from runtime.http.errors import ApiError
 
 #: Largest JSON body of an ordinary request.
 MAX_JSON_BODY_BYTES = 1 << 20
+#: Deepest nesting of JSON. What we keep of it is told again inside other JSON, and no more than 254 levels
+#: can be written.
+MAX_JSON_DEPTH = 128
 #: Most parameters in one query string.
 MAX_QUERY_FIELDS = 1024
 
@@ -64,8 +67,8 @@ def parse_object(body: bytes | bytearray) -> dict[str, Any]:
     if not body or body.isspace():
         return {}
     try:
-        parsed = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        parsed = _loads(body)
+    except ValueError:
         raise ApiError("malformedData") from None
     if not isinstance(parsed, dict):
         raise ApiError("malformedData")
@@ -75,9 +78,25 @@ def parse_object(body: bytes | bytearray) -> dict[str, Any]:
 def parse_value(body: bytes | bytearray, key: str) -> Any:
     """A body taken as it is: any JSON value. Raises ApiError `badValueJSON`, also for an empty body."""
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return _loads(body)
+    except ValueError:
         raise ApiError("badValueJSON", {"key": key}) from None
+
+
+def _loads(body: bytes | bytearray) -> Any:
+    value = orjson.loads(body)
+    # Only what has so many brackets can be so deep, and hardly anything has.
+    if body.count(b"[") + body.count(b"{") > MAX_JSON_DEPTH and _depth(value) > MAX_JSON_DEPTH:
+        raise ValueError("nested too deep")
+    return value
+
+
+def _depth(value: Any) -> int:
+    depth, level = 0, [value]
+    while level := [each for each in level if isinstance(each, dict | list)]:
+        depth += 1
+        level = [child for each in level for child in (each.values() if isinstance(each, dict) else each)]
+    return depth
 
 
 class Params:

@@ -17,6 +17,7 @@ from typing import ClassVar, Protocol
 
 from runtime.errors import (
     FileExists,
+    FileTooLarge,
     InputOutputError,
     InvalidName,
     IsthmusError,
@@ -212,6 +213,7 @@ _KINDS: dict[int, type[IsthmusError]] = {
     errno.ENOSPC: NoSpace,
     errno.EDQUOT: NoSpace,
     errno.EROFS: ReadOnlyStorage,
+    errno.EFBIG: FileTooLarge,
     errno.ESTALE: StorageUnreachable,
     errno.ENOTCONN: StorageUnreachable,
     errno.ENODEV: StorageUnreachable,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from runtime.errors import (
     DeadlineExceeded,
     FailedPrecondition,
+    FileTooLarge,
     InputOutputError,
     IsthmusError,
     NoSpace,
@@ -24,6 +25,8 @@ from services.storage_router.domain.catalog import Catalog, OpenStorage
 from services.storage_router.domain.contents import Begun, Committed, Contents, Mode, StaleUpload, Wish
 from services.storage_router.domain.drivers import WriteHandle
 
+#: The end of any file: what metadata keeps, and half of what a signed 64-bit offset can say.
+MAX_FILE_BYTES = 2**62
 #: Pauses between tries of a commit whose outcome is not known.
 COMMIT_PAUSES_S = (0.1, 0.5, 2.0)
 
@@ -104,9 +107,12 @@ class Uploads:
     async def begin(self, wish: Wish, *, large: bool) -> Upload:
         """Asks whether the upload may be. Nothing has been written when it raises.
 
-        Raises what metadata refuses with; NoSpace, ReadOnlyStorage, StorageUnreachable, SpaceNotSupported.
+        Raises what metadata refuses with; FileTooLarge, NoSpace, ReadOnlyStorage, StorageUnreachable,
+        SpaceNotSupported.
         `large`: the body does not fit into memory, so a record of it is kept meanwhile.
         """
+        if wish.offset + (wish.size_bytes or 0) > MAX_FILE_BYTES:
+            raise FileTooLarge(limit=MAX_FILE_BYTES)
         opened = self._catalog.storage_for_new_data(wish.file.space_id)
         opened.check_writable()
         whole = wish.mode is Mode.REPLACE

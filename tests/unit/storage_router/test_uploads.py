@@ -7,6 +7,7 @@ import pytest
 from runtime.errors import (
     AccessDenied,
     FileExists,
+    FileTooLarge,
     InputOutputError,
     NoSpace,
     ReadOnlyStorage,
@@ -49,6 +50,13 @@ async def test_whole_content_gets_a_name_of_its_own(router: Router, uploads: Upl
     assert first != second
     assert first.split("/")[1:5] == [SPACE, *first.rpartition("/")[2][:3]]
     assert router.contents.garbage == [("st1", first)] or router.contents.garbage == [("st1", second)]
+
+
+async def test_no_byte_lies_beyond_what_a_file_can_hold(router: Router, uploads: Uploads) -> None:
+    for offset, size in ((2**63, None), (10**23, 2), (rules.MAX_FILE_BYTES, 1)):
+        with pytest.raises(FileTooLarge):
+            await uploads.begin(wish(mode=Mode.PATCH, offset=offset, size_bytes=size), large=False)
+    assert await router.stored() == []
 
 
 async def test_an_empty_body_needs_no_storage_file(router: Router, uploads: Uploads) -> None:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.http.errors import ApiError
-from runtime.http.params import Params, parse_object, parse_query, parse_value
+from runtime.http.params import MAX_JSON_DEPTH, Params, parse_object, parse_query, parse_value
 
 
 def refused(check: Callable[[], object]) -> tuple[str, object]:
@@ -40,6 +40,16 @@ def test_null_counts_as_absent() -> None:
 @pytest.mark.parametrize("body", [b"[]", b"1", b"{", b'"a"', b"\xff", b"[" * 10_000, b'{"a":' * 10_000])
 def test_bodies_that_are_no_object_are_malformed(body: bytes) -> None:
     assert refused(lambda: parse_object(body)) == ("malformedData", None)
+
+
+def test_json_that_could_not_be_told_again_is_refused() -> None:
+    def nested(levels: int) -> bytes:
+        return b'{"k": ' + b"[" * (levels - 1) + b"]" * (levels - 1) + b"}"
+
+    assert orjson.dumps(parse_object(nested(MAX_JSON_DEPTH)))
+    assert refused(lambda: parse_object(nested(MAX_JSON_DEPTH + 1))) == ("malformedData", None)
+    assert refused(lambda: parse_value(nested(900), "k")) == ("badValueJSON", {"key": "k"})
+    assert parse_object(b'{"k": [' + b"[]," * 500 + b"[]]}")
 
 
 def test_empty_body_is_an_empty_object() -> None:
