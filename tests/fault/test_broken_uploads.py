@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.account import trust
 from tests.support.load import until
-from tests.support.own_space import OwnSpace, listing, make_space
+from tests.support.own_space import REMOVED_S, OwnSpace, listing, make_space
 from tests.support.stack import RunningStack
 
 OLD = b"the old content\n"
@@ -135,7 +135,7 @@ async def test_what_was_replaced_or_deleted_goes_from_the_storage(space: OwnSpac
         assert (await client.put(f"{base}/deleted", content=bytes(1 << 20))).status_code == 201
         assert (await client.delete(f"{base}/deleted")).status_code == 204
         assert (await client.get(f"{base}/replaced")).content == b""
-    await until(lambda: space.storage_files() <= before, 20.0, "storage as it was")
+    await until(lambda: space.storage_files() <= before, REMOVED_S, "storage as it was")
 
 
 async def test_a_large_upload_is_repeated_after_a_kill(stack: RunningStack, space: OwnSpace) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.account import DATA, endless
 from tests.support.load import is_envelope, until
-from tests.support.own_space import OwnSpace, listing, make_space, small_disk
+from tests.support.own_space import REMOVED_S, OwnSpace, listing, make_space, small_disk
 from tests.support.stack import RunningStack
 
 MIB = 1 << 20
@@ -37,7 +37,7 @@ async def empty_again(tight: OwnSpace) -> AsyncIterator[None]:
     async with tight.account.client() as client:
         for name in await listing(tight.account):
             assert (await client.delete(f"/cdmi/{tight.account.space}/{name}")).status_code == 204
-    await until(lambda: tight.storage_files() == set(), 20.0, "empty storage")
+    await until(lambda: tight.storage_files() == set(), REMOVED_S, "empty storage")
 
 
 def is_enospc(answer: httpx.Response) -> bool:
@@ -86,7 +86,7 @@ async def test_small_files_fill_it_and_room_made_is_used_again(tight: OwnSpace) 
         async def fits_again() -> bool:
             return (await put("again")).status_code == 201
 
-        await until(fits_again, 20.0, "room for a file", 0.3)
+        await until(fits_again, REMOVED_S, "room for a file", 0.3)
     assert made >= 35
 
 
