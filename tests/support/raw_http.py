@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,11 +30,12 @@ class RawClient:
         self.writer = writer
 
     @classmethod
-    async def connect(cls, address: int | Path) -> RawClient:
+    async def connect(cls, address: int | Path, tls: ssl.SSLContext | None = None) -> RawClient:
         """To a local port, or a Unix socket."""
         if isinstance(address, Path):
             return cls(*await asyncio.open_unix_connection(str(address)))
-        return cls(*await asyncio.open_connection("127.0.0.1", address))
+        name = "localhost" if tls else None
+        return cls(*await asyncio.open_connection("127.0.0.1", address, ssl=tls, server_hostname=name))
 
     async def send(self, data: bytes) -> None:
         """Sends bytes as they are."""
