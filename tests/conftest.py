@@ -19,7 +19,7 @@ from tests.support.servers import Server, running_consul, running_mongod
 if TYPE_CHECKING:
     from tests.support.stack import RunningStack
 
-# Tests of whole stacks run in one process, one after the other: they share one stack, and kill parts of it.
+# Tests of whole stacks run in one process, one after the other: a stack needs what the machine has.
 OF_WHOLE_STACKS = ("tests/system/", "tests/fault/")
 
 

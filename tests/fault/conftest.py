@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from functools import partial
 
 import pytest
@@ -10,9 +11,16 @@ import pytest
 from stack import readiness
 from tests.support.account import Account
 from tests.support.load import until
-from tests.support.stack import RunningStack
+from tests.support.stack import RunningStack, running_stack
 
 SERVICES = ("metadata", "storage_router", "data_port", "gateway", "cluster_manager", "zone", "zone_rest")
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningStack]:
+    """A stack apart from that of the other tests: storages that were taken away stay in its configuration."""
+    with running_stack(tmp_path_factory.mktemp("hurt")) as running:
+        yield running
 
 
 @pytest.fixture
