@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.documents import REPO, example, run_shell, workplace
 from tests.support.stack import RunningStack
 
 DOCUMENT = "docs/operations/grpcurl.md"
+RUNNING = "docs/operations/running.md"
 LIST_STORAGES = "isthmus.storage_router.v1.StorageService/ListStorages"
 # What buf ends with is the gRPC code times eight.
 UNAUTHENTICATED = 16 << 3
@@ -109,3 +112,23 @@ async def test_streams_between_services_have_no_way_in(stack: RunningStack) -> N
                 },
             )
         assert answer.status_code == 404
+
+
+async def test_the_documented_sweep_works(stack: RunningStack, tmp_path: Path) -> None:
+    listed = await call(stack, LIST_STORAGES, service="storage_router", token=operator_token(stack))
+    storage_id = json.loads(listed.stdout)["storages"][0]["storageId"]
+    code = example(RUNNING, "sh", containing="SweepStorage").replace('"ID"', f'"{storage_id}"')
+    done = await asyncio.to_thread(run_shell, code, workplace(tmp_path, stack))
+    assert done.returncode == 0, done.stderr
+    assert "removed" not in json.loads(done.stdout)  # nothing here is a day old
+
+
+async def test_every_metric_is_documented_and_there(stack: RunningStack) -> None:
+    documented = set(re.findall(r"`(isthmus_\w+)`", (REPO / RUNNING).read_text()))
+    ports = [port for name, port in stack.layout.first.ports().items() if name.startswith("metrics_")]
+    there: set[str] = set()
+    async with httpx.AsyncClient() as client:
+        for port in ports:
+            text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+            there |= set(re.findall(r"^# HELP (isthmus_\w+)", text, re.MULTILINE))
+    assert {name for name in there if not name.endswith("_created")} == documented
