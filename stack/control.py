@@ -30,6 +30,8 @@ from stack.supervisor import Supervisor
 
 FOUNDATION_TIMEOUT_S = 60.0
 READY_TIMEOUT_S = 120.0
+#: After the first support: until every instance has heard of it and forgotten what it knew of the token.
+SETTLING_S = 3.0
 REMAINS_TIMEOUT_S = 20.0
 DRAIN_S = 0.5
 PROVIDER_SERVICES = ("metadata", "storage_router", "data_port", "gateway")
@@ -151,9 +153,14 @@ def _first_time(layout: Layout, supervisor: Supervisor, processes: list[Process]
 
 
 def _wait_until_files_pass(layout: Layout, supervisor: Supervisor, demo: Demo) -> None:
+    first_start = not layout.stack_env.exists()
     for site in layout.sites:
         probe = partial(write_and_read, site, demo.owner_token)
         _wait(supervisor, f"storing files at {site.url}", partial(_works, probe))
+        settled_s = time.monotonic() + (SETTLING_S if first_start else 0)
+        while time.monotonic() < settled_s:
+            _wait(supervisor, f"storing files at {site.url}", partial(_works, probe))
+            time.sleep(0.2)
 
 
 def _works(attempt: Callable[[], None]) -> bool:

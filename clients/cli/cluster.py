@@ -49,7 +49,8 @@ def status(ctx: typer.Context) -> None:
     members = [_member_json(member) for member in cluster.members]
     leaders = [_leader_json(leader) for leader in cluster.leaders]
     well = all(member["health"] == "passing" for member in members) and all(
-        storage["health"] == "ok" for storage in shown
+        storage["health"] in ("ok", "unknown")  # unknown: added a moment ago, not tried yet
+        for storage in shown
     )
     if run.output.as_json:
         run.output.record(
