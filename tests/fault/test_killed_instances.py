@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 import pytest
 
 from tests.support.account import Account
-from tests.support.load import Traffic
+from tests.support.load import Traffic, until
+from tests.support.recovery import all_in_rotation
 from tests.support.stack import RunningStack
 
 
@@ -21,6 +23,7 @@ async def test_no_request_fails_and_no_write_is_lost(
             old_pid = stack.kill(victim)
             await traffic.more(80)
             await asyncio.to_thread(stack.wait_back, victim, old_pid)
+            await until(partial(asyncio.to_thread, all_in_rotation, stack), 30.0, "full rotation")
             await traffic.more(40)
     traffic.report.assert_flawless()
     assert await traffic.lost() == []

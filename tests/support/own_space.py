@@ -79,7 +79,7 @@ async def make_space(stack: RunningStack, mount_point: Path, *, size_bytes: int 
     name = f"space-{secrets.token_hex(4)}"
     storage_id, space_id = await asyncio.to_thread(_make, stack, name, mount_point, size_bytes)
     account = Account(stack.url, stack.ca_file, stack.token, name, space_id)
-    await _known_everywhere(account)
+    await known_everywhere(account)
     return OwnSpace(stack, await account.entered(), storage_id, mount_point)
 
 
@@ -99,8 +99,8 @@ def _make(stack: RunningStack, name: str, mount_point: Path, size_bytes: int) ->
     return storage.storage_id, space_id
 
 
-async def _known_everywhere(account: Account) -> None:
-    """Until gateways know the user's new right and data ports the new storage."""
+async def known_everywhere(account: Account) -> None:
+    """Returns once gateways know the user's new right and data ports the new storage."""
     good = 0
 
     async with account.client() as client:
