@@ -129,6 +129,7 @@ async def running_provider(
         mongo_database=f"{database}_s",
         data_port_uds=str(tmp_path / "port.sock"),
         zone_grpc_target="127.0.0.1:1",
+        zone_wait_s=0,
         **{
             "removal_interval_s": 0.2,
             "probe_interval_s": 0.3,
