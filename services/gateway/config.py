@@ -26,6 +26,8 @@ class Settings(RuntimeSettings):
     token_cache_s: float = Field(default=2.0, ge=0, le=60)
     #: How long a verdict is still used while the zone cannot be asked.
     zone_away_s: float = Field(default=300.0, ge=0, le=86_400)
+    #: Longest a start waits for the zone, since the first request of a new process needs it.
+    zone_wait_s: float = Field(default=30.0, ge=0, le=100)
     #: Longest one call to metadata may take. Clients give up after 30 s without an answer.
     metadata_timeout_s: float = Field(default=10.0, ge=0.1, le=30)
     #: Largest value in a CDMI object in JSON form, decoded. Larger ones go in plain HTTP form.

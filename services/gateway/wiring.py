@@ -34,9 +34,6 @@ from services.gateway.clients.spaces import SupportedSpaces
 from services.gateway.clients.tickets import TicketSigner
 from services.gateway.config import Settings
 
-#: Longest a start waits for the zone.
-_CONNECT_WAIT_S = 30.0
-
 
 async def build(settings: Settings) -> Sequence[Part]:
     """The parts of a gateway in the order of starting. Raises BadSettings."""
@@ -71,6 +68,7 @@ class _Outside:
     metadata: MetadataClient
     data_port: DataPortClient
     zone_channel: grpc.aio.Channel
+    zone_wait_s: float
     authenticator: TokenAuthenticator
 
     @classmethod
@@ -90,6 +88,7 @@ class _Outside:
             metadata=MetadataClient(mux, timeout_s=settings.metadata_timeout_s),
             data_port=DataPortClient(data_port_watch, host_id=settings.host_id),
             zone_channel=zone_channel,
+            zone_wait_s=settings.zone_wait_s,
             authenticator=TokenAuthenticator(
                 zone_channel,
                 ProviderCredentials.load(provider_file),
@@ -107,7 +106,7 @@ class _Outside:
             self.data_port_watch,
             self.mux,
             self.data_port,
-            _Channel(self.zone_channel),
+            _Channel(self.zone_channel, wait_s=self.zone_wait_s),
             self.authenticator,
         )
 
@@ -140,13 +139,14 @@ def _application(settings: Settings, outside: _Outside) -> Front:
 class _Channel:
     """Opens a gRPC channel on start and closes it on stop."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, *, wait_s: float) -> None:
         self._channel = channel
+        self._wait_s = wait_s
 
     async def start(self) -> None:
-        """Waits a moment for the connection, which the first request needs; else it comes by itself."""
+        """Waits for the connection; when it takes too long, it comes by itself later."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._channel.channel_ready(), _CONNECT_WAIT_S)
+            await asyncio.wait_for(self._channel.channel_ready(), self._wait_s)
 
     async def stop(self) -> None:
         await self._channel.close()

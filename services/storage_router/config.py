@@ -36,6 +36,8 @@ class Settings(RuntimeSettings):
     token_cache_s: float = Field(default=2.0, ge=0, le=60)
     #: How long a verdict is still used while the zone cannot be asked.
     zone_away_s: float = Field(default=300.0, ge=0, le=86_400)
+    #: Longest a start waits for the zone, since the first request of a new process needs it.
+    zone_wait_s: float = Field(default=30.0, ge=0, le=100)
 
     #: Content up to this size is sent in one write with the head.
     inline_bytes: int = Field(default=64 << 10, ge=0, le=256 << 10)

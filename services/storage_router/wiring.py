@@ -44,9 +44,6 @@ from services.storage_router.workers.health_prober import HealthProber
 from services.storage_router.workers.orphan_sweeper import OrphanSweeper
 from services.storage_router.workers.remover import Remover
 
-#: Longest a start waits for the zone.
-_CONNECT_WAIT_S = 30.0
-
 
 async def build(settings: Settings) -> Sequence[Part]:
     """The parts in the order of starting. Raises BadSettings."""
@@ -117,6 +114,7 @@ class _Outside:
     holder: str
     removals: MetadataRemovals
     zone_channel: grpc.aio.Channel
+    zone_wait_s: float
     authenticator: TokenAuthenticator
 
     @classmethod
@@ -144,6 +142,7 @@ class _Outside:
             holder=holder,
             removals=MetadataRemovals(metadata, LivingHolders(data_port_watch, holder)),
             zone_channel=zone_channel,
+            zone_wait_s=settings.zone_wait_s,
             authenticator=TokenAuthenticator(
                 zone_channel,
                 credentials,
@@ -160,7 +159,7 @@ class _Outside:
             self.metadata_watch,
             self.data_port_watch,
             self.mux,
-            _Channel(self.zone_channel),
+            _Channel(self.zone_channel, wait_s=self.zone_wait_s),
             self.authenticator,
         )
 
@@ -168,13 +167,14 @@ class _Outside:
 class _Channel:
     """Opens a gRPC channel on start and closes it on stop."""
 
-    def __init__(self, channel: grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.aio.Channel, *, wait_s: float) -> None:
         self._channel = channel
+        self._wait_s = wait_s
 
     async def start(self) -> None:
-        """Waits a moment for the connection, which the first request needs; else it comes by itself."""
+        """Waits for the connection; when it takes too long, it comes by itself later."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._channel.channel_ready(), _CONNECT_WAIT_S)
+            await asyncio.wait_for(self._channel.channel_ready(), self._wait_s)
 
     async def stop(self) -> None:
         await self._channel.close()
