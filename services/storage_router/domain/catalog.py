@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +19,8 @@ from services.storage_router.domain.storages import (
 )
 
 _PAGE = 1000
+#: However often something unknown is asked for, the store is looked at only so often, in seconds.
+LOOK_INTERVAL_S = 0.1
 
 
 @dataclass(slots=True)
@@ -53,6 +57,8 @@ class Catalog:
         self._storages: dict[str, OpenStorage] = {}
         self._supports: dict[str, Support] = {}
         self._is_loaded = False
+        self._looked_s = float("-inf")
+        self._looking = asyncio.Lock()
 
     @property
     def storages(self) -> Iterable[OpenStorage]:
@@ -88,12 +94,28 @@ class Catalog:
             raise InputOutputError("the storage is not configured", storage_id=storage_id)
         return found
 
+    async def learn(self, *, space_id: str = "", storage_id: str = "") -> None:
+        """Looks at the store again when a space or a storage is not known here: another instance may have
+        added it a moment ago. Who asks at the same time shares one look. Unavailable."""
+        if space_id in self._supports or storage_id in self._storages:
+            return
+        asked_s = time.monotonic()
+        async with self._looking:
+            if self._looked_s < asked_s:
+                await asyncio.sleep(self._looked_s + LOOK_INTERVAL_S - asked_s)
+                await self._look()
+
     def _check_loaded(self) -> None:
         if not self._is_loaded:
             raise Unavailable("the storages are not known yet")
 
     async def refresh(self) -> int:
         """Reads the configuration; answers how many storages came or went."""
+        async with self._looking:
+            return await self._look()
+
+    async def _look(self) -> int:
+        self._looked_s = time.monotonic()
         storages = await self._all_storages()
         supports = await self._all_supports()
         changed = 0

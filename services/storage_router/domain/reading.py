@@ -111,6 +111,7 @@ class Reading:
         location = located.location
         if located.file.kind is not FileKind.REGULAR or not location.storage_file_id:
             return None
+        await self._catalog.learn(storage_id=location.storage_id)
         opened = self._catalog.storage(location.storage_id)
         opened.check_readable()
         return await opened.driver.open(location.storage_file_id)

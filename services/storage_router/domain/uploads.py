@@ -113,6 +113,7 @@ class Uploads:
         """
         if wish.offset + (wish.size_bytes or 0) > MAX_FILE_BYTES:
             raise FileTooLarge(limit=MAX_FILE_BYTES)
+        await self._catalog.learn(space_id=wish.file.space_id)
         opened = self._catalog.storage_for_new_data(wish.file.space_id)
         opened.check_writable()
         whole = wish.mode is Mode.REPLACE

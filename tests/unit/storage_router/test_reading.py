@@ -1,17 +1,22 @@
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import InputOutputError, NoSuchFile, Unavailable
-from services.storage_router.domain.catalog import Catalog
+from services.storage_router.domain.catalog import LOOK_INTERVAL_S, Catalog
 from services.storage_router.domain.contents import File, FileRef, Located, Location, Wish
 from services.storage_router.domain.drivers import StorageUnreachable
 from services.storage_router.domain.reading import OpenContent, Reading
-from services.storage_router.domain.storages import Health
+from services.storage_router.domain.storages import Health, Storage
 from services.storage_router.domain.uploads import Uploads
 from services.storage_router.drivers.memory import MemoryDriver
+from services.storage_router.store.memory import MemoryStorageStore
 from tests.support.router_rules import SPACE, Router
 
 FILE = FileRef(SPACE, path=("file",))
@@ -102,8 +107,28 @@ async def test_a_dead_storage_is_not_waited_for(router: Router) -> None:
     assert router.driver.calls == []
 
 
+class StoreAway(MemoryStorageStore):
+    """A store whose MongoDB is away."""
+
+    async def list_storages(self, **_: object) -> Sequence[Storage]:
+        raise Unavailable("MongoDB is away")
+
+
+async def test_a_storage_that_another_instance_added_is_found(router: Router) -> None:
+    young = Catalog(router.store, router.drivers)
+    await asyncio.gather(*(Reading(router.contents, young).open(FILE) for _ in range(20)))
+    assert young.find("st1") is not None
+
+
+async def test_what_is_unknown_is_looked_for_only_so_often(router: Router) -> None:
+    begun_s = time.monotonic()
+    for _ in range(3):
+        await asyncio.gather(*(router.catalog.learn(storage_id="none") for _ in range(50)))
+    assert time.monotonic() - begun_s >= 2 * LOOK_INTERVAL_S
+
+
 async def test_nothing_is_claimed_before_the_storages_are_known(router: Router) -> None:
-    blank = Catalog(router.store, router.drivers)
+    blank = Catalog(StoreAway(), router.drivers)
     with pytest.raises(Unavailable):
         await Reading(router.contents, blank).open(FILE)
     with pytest.raises(NoSuchFile):
