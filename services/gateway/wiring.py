@@ -51,6 +51,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     return [
         *outside.parts,
         Acquainted(outside.metadata_watch),
+        Acquainted(outside.data_port_watch),
         server,
         Registrar(settings.consul_url, lambda: [_registration(settings, server)]),
     ]
