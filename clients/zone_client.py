@@ -6,10 +6,19 @@ a token confined to a few minutes, made from it offline.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import grpc.aio
-from isthmus.zone.v1 import providers_pb2, providers_pb2_grpc, tokens_pb2, tokens_pb2_grpc
+from isthmus.zone.v1 import (
+    providers_pb2,
+    providers_pb2_grpc,
+    shares_pb2,
+    shares_pb2_grpc,
+    tokens_pb2,
+    tokens_pb2_grpc,
+)
 
 from runtime.clock import Clock, SystemClock
 from runtime.config import ProviderFile
@@ -73,17 +82,16 @@ class ZoneClient:
         self._clock = clock or SystemClock()
         self._tokens = tokens_pb2_grpc.TokenServiceStub(channel)
         self._providers = providers_pb2_grpc.ProviderServiceStub(channel)
+        self._shares = shares_pb2_grpc.ShareServiceStub(channel)
 
     async def verify_access_token(
         self, request: tokens_pb2.VerifyAccessTokenRequest, *, timeout_s: float = _CALL_TIMEOUT_S
     ) -> tokens_pb2.VerifyAccessTokenResponse:
         """Who a user's token stands for, and what he may do."""
-        try:
-            return await self._tokens.VerifyAccessToken(
-                request, metadata=self._credentials(), timeout=timeout_s
-            )
-        except Unauthenticated as error:
-            raise _ours(error) from error
+        answer: tokens_pb2.VerifyAccessTokenResponse = await self._call(
+            self._tokens.VerifyAccessToken, request, timeout_s=timeout_s
+        )
+        return answer
 
     async def support_space(
         self, token: str, *, size_bytes: int, storage_id: str, readonly: bool = False, request_id: str = ""
@@ -99,36 +107,63 @@ class ZoneClient:
             readonly=readonly,
             request_id=request_id,
         )
-        try:
-            answer = await self._providers.SupportSpace(
-                request, metadata=self._credentials(), timeout=_CALL_TIMEOUT_S
-            )
-        except Unauthenticated as error:
-            raise _ours(error) from error
-        return answer.space
+        answer = await self._call(self._providers.SupportSpace, request)
+        space: providers_pb2.SupportedSpace = answer.space
+        return space
 
     async def list_supported_spaces(
         self, *, page_size: int = 1000, page_token: str = ""
     ) -> providers_pb2.ListSupportedSpacesResponse:
         """One page of the spaces this provider supports."""
         request = providers_pb2.ListSupportedSpacesRequest(page_size=page_size, page_token=page_token)
-        try:
-            return await self._providers.ListSupportedSpaces(
-                request, metadata=self._credentials(), timeout=_CALL_TIMEOUT_S
-            )
-        except Unauthenticated as error:
-            raise _ours(error) from error
+        answer: providers_pb2.ListSupportedSpacesResponse = await self._call(
+            self._providers.ListSupportedSpaces, request
+        )
+        return answer
+
+    async def list_space_providers(self, space_ids: Sequence[str]) -> Sequence[providers_pb2.SpaceProviders]:
+        """Which providers support these spaces, at most 1000 of them."""
+        request = providers_pb2.ListSpaceProvidersRequest(space_ids=space_ids)
+        answer = await self._call(self._providers.ListSpaceProviders, request)
+        spaces: Sequence[providers_pb2.SpaceProviders] = answer.spaces
+        return spaces
 
     async def report_status(self, version: str = ONEDATA_VERSION) -> int:
         """Tells that this provider is up; gives the zone's clock in milliseconds."""
-        request = providers_pb2.ReportStatusRequest(version=version)
+        answer = await self._call(
+            self._providers.ReportStatus, providers_pb2.ReportStatusRequest(version=version)
+        )
+        time_ms: int = answer.time_ms
+        return time_ms
+
+    # Shares: that the user may do it is the provider's to see to
+
+    async def create_share(self, share: shares_pb2.Share) -> shares_pb2.Share:
+        """Registers a share under the id given. Safe to repeat."""
+        request = shares_pb2.CreateShareRequest(share=share)
+        made: shares_pb2.Share = (await self._call(self._shares.CreateShare, request)).share
+        return made
+
+    async def get_share(self, share_id: str) -> shares_pb2.Share:
+        """One share. Raises NotFound."""
+        request = shares_pb2.GetShareRequest(share_id=share_id)
+        share: shares_pb2.Share = (await self._call(self._shares.GetShare, request)).share
+        return share
+
+    async def update_share(self, share_id: str, *, name: str | None, description: str | None) -> None:
+        """Sets what is not None. Raises NotFound."""
+        request = shares_pb2.UpdateShareRequest(share_id=share_id, name=name, description=description)
+        await self._call(self._shares.UpdateShare, request)
+
+    async def delete_share(self, share_id: str) -> None:
+        """Ends a share, if there is one."""
+        await self._call(self._shares.DeleteShare, shares_pb2.DeleteShareRequest(share_id=share_id))
+
+    async def _call(self, method: Any, request: Any, *, timeout_s: float = _CALL_TIMEOUT_S) -> Any:
         try:
-            answer = await self._providers.ReportStatus(
-                request, metadata=self._credentials(), timeout=_CALL_TIMEOUT_S
-            )
+            return await method(request, metadata=self._credentials(), timeout=timeout_s)
         except Unauthenticated as error:
             raise _ours(error) from error
-        return answer.time_ms
 
     def _credentials(self) -> tuple[tuple[str, str], ...]:
         token = self.provider.call_token(self._clock.now_ms() / 1000)

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from isthmus.zone.v1 import providers_pb2_grpc, tokens_pb2_grpc
+from isthmus.zone.v1 import providers_pb2_grpc, shares_pb2_grpc, tokens_pb2_grpc
 
 from runtime.clock import Clock, SystemClock
 from runtime.config import BadSettings
@@ -24,6 +24,7 @@ from services.zone.api.provider_door import ProviderDoor
 from services.zone.api.providers import ProviderServicer
 from services.zone.api.rest.app import build_app
 from services.zone.api.services import ZoneInfo, ZoneServices
+from services.zone.api.shares import ShareServicer
 from services.zone.api.tokens import TokenServicer
 from services.zone.config import Settings
 from services.zone.domain.authentication import Authenticator
@@ -34,8 +35,9 @@ from services.zone.domain.members import Members
 from services.zone.domain.passwords import Passwords
 from services.zone.domain.providers import Providers
 from services.zone.domain.scope import Scopes
+from services.zone.domain.shares import Shares
 from services.zone.domain.spaces import Spaces
-from services.zone.domain.stores import ProviderStore, SpaceStore, TokenStore, UserStore
+from services.zone.domain.stores import ProviderStore, ShareStore, SpaceStore, TokenStore, UserStore
 from services.zone.domain.token_checks import TokenChecks
 from services.zone.domain.tokens import Tokens, TokenSettings
 from services.zone.domain.users import Users, UserStores
@@ -59,6 +61,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         users=stores.users,
         tokens=stores.tokens,
         spaces=stores.spaces,
+        shares=stores.shares,
         providers=stores.providers,
         passwords=passwords,
         clock=clock,
@@ -68,6 +71,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     rpc = RpcServer(settings, None, authenticate=door.authenticate)
     rpc.add(tokens_pb2_grpc.add_TokenServiceServicer_to_server, TokenServicer(zone.scopes, door))
     rpc.add(providers_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(zone.providers, door))
+    rpc.add(shares_pb2_grpc.add_ShareServiceServicer_to_server, ShareServicer(zone.shares, door))
     info = ZoneInfo(settings.zone_name, settings.zone_domain, ONEDATA_VERSION, "isthmus")
     http = HttpServer(
         build_app(zone, info),
@@ -92,13 +96,14 @@ def assemble(
     users: UserStore,
     tokens: TokenStore,
     spaces: SpaceStore,
+    shares: ShareStore,
     providers: ProviderStore,
     passwords: Passwords,
     clock: Clock,
 ) -> ZoneServices:
     """The rules over any stores."""
     verifier = Verifier(users=users, tokens=tokens, spaces=spaces, providers=providers, clock=clock)
-    space_rules = Spaces(spaces, clock)
+    space_rules = Spaces(spaces, shares, clock)
     invites = Invites(
         verifier, users, tokens, space_rules, spaces, open_registration=settings.open_provider_registration
     )
@@ -116,6 +121,7 @@ def assemble(
         users=Users(UserStores(users, tokens, spaces), passwords, clock),
         spaces=space_rules,
         members=Members(space_rules, spaces, users, invites, clock),
+        shares=Shares(shares, space_rules, clock),
         providers=Providers(
             providers,
             spaces,

@@ -7,7 +7,7 @@ from typing import Any
 from isthmus.zone.v1 import providers_pb2, providers_pb2_grpc
 
 from services.zone.api.provider_door import ProviderDoor
-from services.zone.domain.entities import Space
+from services.zone.domain.entities import Provider, Space
 from services.zone.domain.providers import Providers
 from services.zone.domain.value_errors import BadValueNotInRange
 
@@ -55,6 +55,29 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
             spaces=[_to_proto(space, provider_id) for space in spaces],
             next_page_token=spaces[-1].id if len(spaces) == limit else "",
         )
+
+    async def ListSpaceProviders(
+        self, request: providers_pb2.ListSpaceProvidersRequest, context: Any
+    ) -> providers_pb2.ListSpaceProvidersResponse:
+        if len(request.space_ids) > _MAX_PAGE_SIZE:
+            raise BadValueNotInRange.of(key="space_ids", low=0, high=_MAX_PAGE_SIZE)
+        found = await self._providers.of_spaces(self._door.current(), request.space_ids)
+        return providers_pb2.ListSpaceProvidersResponse(
+            spaces=[
+                providers_pb2.SpaceProviders(
+                    space_id=space.id, providers=[_supporting(space, each) for each in providers]
+                )
+                for space, providers in found
+            ]
+        )
+
+
+def _supporting(space: Space, provider: Provider) -> providers_pb2.SupportingProvider:
+    return providers_pb2.SupportingProvider(
+        provider_id=provider.id,
+        name=provider.name,
+        storage_ids=sorted(each.storage_id for each in space.supports if each.provider_id == provider.id),
+    )
 
 
 def _to_proto(space: Space, provider_id: str) -> providers_pb2.SupportedSpace:

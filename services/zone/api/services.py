@@ -9,6 +9,7 @@ from services.zone.domain.authentication import Authenticator
 from services.zone.domain.members import Members
 from services.zone.domain.providers import Providers
 from services.zone.domain.scope import Scopes
+from services.zone.domain.shares import Shares
 from services.zone.domain.spaces import Spaces
 from services.zone.domain.token_checks import TokenChecks
 from services.zone.domain.tokens import Tokens
@@ -25,6 +26,7 @@ class ZoneServices:
     users: Users
     spaces: Spaces
     members: Members
+    shares: Shares
     providers: Providers
     scopes: Scopes
     clock: Clock

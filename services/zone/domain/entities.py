@@ -104,6 +104,20 @@ class Membership:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """A public, read-only pointer to a file or directory. `root_type` is `file` or `dir`."""
+
+    id: str
+    space_id: str
+    name: str
+    root_file_id: str
+    root_type: str
+    description: str = ""
+    creator_id: str = ""
+    created_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """A site. It counts as online for a while after each report."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from runtime.entity_names import is_entity_name
 from services.zone.domain import value_errors as bad
 
 MIN_PASSWORD_CHARS = 8
@@ -11,7 +12,6 @@ MIN_PASSWORD_CHARS = 8
 MAX_PASSWORD_CHARS = 1024
 DEFAULT_FULL_NAME = "Unnamed User"
 
-_NAME = re.compile(r"[\w()][\w() .\-]{0,126}[\w()]")
 _FULL_NAME = re.compile(r"[^\W_](?:[^\W_]|[ ',.\-]){0,126}(?:[^\W_]|\.)")
 _USERNAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,30}[A-Za-z0-9]")
 _EMAIL = re.compile(r"[A-Za-z0-9._%+'-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,180}[A-Za-z0-9])?")
@@ -21,7 +21,7 @@ _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?::(?P<port>[0-9]{{1,5}}))?")
 
 def check_name(name: str, *, key: str = "name") -> str:
     """The name of a space, provider or token, unchanged."""
-    if not _NAME.fullmatch(name):
+    if not is_entity_name(name):
         raise bad.BadValueName.of(key=key)
     return name
 

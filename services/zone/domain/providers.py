@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -254,6 +254,17 @@ class Providers:
         """One page of the spaces the caller supports, in the order of their ids."""
         provider = await self.current(caller, aspect="spaces")
         return await self._space_store.supported_by(provider.id, after=after, limit=limit)
+
+    async def of_spaces(self, caller: Caller, space_ids: Sequence[str]) -> list[tuple[Space, list[Provider]]]:
+        """The providers of these spaces, for any provider: it shows them to users it has verified."""
+        caller.as_provider()
+        spaces = await self._space_store.find_many(space_ids)
+        wanted = {provider_id for space in spaces for provider_id in space.sizes()}
+        known = {provider.id: provider for provider in await self._store.find_many(wanted)}
+        return [
+            (space, [known[id] for id in sorted(space.sizes()) if id in known])
+            for space in sorted(spaces, key=lambda space: space.id)
+        ]
 
     async def supported_ids(self, caller: Caller) -> list[str]:
         """Ids of all of them."""

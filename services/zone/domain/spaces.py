@@ -17,7 +17,7 @@ from services.zone.domain.errors import AlreadyExists, CannotRemoveLastOwner, Fo
 from services.zone.domain.ids import new_id, seeded_id
 from services.zone.domain.params import Params
 from services.zone.domain.privileges import SPACE_ALL
-from services.zone.domain.stores import SpaceStore, Taken
+from services.zone.domain.stores import ShareStore, SpaceStore, Taken
 from services.zone.domain.value_errors import BadValueTextTooLarge
 
 log = structlog.get_logger(__name__)
@@ -37,8 +37,11 @@ _DESCRIBING = (
 class Spaces:
     """The spaces of a zone, and what one may do in them."""
 
-    def __init__(self, store: SpaceStore, clock: Clock, *, known_tags: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, store: SpaceStore, shares: ShareStore, clock: Clock, *, known_tags: tuple[str, ...] = ()
+    ) -> None:
         self._store = store
+        self._shares = shares
         self._clock = clock
         self._known_tags = known_tags
 
@@ -175,6 +178,8 @@ class Spaces:
         caller.allow("delete", "od_space", space_id)
         await self.demand(caller, space, P.DELETE, "oz_spaces_delete")
         await self._store.delete(space_id)
+        # Nobody finds a share without its space, so this may as well fail.
+        await self._shares.delete_all(space_id)
         log.info("space_deleted", space_id=space_id, by=caller.subject.code)
 
     def _fields(self, params: Params, **fields: Any) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from services.zone.domain.entities import (
     Membership,
     NamedToken,
     Provider,
+    Share,
     Space,
     Support,
     TemporarySecret,
@@ -166,6 +167,28 @@ class SpaceStore(Protocol):
 
     async def providers_of(self, space_ids: Collection[str]) -> set[str]:
         """Providers that support any of these."""
+        ...
+
+
+class ShareStore(Protocol):
+    """Shares. They outlive their root files, but not their space."""
+
+    async def create(self, share: Share) -> None:
+        """Raises Taken("id")."""
+        ...
+
+    async def find(self, share_id: str) -> Share | None: ...
+    async def list_ids(self, space_id: str) -> list[str]:
+        """Shares of a space, in the order of their ids."""
+        ...
+
+    async def update(self, share_id: str, changes: Mapping[str, Any]) -> bool:
+        """Sets `name`, `description`."""
+        ...
+
+    async def delete(self, share_id: str) -> bool: ...
+    async def delete_all(self, space_id: str) -> None:
+        """All shares of a space. Not one step: repeat it after a failure."""
         ...
 
 

@@ -13,6 +13,7 @@ from services.zone.domain.entities import (
     Membership,
     NamedToken,
     Provider,
+    Share,
     Space,
     Support,
     TemporarySecret,
@@ -264,6 +265,37 @@ class MemorySpaceStore:
 
     async def providers_of(self, space_ids: Collection[str]) -> set[str]:
         return {provider_id for space in await self.find_many(space_ids) for provider_id in space.sizes()}
+
+
+class MemoryShareStore:
+    """Answers ShareStore."""
+
+    def __init__(self) -> None:
+        self._shares: dict[str, Share] = {}
+
+    async def create(self, share: Share) -> None:
+        if share.id in self._shares:
+            raise Taken("id")
+        self._shares[share.id] = share
+
+    async def find(self, share_id: str) -> Share | None:
+        return self._shares.get(share_id)
+
+    async def list_ids(self, space_id: str) -> list[str]:
+        return sorted(share.id for share in self._shares.values() if share.space_id == space_id)
+
+    async def update(self, share_id: str, changes: Mapping[str, Any]) -> bool:
+        if share_id not in self._shares:
+            return False
+        self._shares[share_id] = replace(self._shares[share_id], **changes)
+        return True
+
+    async def delete(self, share_id: str) -> bool:
+        return self._shares.pop(share_id, None) is not None
+
+    async def delete_all(self, space_id: str) -> None:
+        for share_id in await self.list_ids(space_id):
+            del self._shares[share_id]
 
 
 class MemoryProviderStore:

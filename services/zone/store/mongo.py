@@ -1,4 +1,4 @@
-"""The zone's four stores over one MongoDB database."""
+"""The zone's stores over one MongoDB database."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pymongo import MongoClient
 
 from runtime.mongo import Document, MongoThreads
 from services.zone.store.mongo_providers import MongoProviderStore, create_provider_indexes
+from services.zone.store.mongo_shares import MongoShareStore, create_share_indexes
 from services.zone.store.mongo_spaces import MongoSpaceStore, create_space_indexes
 from services.zone.store.mongo_tokens import MongoTokenStore, create_token_indexes
 from services.zone.store.mongo_users import MongoUserStore, create_user_indexes
@@ -21,6 +22,7 @@ class MongoStores:
         self.users = MongoUserStore(self._database, threads)
         self.tokens = MongoTokenStore(self._database, threads)
         self.spaces = MongoSpaceStore(self._database, threads)
+        self.shares = MongoShareStore(self._database, threads)
         self.providers = MongoProviderStore(self._database, threads)
 
     async def create_indexes(self) -> None:
@@ -31,6 +33,7 @@ class MongoStores:
         create_user_indexes(self._database)
         create_token_indexes(self._database)
         create_space_indexes(self._database)
+        create_share_indexes(self._database)
         create_provider_indexes(self._database)
 
     def close(self) -> None:

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import pytest
 
 from runtime.mongo import MongoThreads, connect
-from services.zone.domain.stores import ProviderStore, SpaceStore, TokenStore, UserStore
+from services.zone.domain.stores import ProviderStore, ShareStore, SpaceStore, TokenStore, UserStore
 from services.zone.store.memory import (
     MemoryProviderStore,
+    MemoryShareStore,
     MemorySpaceStore,
     MemoryTokenStore,
     MemoryUserStore,
@@ -25,6 +26,7 @@ class Stores:
     users: UserStore
     tokens: TokenStore
     spaces: SpaceStore
+    shares: ShareStore
     providers: ProviderStore
 
 
@@ -32,13 +34,19 @@ class Stores:
 async def stores(request: pytest.FixtureRequest) -> AsyncIterator[Stores]:
     """Every implementation in turn."""
     if request.param == "memory":
-        yield Stores(MemoryUserStore(), MemoryTokenStore(), MemorySpaceStore(), MemoryProviderStore())
+        yield Stores(
+            MemoryUserStore(),
+            MemoryTokenStore(),
+            MemorySpaceStore(),
+            MemoryShareStore(),
+            MemoryProviderStore(),
+        )
         return
     threads = MongoThreads()
     kept = MongoStores(
         connect(request.getfixturevalue("mongo_url")), request.getfixturevalue("mongo_database"), threads
     )
     await kept.create_indexes()
-    yield Stores(kept.users, kept.tokens, kept.spaces, kept.providers)
+    yield Stores(kept.users, kept.tokens, kept.spaces, kept.shares, kept.providers)
     await threads.stop()
     kept.close()

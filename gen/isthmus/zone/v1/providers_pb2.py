@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fisthmus/zone/v1/providers.proto\x12\x0fisthmus.zone.v1\"D\n\x0eSupportedSpace\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\"&\n\x13ReportStatusRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\"\'\n\x14ReportStatusResponse\x12\x0f\n\x07time_ms\x18\x01 \x01(\x03\"r\n\x13SupportSpaceRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x12\n\nstorage_id\x18\x03 \x01(\t\x12\x10\n\x08readonly\x18\x04 \x01(\x08\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"F\n\x14SupportSpaceResponse\x12.\n\x05space\x18\x01 \x01(\x0b\x32\x1f.isthmus.zone.v1.SupportedSpace\"C\n\x1aListSupportedSpacesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"g\n\x1bListSupportedSpacesResponse\x12/\n\x06spaces\x18\x01 \x03(\x0b\x32\x1f.isthmus.zone.v1.SupportedSpace\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xbd\x02\n\x0fProviderService\x12[\n\x0cReportStatus\x12$.isthmus.zone.v1.ReportStatusRequest\x1a%.isthmus.zone.v1.ReportStatusResponse\x12[\n\x0cSupportSpace\x12$.isthmus.zone.v1.SupportSpaceRequest\x1a%.isthmus.zone.v1.SupportSpaceResponse\x12p\n\x13ListSupportedSpaces\x12+.isthmus.zone.v1.ListSupportedSpacesRequest\x1a,.isthmus.zone.v1.ListSupportedSpacesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fisthmus/zone/v1/providers.proto\x12\x0fisthmus.zone.v1\"D\n\x0eSupportedSpace\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\"&\n\x13ReportStatusRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\"\'\n\x14ReportStatusResponse\x12\x0f\n\x07time_ms\x18\x01 \x01(\x03\"r\n\x13SupportSpaceRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x12\n\nstorage_id\x18\x03 \x01(\t\x12\x10\n\x08readonly\x18\x04 \x01(\x08\x12\x12\n\nrequest_id\x18\x05 \x01(\t\"F\n\x14SupportSpaceResponse\x12.\n\x05space\x18\x01 \x01(\x0b\x32\x1f.isthmus.zone.v1.SupportedSpace\"C\n\x1aListSupportedSpacesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"g\n\x1bListSupportedSpacesResponse\x12/\n\x06spaces\x18\x01 \x03(\x0b\x32\x1f.isthmus.zone.v1.SupportedSpace\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x19ListSpaceProvidersRequest\x12\x11\n\tspace_ids\x18\x01 \x03(\t\"M\n\x1aListSpaceProvidersResponse\x12/\n\x06spaces\x18\x01 \x03(\x0b\x32\x1f.isthmus.zone.v1.SpaceProviders\"Z\n\x0eSpaceProviders\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x36\n\tproviders\x18\x02 \x03(\x0b\x32#.isthmus.zone.v1.SupportingProvider\"L\n\x12SupportingProvider\x12\x13\n\x0bprovider_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bstorage_ids\x18\x03 \x03(\t2\xac\x03\n\x0fProviderService\x12[\n\x0cReportStatus\x12$.isthmus.zone.v1.ReportStatusRequest\x1a%.isthmus.zone.v1.ReportStatusResponse\x12[\n\x0cSupportSpace\x12$.isthmus.zone.v1.SupportSpaceRequest\x1a%.isthmus.zone.v1.SupportSpaceResponse\x12p\n\x13ListSupportedSpaces\x12+.isthmus.zone.v1.ListSupportedSpacesRequest\x1a,.isthmus.zone.v1.ListSupportedSpacesResponse\x12m\n\x12ListSpaceProviders\x12*.isthmus.zone.v1.ListSpaceProvidersRequest\x1a+.isthmus.zone.v1.ListSpaceProvidersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTSUPPORTEDSPACESREQUEST']._serialized_end=458
   _globals['_LISTSUPPORTEDSPACESRESPONSE']._serialized_start=460
   _globals['_LISTSUPPORTEDSPACESRESPONSE']._serialized_end=563
-  _globals['_PROVIDERSERVICE']._serialized_start=566
-  _globals['_PROVIDERSERVICE']._serialized_end=883
+  _globals['_LISTSPACEPROVIDERSREQUEST']._serialized_start=565
+  _globals['_LISTSPACEPROVIDERSREQUEST']._serialized_end=611
+  _globals['_LISTSPACEPROVIDERSRESPONSE']._serialized_start=613
+  _globals['_LISTSPACEPROVIDERSRESPONSE']._serialized_end=690
+  _globals['_SPACEPROVIDERS']._serialized_start=692
+  _globals['_SPACEPROVIDERS']._serialized_end=782
+  _globals['_SUPPORTINGPROVIDER']._serialized_start=784
+  _globals['_SUPPORTINGPROVIDER']._serialized_end=860
+  _globals['_PROVIDERSERVICE']._serialized_start=863
+  _globals['_PROVIDERSERVICE']._serialized_end=1291
 # @@protoc_insertion_point(module_scope)

@@ -182,3 +182,100 @@ class ListSupportedSpacesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSupportedSpacesResponse: _TypeAlias = ListSupportedSpacesResponse  # noqa: Y015
+
+@_typing.final
+class ListSpaceProvidersRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def space_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 1000."""
+
+    def __init__(
+        self,
+        *,
+        space_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["space_ids", b"space_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSpaceProvidersRequest: _TypeAlias = ListSpaceProvidersRequest  # noqa: Y015
+
+@_typing.final
+class ListSpaceProvidersResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def spaces(self) -> _containers.RepeatedCompositeFieldContainer[Global___SpaceProviders]: ...
+    def __init__(
+        self,
+        *,
+        spaces: _abc.Iterable[Global___SpaceProviders] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["spaces", b"spaces"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListSpaceProvidersResponse: _TypeAlias = ListSpaceProvidersResponse  # noqa: Y015
+
+@_typing.final
+class SpaceProviders(_message.Message):
+    """The providers of one space, by provider id."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_ID_FIELD_NUMBER: _builtins.int
+    PROVIDERS_FIELD_NUMBER: _builtins.int
+    space_id: _builtins.str
+    @_builtins.property
+    def providers(self) -> _containers.RepeatedCompositeFieldContainer[Global___SupportingProvider]: ...
+    def __init__(
+        self,
+        *,
+        space_id: _builtins.str = ...,
+        providers: _abc.Iterable[Global___SupportingProvider] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["providers", b"providers", "space_id", b"space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SpaceProviders: _TypeAlias = SpaceProviders  # noqa: Y015
+
+@_typing.final
+class SupportingProvider(_message.Message):
+    """A provider as one that shares a space with it knows it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PROVIDER_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    STORAGE_IDS_FIELD_NUMBER: _builtins.int
+    provider_id: _builtins.str
+    name: _builtins.str
+    @_builtins.property
+    def storage_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Storages that support the space, by id."""
+
+    def __init__(
+        self,
+        *,
+        provider_id: _builtins.str = ...,
+        name: _builtins.str = ...,
+        storage_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "provider_id", b"provider_id", "storage_ids", b"storage_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SupportingProvider: _TypeAlias = SupportingProvider  # noqa: Y015

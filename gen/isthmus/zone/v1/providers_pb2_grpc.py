@@ -51,6 +51,11 @@ class ProviderServiceStub:
                 request_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ListSupportedSpacesRequest.SerializeToString,
                 response_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ListSupportedSpacesResponse.FromString,
                 _registered_method=True)
+        self.ListSpaceProviders = channel.unary_unary(
+                '/isthmus.zone.v1.ProviderService/ListSpaceProviders',
+                request_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ListSpaceProvidersRequest.SerializeToString,
+                response_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ListSpaceProvidersResponse.FromString,
+                _registered_method=True)
 
 
 class ProviderServiceServicer:
@@ -82,6 +87,14 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListSpaceProviders(self, request, context):
+        """Which providers support these spaces, whether or not the caller does. Spaces
+        that do not exist are left out.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ProviderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -99,6 +112,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.ListSupportedSpaces,
                     request_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ListSupportedSpacesRequest.FromString,
                     response_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ListSupportedSpacesResponse.SerializeToString,
+            ),
+            'ListSpaceProviders': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSpaceProviders,
+                    request_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ListSpaceProvidersRequest.FromString,
+                    response_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ListSpaceProvidersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -184,6 +202,33 @@ class ProviderService:
             '/isthmus.zone.v1.ProviderService/ListSupportedSpaces',
             isthmus_dot_zone_dot_v1_dot_providers__pb2.ListSupportedSpacesRequest.SerializeToString,
             isthmus_dot_zone_dot_v1_dot_providers__pb2.ListSupportedSpacesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSpaceProviders(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.zone.v1.ProviderService/ListSpaceProviders',
+            isthmus_dot_zone_dot_v1_dot_providers__pb2.ListSpaceProvidersRequest.SerializeToString,
+            isthmus_dot_zone_dot_v1_dot_providers__pb2.ListSpaceProvidersResponse.FromString,
             options,
             channel_credentials,
             insecure,

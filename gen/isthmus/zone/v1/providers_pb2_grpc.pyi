@@ -46,6 +46,10 @@ class ProviderServiceStub:
     """
     ListSupportedSpaces: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListSupportedSpacesRequest, _providers_pb2.ListSupportedSpacesResponse]
     """Spaces this provider supports, by space id."""
+    ListSpaceProviders: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListSpaceProvidersRequest, _providers_pb2.ListSpaceProvidersResponse]
+    """Which providers support these spaces, whether or not the caller does. Spaces
+    that do not exist are left out.
+    """
 
 @_typing.type_check_only
 class ProviderServiceAsyncStub(ProviderServiceStub):
@@ -65,6 +69,10 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """
     ListSupportedSpaces: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListSupportedSpacesRequest, _providers_pb2.ListSupportedSpacesResponse]  # type: ignore[assignment]
     """Spaces this provider supports, by space id."""
+    ListSpaceProviders: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListSpaceProvidersRequest, _providers_pb2.ListSpaceProvidersResponse]  # type: ignore[assignment]
+    """Which providers support these spaces, whether or not the caller does. Spaces
+    that do not exist are left out.
+    """
 
 class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
     """The side of the zone that providers talk to. The caller is a provider,
@@ -99,5 +107,15 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_providers_pb2.ListSupportedSpacesResponse, _abc.Awaitable[_providers_pb2.ListSupportedSpacesResponse]]:
         """Spaces this provider supports, by space id."""
+
+    @_abc_1.abstractmethod
+    def ListSpaceProviders(
+        self,
+        request: _providers_pb2.ListSpaceProvidersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_providers_pb2.ListSpaceProvidersResponse, _abc.Awaitable[_providers_pb2.ListSpaceProvidersResponse]]:
+        """Which providers support these spaces, whether or not the caller does. Spaces
+        that do not exist are left out.
+        """
 
 def add_ProviderServiceServicer_to_server(servicer: ProviderServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
