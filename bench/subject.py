@@ -21,6 +21,7 @@ from clients.rest import ProviderClient, encode_path
 from stack import binaries
 from stack.control import clean, up
 from stack.layout import PORTS_PER_SITE, Layout
+from stack.mongo import USER, Secrets
 from stack.supervisor import Supervisor
 
 FIRST_BASE_PORT = 20443
@@ -37,8 +38,9 @@ class Subject:
 
     @property
     def mongo_url(self) -> str:
-        """Its MongoDB, which the unbatched twin uses too."""
-        return self.layout.first.mongo_url
+        """Its MongoDB, which the unbatched twin uses too, with name and password."""
+        password = Secrets.below(self.layout.secrets).password.read_text().strip()
+        return self.layout.first.mongo_url.replace("://", f"://{USER}:{password}@") + "&authSource=admin"
 
     def pids(self) -> list[int]:
         """Every process of the stack, the supervisor included."""

@@ -9,14 +9,14 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
-import pymongo
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
 from clients.http_api import ClientError
 from compose.layout import ComposeLayout, from_environment
-from stack import env_file
+from stack import env_file, mongo
 from stack.bootstrap import (
     admin_password,
     prepare_demo,
@@ -30,10 +30,11 @@ from stack.errors import StackError
 from stack.readiness import wait_for, zone_answers
 from stack.secrets import ensure_key
 
-MONGO = "mongo:27017"
+#: A name that stays when the container gets another address. The first user can only be made from the
+#: server's own machine, so that step runs in its network namespace.
+MONGO, MONGO_HERE = "mongo:27017", "127.0.0.1:27017"
 CONTROL_PLANE = ("cluster_manager", 7000)
 ENVOY_ADMIN_PORT = 9901
-ALREADY_INITIALIZED = 23
 READY_TIMEOUT_S = 120.0
 SETTLE_TIMEOUT_S = 30.0
 POLL_S = 0.5
@@ -42,34 +43,20 @@ T = TypeVar("T")
 
 
 def prepare(layout: ComposeLayout) -> None:
-    """Keys, passwords, the certificate, Envoy's bootstrap and the replica set."""
+    """Keys, passwords, the certificate, Envoy's bootstrap, the replica set and its users."""
     ensure_certificates(layout.run_dir / "tls", ["envoy", layout.public_host])
     ensure_key(layout.first.cluster_key)
+    layout.first.consul_secrets.ensure()
     admin_password(layout)
     write_operator_token(layout.first)
     config = bootstrap(
         node_id="envoy", host_id="", control_plane=[CONTROL_PLANE], admin_port=ENVOY_ADMIN_PORT, dns=True
     )
     (layout.run_dir / "tls/envoy.json").write_text(json.dumps(config, indent=1))
-    _initiate_replica_set()
-
-
-def _initiate_replica_set() -> None:
-    """One member, by a name that stays when the container gets another address."""
-    client: pymongo.MongoClient[dict[str, object]] = pymongo.MongoClient(
-        f"mongodb://{MONGO}/?directConnection=true", serverSelectionTimeoutMS=int(READY_TIMEOUT_S * 1000)
-    )
-    try:
-        client.admin.command("replSetInitiate", {"_id": "rs0", "members": [{"_id": 0, "host": MONGO}]})
-    except OperationFailure as error:
-        if error.code != ALREADY_INITIALIZED:
-            raise
-    wait_for(
-        "MongoDB",
-        lambda: bool(client.admin.command("hello").get("isWritablePrimary")),
-        READY_TIMEOUT_S,
-        lambda: None,
-    )
+    own = mongo.Secrets.below(layout.secrets)
+    own.ensure()
+    is_prepared = partial(mongo.is_prepared, MONGO_HERE, MONGO, own)
+    wait_for("MongoDB", is_prepared, READY_TIMEOUT_S, lambda: None)
 
 
 def register(layout: ComposeLayout) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, TypeVar
 
@@ -26,6 +27,14 @@ S = TypeVar("S", bound="RuntimeSettings")
 
 class BadSettings(Exception):
     """The process can't start as it is set up; the message is one line for the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsulAddress:
+    """Where a Consul agent is, and the token that it asks for, if any."""
+
+    url: str
+    token: str = field(default="", repr=False)
 
 
 class RuntimeSettings(BaseSettings):
@@ -50,6 +59,8 @@ class RuntimeSettings(BaseSettings):
     #: Port of /metrics; 0 turns it off, -1 takes any free one.
     metrics_port: int = Field(default=0, ge=-1, le=65535)
     consul_url: str = "http://127.0.0.1:8500"
+    #: File with the token that Consul asks for; none where it asks nobody.
+    consul_token_file: Path | None = None
     #: The secret all processes of a provider (or of a zone) share; see `runtime.auth.ClusterKey`.
     cluster_key_file: Path
     #: Who this provider is to its zone; see `ProviderFile`.
@@ -65,6 +76,27 @@ class RuntimeSettings(BaseSettings):
     slow_call_ms: int = Field(default=500, ge=1)
     #: How long a server still answers after it has left Consul, so that callers have noticed.
     drain_s: float = Field(default=1.0, ge=0, le=60)
+
+    @property
+    def consul(self) -> ConsulAddress:
+        """Where Consul is, and what opens it. Raises BadSettings when the token's file can't be read."""
+        return ConsulAddress(self.consul_url, _secret_in(self.consul_token_file))
+
+
+class MongoSettings(RuntimeSettings):
+    """What a process that keeps something in MongoDB is told besides."""
+
+    #: Replica set or sharded cluster, e.g. `mongodb://127.0.0.1:27017/?replicaSet=rs0`. May hold name and
+    #: password; in a file of their own they are in no process list and no environment.
+    mongo_url: SecretStr
+    #: Who this process is to MongoDB; empty where the server asks nobody.
+    mongo_user: str = ""
+    #: File with the password of `mongo_user`.
+    mongo_password_file: Path | None = None
+
+    def mongo_password(self) -> str:
+        """Empty when no file is named. Raises BadSettings when it can't be read."""
+        return _secret_in(self.mongo_password_file)
 
 
 class ProviderFile(BaseModel):
@@ -89,6 +121,16 @@ class ProviderFile(BaseModel):
             raise BadSettings(f"provider file {path}: {_in_one_line(error)}") from error
         except ValueError as error:
             raise BadSettings(f"provider file {path}: not JSON") from error
+
+
+def _secret_in(file: Path | None) -> str:
+    """What the file holds; empty when none is named. Raises BadSettings when it can't be read."""
+    if file is None:
+        return ""
+    try:
+        return file.read_text().strip()
+    except OSError as error:
+        raise BadSettings(f"secret file {file}: {error.strerror}") from error
 
 
 def read_settings(settings_class: type[S]) -> S:

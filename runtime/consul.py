@@ -18,6 +18,7 @@ from consul import base
 from consul.callback import CB
 from consul.exceptions import ConsulException, NotFound
 
+from runtime.config import ConsulAddress
 from runtime.errors import Unavailable
 
 #: For requests that Consul answers at once.
@@ -43,9 +44,10 @@ class KeyValue:
 class _Transport(base.HTTPClient):  # type: ignore[misc]  # py-consul ships no types
     """What py-consul sends requests with."""
 
-    def __init__(self, base_url: str) -> None:
-        parts = urlsplit(base_url)
+    def __init__(self, at: ConsulAddress) -> None:
+        parts = urlsplit(at.url)
         super().__init__(parts.hostname, parts.port or 8500, parts.scheme or "http")
+        self._credentials = {"X-Consul-Token": at.token} if at.token else {}
         self._session: aiohttp.ClientSession | None = None
 
     async def _send(
@@ -64,7 +66,7 @@ class _Transport(base.HTTPClient):  # type: ignore[misc]  # py-consul ships no t
         async with self._session.request(
             method,
             self.uri(path, params),
-            headers=headers,
+            headers={**(headers or {}), **self._credentials},
             data=data or None,
             timeout=aiohttp.ClientTimeout(total=timeout_s),
         ) as response:
@@ -92,19 +94,22 @@ class _Transport(base.HTTPClient):  # type: ignore[misc]  # py-consul ships no t
 class _Api(base.Consul):  # type: ignore[misc]  # py-consul ships no types
     """py-consul over our transport."""
 
-    def __init__(self, base_url: str) -> None:
-        self._base_url = base_url
+    def __init__(self, at: ConsulAddress) -> None:
+        self._at = at
         super().__init__()
 
     def http_connect(self, *_: object, **__: object) -> _Transport:
-        return _Transport(self._base_url)
+        return _Transport(self._at)
 
 
 class Consul:
-    """One Consul agent. Every method raises `ConsulAway` when it can't be reached or refuses."""
+    """One Consul agent. Every method raises `ConsulAway` when it can't be reached or refuses.
 
-    def __init__(self, base_url: str) -> None:
-        self._api = _Api(base_url)
+    A bare URL is an agent that asks for no token.
+    """
+
+    def __init__(self, at: ConsulAddress | str) -> None:
+        self._api = _Api(ConsulAddress(at) if isinstance(at, str) else at)
 
     async def close(self) -> None:
         """Closes the connections."""

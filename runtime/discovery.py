@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import structlog
 
+from runtime.config import ConsulAddress
 from runtime.consul import Consul, ConsulAway, next_index
 from runtime.version import VERSION
 
@@ -103,9 +104,11 @@ class Registrar:
     """
 
     def __init__(
-        self, consul_url: str, registrations: Sequence[Registration] | Callable[[], Sequence[Registration]]
+        self,
+        consul: ConsulAddress | str,
+        registrations: Sequence[Registration] | Callable[[], Sequence[Registration]],
     ) -> None:
-        self._consul = Consul(consul_url)
+        self._consul = Consul(consul)
         self._wanted = registrations
         self._registrations: Sequence[Registration] = ()
         self._task: asyncio.Task[None] | None = None
@@ -160,9 +163,9 @@ class Registrar:
 class Watch:
     """The instances of one service, as Consul knows them, always up to date within milliseconds."""
 
-    def __init__(self, consul_url: str, service: str) -> None:
+    def __init__(self, consul: ConsulAddress | str, service: str) -> None:
         self.service = service
-        self._consul = Consul(consul_url)
+        self._consul = Consul(consul)
         self._instances: tuple[Instance, ...] = ()
         self._confirmed_s: float | None = None
         self._changed = asyncio.Event()

@@ -14,6 +14,7 @@ import time
 
 import structlog
 
+from runtime.config import ConsulAddress
 from runtime.consul import Consul, ConsulAway, KeyValue, next_index
 
 log = structlog.get_logger(__name__)
@@ -34,8 +35,8 @@ class Leadership:
     `ttl_s`: how long a silent leader keeps the lock; another one has it after one to two times that.
     """
 
-    def __init__(self, consul_url: str, duty: str, instance_id: str, *, ttl_s: int = 10) -> None:
-        self._consul = Consul(consul_url)
+    def __init__(self, consul: ConsulAddress | str, duty: str, instance_id: str, *, ttl_s: int = 10) -> None:
+        self._consul = Consul(consul)
         self._duty = duty
         self._key = f"isthmus/leaders/{duty}"
         self._instance_id = instance_id

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 from clients.http_api import ClientError, RefusedError, UnreachableError
-from stack import binaries, env_file, readiness
+from stack import binaries, env_file, mongo, readiness
 from stack.bootstrap import (
     Demo,
     admin_password,
@@ -112,8 +112,10 @@ def _prepare(layout: Layout) -> Certificates:
     for folder in (layout.secrets, layout.sockets, layout.logs, layout.run_dir / "mongod"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     admin_password(layout)
+    mongo.Secrets.below(layout.secrets).ensure()
     for site in layout.sites:
         ensure_key(site.cluster_key)
+        site.consul_secrets.ensure()
         write_operator_token(site)
     write_configuration(layout)
     own = ensure_certificates(layout.run_dir / "tls", [layout.public_host])
@@ -125,8 +127,9 @@ def _prepare(layout: Layout) -> Certificates:
 def _start(layout: Layout, supervisor: Supervisor, processes: list[Process], say: Say) -> None:
     """MongoDB and Consul first. What comes after them waits for the others by itself."""
     _start_stage(supervisor, processes, FOUNDATION, say)
-    is_writable = partial(readiness.mongod_is_writable, layout.first.port("mongod"))
-    _wait(supervisor, "mongod", is_writable, FOUNDATION_TIMEOUT_S)
+    address = layout.first.mongo_address
+    is_prepared = partial(mongo.is_prepared, address, address, mongo.Secrets.below(layout.secrets))
+    _wait(supervisor, "mongod", is_prepared, FOUNDATION_TIMEOUT_S)
     for site in layout.sites:
         is_ready = partial(readiness.consul_has_leader, site.consul_url)
         _wait(supervisor, "consul", is_ready, FOUNDATION_TIMEOUT_S)
@@ -180,7 +183,7 @@ def _works(attempt: Callable[[], None]) -> bool:
 
 
 def _all_pass(site: Site, service: str) -> bool:
-    return readiness.instances_pass(site.consul_url, service, site.layout.instances)
+    return readiness.instances_pass(site, service)
 
 
 def _start_stage(supervisor: Supervisor, processes: list[Process], stage: int, say: Say) -> None:

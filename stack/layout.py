@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from stack.consul import Secrets
 from stack.errors import StackError
 
 REPO = Path(__file__).resolve().parent.parent
@@ -151,8 +152,16 @@ class Site:
         return f"http://127.0.0.1:{self.port('consul')}"
 
     @property
+    def consul_secrets(self) -> Secrets:
+        return Secrets.below(self.layout.secrets, self.suffix)
+
+    @property
+    def mongo_address(self) -> str:
+        return f"127.0.0.1:{self.layout.first.port('mongod')}"
+
+    @property
     def mongo_url(self) -> str:
-        return f"mongodb://127.0.0.1:{self.layout.first.port('mongod')}/?replicaSet=rs0"
+        return f"mongodb://{self.mongo_address}/?replicaSet=rs0"
 
     def port(self, kind: str, instance: int = 1) -> int:
         """A port by kind (see OFFSETS) and, for services, instance from 1 on."""

@@ -13,6 +13,7 @@ from stack.binaries import Binaries
 from stack.ca import Certificates
 from stack.envoy import bootstrap
 from stack.layout import Layout, Site
+from stack.mongo import USER, Secrets
 
 # Stages are started one after the other, each when the one before is ready, and stopped in reverse.
 FOUNDATION, CONTROL, SERVICES = range(3)
@@ -76,6 +77,8 @@ def _mongod(layout: Layout, binary: Path) -> Process:
     command = [str(binary), "--dbpath", str(layout.run_dir / "mongod"), "--bind_ip", "127.0.0.1"]
     command += ["--port", str(layout.first.port("mongod")), "--replSet", "rs0", "--nounixsocket", "--quiet"]
     command += ["--wiredTigerCacheSizeGB", MONGOD_CACHE_GB, "--oplogSize", "256"]
+    # With a key, nobody gets in without a user.
+    command += ["--keyFile", str(Secrets.below(layout.secrets).key)]
     for name, value in (
         ("diagnosticDataCollectionEnabled", "false"),
         ("shutdownTimeoutMillisForSignaledShutdown", "500"),
@@ -96,6 +99,7 @@ def _consul(site: Site, binary: Path) -> Process:
         "-disable-host-node-id",
         f"-node=isthmus{site.number}",
     ]
+    command += [f"-config-file={site.consul_secrets.configuration}"]
     command += [f"-http-port={site.port('consul')}", "-dns-port=-1", "-grpc-port=-1"]
     command += [f"-serf-lan-port={site.port('consul_lan')}", f"-serf-wan-port={site.port('consul_wan')}"]
     command += [f"-server-port={site.port('consul_server')}", "-log-level=error", "-hcl", hcl]
@@ -125,6 +129,7 @@ def _service(site: Site, service: str, number: int, stage: int, own: Mapping[str
         "ISTHMUS_INSTANCE_ID": f"{service}-{number}",
         "ISTHMUS_HOST_ID": site.host_id,
         "ISTHMUS_CONSUL_URL": site.consul_url,
+        "ISTHMUS_CONSUL_TOKEN_FILE": str(site.consul_secrets.token),
         "ISTHMUS_CLUSTER_KEY_FILE": str(site.cluster_key),
         "ISTHMUS_METRICS_PORT": str(site.port(f"metrics_{service}", number)),
         "GRPC_XDS_BOOTSTRAP": str(site.folder / "xds.json"),
@@ -151,8 +156,7 @@ def _cluster_manager(site: Site, certificates: Certificates) -> dict[str, str]:
 
 def _zone(site: Site, number: int) -> dict[str, str]:
     return {
-        "ISTHMUS_MONGO_URL": site.mongo_url,
-        "ISTHMUS_MONGO_DATABASE": "isthmus_zone",
+        **_mongo(site, "isthmus_zone"),
         "ISTHMUS_HTTP_PORT": str(site.port("zone_http", number)),
         "ISTHMUS_HTTP_UDS": str(site.layout.sockets / f"zone-{number}.sock"),
         "ISTHMUS_ZONE_DOMAIN": site.layout.zone_domain,
@@ -162,8 +166,7 @@ def _zone(site: Site, number: int) -> dict[str, str]:
 
 def _metadata(site: Site) -> dict[str, str]:
     return {
-        "ISTHMUS_MONGO_URL": site.mongo_url,
-        "ISTHMUS_MONGO_DATABASE": f"isthmus_metadata{site.suffix}",
+        **_mongo(site, f"isthmus_metadata{site.suffix}"),
         **_provider(site),
     }
 
@@ -171,13 +174,21 @@ def _metadata(site: Site) -> dict[str, str]:
 def _storage_router(site: Site, number: int) -> dict[str, str]:
     port = site.port("data_port", number)
     return {
-        "ISTHMUS_MONGO_URL": site.mongo_url,
-        "ISTHMUS_MONGO_DATABASE": f"isthmus_storage_router{site.suffix}",
+        **_mongo(site, f"isthmus_storage_router{site.suffix}"),
         "ISTHMUS_DATA_PORT_PORT": str(port),
         "ISTHMUS_DATA_PORT_UDS": str(site.layout.sockets / f"data_port-{number}{site.suffix}.sock"),
         "ISTHMUS_DATA_PORT_URL": f"http://127.0.0.1:{port}",
         "ISTHMUS_PUBLIC_DOMAIN": site.domain,
         **_provider(site),
+    }
+
+
+def _mongo(site: Site, database: str) -> dict[str, str]:
+    return {
+        "ISTHMUS_MONGO_URL": site.mongo_url,
+        "ISTHMUS_MONGO_USER": USER,
+        "ISTHMUS_MONGO_PASSWORD_FILE": str(Secrets.below(site.layout.secrets).password),
+        "ISTHMUS_MONGO_DATABASE": database,
     }
 
 

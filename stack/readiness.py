@@ -9,16 +9,12 @@ import urllib.request
 from collections.abc import Callable
 from typing import Any
 
-from pymongo import MongoClient
-from pymongo.errors import OperationFailure, PyMongoError
-
 from clients.http_api import ClientError, HttpApi
 from stack.bootstrap import ZONE_API, ca_file
 from stack.errors import StackError
 from stack.layout import Site
 
 POLL_S = 0.1
-ALREADY_INITIALIZED = 23
 
 
 def wait_for(what: str, is_ready: Callable[[], bool], timeout_s: float, check: Callable[[], None]) -> None:
@@ -31,32 +27,14 @@ def wait_for(what: str, is_ready: Callable[[], bool], timeout_s: float, check: C
         time.sleep(POLL_S)
 
 
-def mongod_is_writable(port: int) -> bool:
-    """Makes the one-member replica set at first."""
-    client: MongoClient[dict[str, Any]] = MongoClient(
-        "127.0.0.1", port, directConnection=True, serverSelectionTimeoutMS=500
-    )
-    members = [{"_id": 0, "host": f"127.0.0.1:{port}"}]
-    with client:
-        try:
-            if client.admin.command("hello").get("isWritablePrimary"):
-                return True
-            client.admin.command("replSetInitiate", {"_id": "rs0", "members": members})
-        except OperationFailure as error:
-            if error.code != ALREADY_INITIALIZED:
-                raise
-        except PyMongoError:
-            pass
-        return False
-
-
 def consul_has_leader(url: str) -> bool:
     return bool(_json(f"{url}/v1/status/leader"))
 
 
-def instances_pass(url: str, service: str, count: int) -> bool:
-    """Whether so many instances of the service are registered and healthy."""
-    return len(_json(f"{url}/v1/health/service/{service}?passing=1") or []) >= count
+def instances_pass(site: Site, service: str) -> bool:
+    """Whether all instances of the service are registered and healthy."""
+    url = f"{site.consul_url}/v1/health/service/{service}?passing=1"
+    return len(_json(url, site.consul_secrets.token.read_text()) or []) >= site.layout.instances
 
 
 def door_is_open(site: Site) -> bool:
@@ -78,9 +56,10 @@ def zone_answers(site: Site) -> bool:
     return True
 
 
-def _json(url: str) -> Any:
+def _json(url: str, token: str = "") -> Any:
+    request = urllib.request.Request(url, headers={"X-Consul-Token": token})  # noqa: S310 - our own http URL
     try:
-        with urllib.request.urlopen(url, timeout=2) as answer:  # noqa: S310 - our own http URL
+        with urllib.request.urlopen(request, timeout=2) as answer:  # noqa: S310
             return json.load(answer)
     except (OSError, ValueError):
         return None

@@ -6,7 +6,7 @@ package and the stores of services are the only ones that know the driver.
 """
 
 from runtime.mongo.changes import ChangeFollower, ResumeToken
-from runtime.mongo.client import Document, StoreUnavailable, connect, translated
+from runtime.mongo.client import Document, StoreUnavailable, connect, connect_as_told, translated
 from runtime.mongo.threads import MongoThreads, TooManyWaiting
 
 __all__ = [
@@ -17,5 +17,6 @@ __all__ = [
     "StoreUnavailable",
     "TooManyWaiting",
     "connect",
+    "connect_as_told",
     "translated",
 ]

@@ -16,7 +16,7 @@ from pymongo.errors import (
     WriteConcernError,
 )
 
-from runtime.config import BadSettings
+from runtime.config import BadSettings, MongoSettings
 from runtime.errors import Unavailable
 
 Document = dict[str, Any]
@@ -40,10 +40,13 @@ class StoreUnavailable(Unavailable):
     reason = "STORE_UNAVAILABLE"
 
 
-def connect(url: str, *, service: str = "isthmus") -> MongoClient[Document]:
+def connect(
+    url: str, *, service: str = "isthmus", user: str = "", password: str = ""
+) -> MongoClient[Document]:
     """A client whose writes count only once a majority has journaled them. Does not wait for the server.
 
-    Raises BadSettings for what is no MongoDB URL; the message leaves the URL out, it may hold a password.
+    With a `user`, it logs in as that user of the database `admin`. Raises BadSettings for what is no MongoDB
+    URL; the message leaves the URL out, it may hold a password.
     """
     try:
         return MongoClient(
@@ -59,9 +62,22 @@ def connect(url: str, *, service: str = "isthmus") -> MongoClient[Document]:
             socketTimeoutMS=int(SOCKET_TIMEOUT_S * 1000),
             maxPoolSize=16,
             uuidRepresentation="standard",
+            username=user or None,
+            password=password or None,
+            authSource="admin",
         )
     except (ConfigurationError, ValueError) as error:
         raise BadSettings("the MongoDB URL can't be used (mongodb://host:port/?replicaSet=...)") from error
+
+
+def connect_as_told(settings: MongoSettings) -> MongoClient[Document]:
+    """`connect` by the settings of a process. Raises BadSettings."""
+    return connect(
+        settings.mongo_url.get_secret_value(),
+        service=settings.service_name,
+        user=settings.mongo_user,
+        password=settings.mongo_password(),
+    )
 
 
 def translated(error: PyMongoError) -> Exception:

@@ -30,8 +30,8 @@ OPEN_SERVICES = ("envoy.service.discovery.v3.AggregatedDiscoveryService",)
 
 async def build(settings: Settings) -> Sequence[Part]:
     """The parts in the order of starting. Raises BadSettings."""
-    catalog = ConsulCatalog(settings.consul_url)
-    register = ConsulRegister(settings.consul_url)
+    catalog = ConsulCatalog(settings.consul)
+    register = ConsulRegister(settings.consul)
     ads = AdsServicer(Resources(_door(settings)), catalog)
     server = RpcServer(settings, ClusterKey.load(settings.cluster_key_file), open_services=OPEN_SERVICES)
     server.add(ads_pb2_grpc.add_AggregatedDiscoveryServiceServicer_to_server, ads)
@@ -47,7 +47,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         server,
         ads,
         *_heartbeat(settings),
-        Registrar(settings.consul_url, lambda: [_registration(settings, server.port)]),
+        Registrar(settings.consul, lambda: [_registration(settings, server.port)]),
     ]
 
 
@@ -73,7 +73,7 @@ def _door(settings: Settings) -> Door:
 def _heartbeat(settings: Settings) -> Sequence[Part]:
     if settings.provider_file is None:
         return []
-    leadership = Leadership(settings.consul_url, "zone_heartbeat", settings.instance_id)
+    leadership = Leadership(settings.consul, "zone_heartbeat", settings.instance_id)
     heartbeat = ZoneHeartbeat(
         open_channel(settings.zone_grpc_target),
         settings.provider_file,

@@ -53,7 +53,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         Acquainted(outside.metadata_watch),
         Acquainted(outside.data_port_watch),
         server,
-        Registrar(settings.consul_url, lambda: [_registration(settings, server)]),
+        Registrar(settings.consul, lambda: [_registration(settings, server)]),
     ]
 
 
@@ -75,8 +75,8 @@ class _Outside:
     @classmethod
     def connect(cls, settings: Settings, provider_file: Path) -> _Outside:
         key = ClusterKey.load(settings.cluster_key_file)
-        metadata_watch = Watch(settings.consul_url, "metadata")
-        data_port_watch = Watch(settings.consul_url, "data_port")
+        metadata_watch = Watch(settings.consul, "metadata")
+        data_port_watch = Watch(settings.consul, "data_port")
         mux = MuxClient(metadata_watch, key, service=settings.service_name, host_id=settings.host_id)
         # The zone knows us by our provider token, which the authenticator sends itself.
         zone_channel = open_channel(settings.zone_grpc_target, key=None)

@@ -6,16 +6,14 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from runtime.config import RuntimeSettings
+from runtime.config import MongoSettings
 
 
-class Settings(RuntimeSettings):
+class Settings(MongoSettings):
     """What one instance is told, by environment variables with the prefix ISTHMUS_."""
 
     service_name: ClassVar[str] = "metadata"
 
-    #: Replica set or sharded cluster, e.g. `mongodb://127.0.0.1:27017/?replicaSet=rs0`.
-    mongo_url: str
     mongo_database: str = "isthmus_metadata"
     #: Provider id when there is no `provider_file`, as in tests.
     provider_id: str = ""

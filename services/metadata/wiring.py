@@ -18,7 +18,7 @@ from runtime.clock import Clock, SystemClock
 from runtime.config import BadSettings, ProviderFile
 from runtime.discovery import Registrar, Registration, Watch, process_meta
 from runtime.leadership import Leadership
-from runtime.mongo import connect
+from runtime.mongo import connect_as_told
 from runtime.periodic import Periodic
 from runtime.process import Part
 from runtime.rpc.server import RpcServer
@@ -167,12 +167,12 @@ async def build(settings: Settings) -> Sequence[Part]:
     provider_id = _provider_id(settings)
     clock = SystemClock()
     mongo = MongoStores(
-        connect(settings.mongo_url, service=settings.service_name),
+        connect_as_told(settings),
         settings.mongo_database,
         provider_id,
         change_retention_s=settings.change_retention_s,
     )
-    watch = Watch(settings.consul_url, settings.service_name)
+    watch = Watch(settings.consul, settings.service_name)
     rules = assemble(
         mongo.stores,
         WatchedOwnership(watch, settings.instance_id, clock),
@@ -195,7 +195,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         *_own_duties(rules),
         *_shared_duties(settings, mongo, rules, clock),
         server,
-        Registrar(settings.consul_url, lambda: [_registration(settings, server)]),
+        Registrar(settings.consul, lambda: [_registration(settings, server)]),
     ]
 
 
@@ -242,8 +242,8 @@ def _own_duties(rules: Rules) -> Sequence[Part]:
 
 def _shared_duties(settings: Settings, mongo: MongoStores, rules: Rules, clock: Clock) -> Sequence[Part]:
     """What one instance of the provider does for all."""
-    janitor = Leadership(settings.consul_url, "metadata-janitor", settings.instance_id)
-    sequencer = Leadership(settings.consul_url, "metadata-changes", settings.instance_id)
+    janitor = Leadership(settings.consul, "metadata-janitor", settings.instance_id)
+    sequencer = Leadership(settings.consul, "metadata-changes", settings.instance_id)
     stores = mongo.stores
     expirer = IntentExpirer(stores.intents, clock, expiry_s=settings.upload_expiry_s)
     duties = (

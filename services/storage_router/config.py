@@ -5,19 +5,17 @@ from __future__ import annotations
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, ClassVar
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
-from runtime.config import Port, RuntimeSettings
+from runtime.config import MongoSettings, Port
 
 
-class Settings(RuntimeSettings):
+class Settings(MongoSettings):
     """What a storage_router is told besides what every process is."""
 
     service_name: ClassVar[str] = "storage_router"
 
-    #: May hold a password.
-    mongo_url: SecretStr = SecretStr("mongodb://127.0.0.1:27017/?replicaSet=isthmus")
     mongo_database: str = "isthmus_storage_router"
 
     #: Port of content over HTTP; 0 takes any free one.

@@ -20,7 +20,7 @@ from runtime.clock import SystemClock
 from runtime.config import BadSettings, ProviderFile
 from runtime.discovery import Acquainted, Registrar, Registration, Watch, process_meta
 from runtime.leadership import Leadership
-from runtime.mongo import MongoThreads
+from runtime.mongo import MongoThreads, connect_as_told
 from runtime.periodic import Periodic
 from runtime.process import Part
 from runtime.rpc.channel import open_channel
@@ -49,7 +49,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     """The parts in the order of starting. Raises BadSettings."""
     outside = _Outside.connect(settings)
     threads = _Threads(settings)
-    store = MongoStorageStore(settings.mongo_url.get_secret_value(), settings.mongo_database, MongoThreads())
+    store = MongoStorageStore(connect_as_told(settings), settings.mongo_database, MongoThreads())
     drivers = Drivers(threads.storage)
     catalog = Catalog(store, drivers)
     sweeper = OrphanSweeper(
@@ -80,7 +80,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         Acquainted(outside.metadata_watch),
         rpc,
         port,
-        Registrar(settings.consul_url, lambda: _registrations(settings, outside.holder, rpc, port)),
+        Registrar(settings.consul, lambda: _registrations(settings, outside.holder, rpc, port)),
     ]
 
 
@@ -123,10 +123,10 @@ class _Outside:
             raise BadSettings("ISTHMUS_PROVIDER_FILE is needed")
         key = ClusterKey.load(settings.cluster_key_file)
         credentials = ProviderCredentials.load(settings.provider_file)
-        watch = Watch(settings.consul_url, "metadata")
+        watch = Watch(settings.consul, "metadata")
         mux = MuxClient(watch, key, service=settings.service_name, host_id=settings.host_id)
         metadata = MetadataClient(mux)
-        data_port_watch = Watch(settings.consul_url, "data_port")
+        data_port_watch = Watch(settings.consul, "data_port")
         # No successor has it: so what an upload of this process leaves behind is known as such.
         holder = secrets.token_hex(8)
         # The zone knows us by our provider token, which its clients send themselves.
@@ -205,7 +205,7 @@ def _workers(
     prober = HealthProber(catalog, instance_id=settings.instance_id, timeout_s=settings.probe_timeout_s)
     remover = Remover(catalog, outside.removals)
     leaders = {
-        duty: Leadership(settings.consul_url, duty, settings.instance_id)
+        duty: Leadership(settings.consul, duty, settings.instance_id)
         for duty in ("storage_remover", "storage_sweeper")
     }
     return [

@@ -5,18 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from runtime.config import Port, RuntimeSettings
+from runtime.config import MongoSettings, Port
 
 
-class Settings(RuntimeSettings):
+class Settings(MongoSettings):
     """What a zone is told besides what every process is."""
 
     service_name: ClassVar[str] = "zone"
 
-    #: Where MongoDB is; the address may hold a password.
-    mongo_url: SecretStr
     mongo_database: str = "isthmus_zone"
     #: Port of REST for the front door; 0 takes any free one.
     http_port: Port = 0

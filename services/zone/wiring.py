@@ -16,7 +16,7 @@ from runtime.discovery import Registrar, Registration, process_meta
 from runtime.errors import Unavailable
 from runtime.http import file_ids
 from runtime.http.server import HttpServer
-from runtime.mongo import MongoThreads, connect
+from runtime.mongo import MongoThreads, connect_as_told
 from runtime.process import Part
 from runtime.rpc.server import RpcServer
 from runtime.version import ONEDATA_VERSION
@@ -53,7 +53,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     """The parts of a zone in the order of starting. Raises BadSettings."""
     clock = SystemClock()
     threads = MongoThreads(readers=4)
-    client = connect(settings.mongo_url.get_secret_value(), service="zone")
+    client = connect_as_told(settings)
     stores = MongoStores(client, settings.mongo_database, threads)
     passwords = Passwords(clock)
     zone = assemble(
@@ -235,7 +235,7 @@ class _Registered:
                 meta=process_meta(settings.host_id, protocol="http", uds=settings.http_uds),
             ),
         ]
-        self._registrar = Registrar(settings.consul_url, registrations)
+        self._registrar = Registrar(settings.consul, registrations)
         await self._registrar.start()
 
     async def stop(self) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from runtime.mongo import MongoThreads
+from runtime.mongo import MongoThreads, connect
 from services.storage_router.domain.storages import StorageStore
 from services.storage_router.store.memory import MemoryStorageStore
 from services.storage_router.store.mongo import MongoStorageStore
@@ -20,7 +20,7 @@ class TestMemoryStorageStore(StorageStoreContract):
 class TestMongoStorageStore(StorageStoreContract):
     @pytest.fixture
     async def store(self, mongo_url: str, mongo_database: str) -> AsyncIterator[StorageStore]:
-        made = MongoStorageStore(mongo_url, mongo_database, MongoThreads())
+        made = MongoStorageStore(connect(mongo_url), mongo_database, MongoThreads())
         await made.start()
         await made.prepare()
         yield made

@@ -54,5 +54,4 @@ async def all_parts_run(stack: RunningStack) -> None:
 
 
 async def _all_pass(stack: RunningStack, service: str) -> bool:
-    consul = stack.layout.first.consul_url
-    return await asyncio.to_thread(readiness.instances_pass, consul, service, stack.layout.instances)
+    return await asyncio.to_thread(readiness.instances_pass, stack.layout.first, service)

@@ -48,5 +48,4 @@ async def test_new_clients_are_served_and_nothing_fails_in_the_end(
 
 async def is_missed(stack: RunningStack, service: str) -> bool:
     """Whether Consul has noticed that not all instances answer."""
-    consul = stack.layout.first.consul_url
-    return not await asyncio.to_thread(readiness.instances_pass, consul, service, stack.layout.instances)
+    return not await asyncio.to_thread(readiness.instances_pass, stack.layout.first, service)

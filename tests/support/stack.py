@@ -107,11 +107,9 @@ class RunningStack:
     def wait_back(self, name: str, old_pid: int) -> None:
         """Until a killed instance runs again and Consul calls it healthy."""
         service, _, _ = name.partition("-")
-        wanted = self.layout.instances
-        consul = self.layout.first.consul_url
         self.wait_until(lambda: self._state(name).is_running and self.pid(name) != old_pid)
         if "-" in name:
-            self.wait_until(lambda: readiness.instances_pass(consul, service, wanted))
+            self.wait_until(lambda: readiness.instances_pass(self.layout.first, service))
 
     def wait_until(self, is_true: Callable[[], bool], timeout_s: float = RETURN_TIMEOUT_S) -> None:
         """Bounded waiting for a condition."""

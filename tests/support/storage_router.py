@@ -16,7 +16,7 @@ from isthmus.storage_router.v1 import storages_pb2, storages_pb2_grpc
 from runtime.auth import ClusterKey, to_text
 from runtime.http import file_ids
 from runtime.identity import Identity, Kind, SpacePrivilege, SpaceRights
-from runtime.mongo import MongoThreads
+from runtime.mongo import MongoThreads, connect_as_told
 from runtime.process import Part
 from runtime.rpc.channel import open_channel
 from services.metadata import wiring as metadata_wiring
@@ -162,7 +162,7 @@ async def _support(provider: Provider, settings: Settings, parts: Sequence[Part]
     )
     provider.storage_id = created.storage.storage_id
     # The zone is not part of these tests: what it would have said is written down instead.
-    store = MongoStorageStore(settings.mongo_url.get_secret_value(), settings.mongo_database, MongoThreads())
+    store = MongoStorageStore(connect_as_told(settings), settings.mongo_database, MongoThreads())
     support = Support(SPACE, provider.storage_id, 10 << 20, "support-space", "space1")
     await store.add_support(support)
     await provider.storages.SupportSpace(

@@ -7,10 +7,13 @@ import time
 from pathlib import Path
 
 import pytest
+from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
 from clients.cli.settings import read_env_file
 from stack import control
 from stack.bootstrap import write_and_read
+from stack.mongo import USER, Secrets
 from stack.status import status
 from tests.support.stack import RunningStack
 
@@ -44,6 +47,22 @@ def test_secrets_are_in_no_log_and_no_command_line(stack: RunningStack) -> None:
     ]
     spoken = [*stack.logs().values(), *commands]
     assert not [secret for secret in secrets if any(secret in text for text in spoken)]
+
+
+def test_the_database_lets_nobody_in_without_a_password(stack: RunningStack) -> None:
+    client: MongoClient[dict[str, object]] = MongoClient(stack.layout.first.mongo_url)
+    with client, pytest.raises(OperationFailure, match="requires authentication"):
+        client["isthmus_metadata"]["files"].find_one()
+
+
+def test_services_log_into_the_database_without_rights_to_spare(stack: RunningStack) -> None:
+    password = Secrets.below(stack.layout.secrets).password.read_text().strip()
+    url = stack.layout.first.mongo_url
+    client: MongoClient[dict[str, object]] = MongoClient(url, username=USER, password=password)
+    with client:
+        assert client["isthmus_metadata"]["files"].find_one()
+        with pytest.raises(OperationFailure, match="not authorized"):
+            client.admin.command("usersInfo")
 
 
 def test_files_pass_and_status_says_so(stack: RunningStack, capsys: pytest.CaptureFixture[str]) -> None:

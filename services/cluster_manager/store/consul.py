@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from runtime.config import ConsulAddress
 from runtime.consul import Consul
 from runtime.discovery import Instance, Watch
 from services.cluster_manager.domain.catalog import PROTOCOLS, Catalog, Endpoint
@@ -23,8 +24,8 @@ _STATES = {"passing": Health.PASSING, "warning": Health.WARNING}
 class ConsulCatalog:
     """All services of the control plane, each followed by a blocking query of its own."""
 
-    def __init__(self, consul_url: str) -> None:
-        self._watches = [Watch(consul_url, service) for service in sorted(PROTOCOLS)]
+    def __init__(self, consul: ConsulAddress | str) -> None:
+        self._watches = [Watch(consul, service) for service in sorted(PROTOCOLS)]
         self._catalog: Catalog | None = None
         self._endings: list[Callable[[], None]] = []
         self._listeners: dict[object, Callable[[], None]] = {}
@@ -84,8 +85,8 @@ class ConsulCatalog:
 class ConsulRegister:
     """Checks and leaders, as they are at the moment of asking."""
 
-    def __init__(self, consul_url: str) -> None:
-        self._consul = Consul(consul_url)
+    def __init__(self, consul: ConsulAddress | str) -> None:
+        self._consul = Consul(consul)
 
     async def start(self) -> None:
         """Nothing to begin with: each question is a request of its own."""

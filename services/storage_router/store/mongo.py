@@ -11,20 +11,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from runtime.errors import AlreadyExists
-from runtime.mongo import Document, MongoThreads, connect
+from runtime.mongo import Document, MongoThreads
 from services.storage_router.domain.storages import NoSuchStorage, Storage, Support
 
 
 class MongoStorageStore:
     """`StorageStore` and `SweepStore`. One method, one atomic step."""
 
-    def __init__(self, url: str, database_name: str, threads: MongoThreads) -> None:
-        self._client = connect(url, service="storage_router")
-        database: Database[Document] = self._client[database_name]
+    def __init__(self, client: MongoClient[Document], database_name: str, threads: MongoThreads) -> None:
+        self._client = client
+        database: Database[Document] = client[database_name]
         self._storages = database["storages"]
         self._secrets = database["storage_secrets"]
         self._supports = database["supports"]

@@ -4,9 +4,16 @@ import json
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
-from runtime.config import BadSettings, ProviderFile, RuntimeSettings, read_settings
+from runtime.config import (
+    BadSettings,
+    ConsulAddress,
+    MongoSettings,
+    ProviderFile,
+    RuntimeSettings,
+    read_settings,
+)
 
 
 class Settings(RuntimeSettings):
@@ -100,3 +107,26 @@ def test_a_broken_provider_file_is_told_without_its_content(tmp_path: Path, cont
 def test_an_absent_provider_file_is_told(tmp_path: Path):
     with pytest.raises(BadSettings, match="No such file"):
         ProviderFile.load(tmp_path / "absent.json")
+
+
+def _told(file: Path) -> MongoSettings:
+    return MongoSettings(cluster_key_file=file, mongo_url=SecretStr("mongodb://h"), mongo_password_file=file)
+
+
+def test_a_password_of_the_database_comes_from_its_file(tmp_path: Path):
+    file = tmp_path / "mongo.password"
+    file.write_text("secret\n")
+    assert _told(file).mongo_password() == "secret"
+
+
+def test_an_absent_password_file_is_told(tmp_path: Path):
+    with pytest.raises(BadSettings, match="gone: No such file"):
+        _told(tmp_path / "gone").mongo_password()
+
+
+def test_the_token_for_consul_comes_from_its_file(tmp_path: Path):
+    file = tmp_path / "consul.token"
+    file.write_text("secret\n")
+    settings = RuntimeSettings(cluster_key_file=file, consul_url="http://c:1", consul_token_file=file)
+    assert settings.consul == ConsulAddress("http://c:1", "secret")
+    assert "secret" not in repr(settings.consul)
