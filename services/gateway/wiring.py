@@ -24,9 +24,10 @@ from runtime.version import ONEDATA_VERSION
 from services.gateway.api.cdmi.router import CdmiRouter
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
+from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
 from services.gateway.api.rest.router import RestRouter
-from services.gateway.api.rest.table import file_routes
+from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.clients.data_port import DataPortClient
 from services.gateway.clients.provider_info import ProviderInfo
@@ -119,11 +120,11 @@ def _application(settings: Settings, outside: _Outside) -> Front:
     gate = Gate(outside.authenticator, SupportedSpaces(outside.metadata, clock), provider_id=provider_id)
     signer = TicketSigner(outside.key, outside.data_port_watch, public_domain=domain)
     tickets = TicketRoutes(outside.metadata, signer, clock, life_s=settings.ticket_life_s)
-    routes = file_routes(outside.metadata, gate, tickets)
+    routes = rest_routes(outside.metadata, gate, tickets)
     watches = {"metadata": outside.metadata_watch, "data_port": outside.data_port_watch}
     info = ProviderInfo(outside.provider, domain, watches, outside.zone_channel, clock)
     return Front(
-        rest=RestRouter(gate, outside.metadata, routes),
+        rest=RestRouter(gate, routes),
         cdmi=CdmiRouter(
             gate,
             outside.metadata,
@@ -131,7 +132,7 @@ def _application(settings: Settings, outside: _Outside) -> Front:
             value_limit_bytes=settings.cdmi_value_limit_bytes,
             large_bodies=settings.cdmi_large_bodies,
         ),
-        pages=build_pages(info, routes, ONEDATA_VERSION),
+        pages=build_pages(info, rest_entries(routes), ONEDATA_VERSION),
         provider_id=provider_id,
         slow_s=settings.slow_call_ms / 1000,
     )

@@ -23,9 +23,10 @@ from runtime.request import request_id
 from services.gateway.api.cdmi.router import CdmiRouter
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
+from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
 from services.gateway.api.rest.router import RestRouter
-from services.gateway.api.rest.table import file_routes
+from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.metadata.api.contents import ContentServicer
 from services.metadata.api.files import FileServicer
@@ -227,13 +228,13 @@ class GatewayTwin:
         )
         gate = Gate(self.tokens, self.metadata, provider_id=PROVIDER_ID)
         tickets = TicketRoutes(self.metadata, SignerTwin(), self.clock, life_s=300)
-        routes = file_routes(self.metadata, gate, tickets)
+        routes = rest_routes(self.metadata, gate, tickets)
         self.app = Front(
-            RestRouter(gate, self.metadata, routes),
+            RestRouter(gate, routes),
             CdmiRouter(
                 gate, self.metadata, DataPortTwin(self.metadata), value_limit_bytes=4 << 20, large_bodies=2
             ),
-            build_pages(self.info, routes, "21.02.8"),
+            build_pages(self.info, rest_entries(routes), "21.02.8"),
             provider_id=PROVIDER_ID,
         )
         self.http = httpx.AsyncClient(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 from xml.sax.saxutils import quoteattr
 
@@ -14,8 +14,9 @@ from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
 from runtime.http.errors import ApiError
-from services.gateway.api.openapi import add_file_routes
-from services.gateway.api.rest.router import FileRoutes
+from services.gateway.api.docs import add_docs
+from services.gateway.api.openapi import Entry
+from services.gateway.api.rest.described import Schema, Shape, Told, json_object
 
 PREFIX = "/api/v3/oneprovider"
 
@@ -41,20 +42,12 @@ class ProviderInfo(Protocol):
         ...
 
 
-def build_pages(info: ProviderInfo, routes: FileRoutes, version: str) -> FastAPI:
-    """The application. It holds no state; routes of files are described in its OpenAPI, not served by it."""
-    app = FastAPI(
-        title="Isthmus provider",
-        version=version,
-        description="One namespace over islands of storage.",
-        docs_url="/docs",
-        redoc_url=None,
-        redirect_slashes=False,
-    )
-    _add_provider_routes(app, info)
-    _add_host_routes(app, info)
+def build_pages(info: ProviderInfo, described: Iterable[Entry], version: str) -> FastAPI:
+    """The application. It holds no state. `described`: what others serve, for the document of the API."""
+    app = FastAPI(title="Isthmus provider", openapi_url=None, redirect_slashes=False)
+    entries = [*described, *_add_provider_routes(app, info), *_add_host_routes(app, info)]
+    add_docs(app, entries, version)
     app.add_exception_handler(HTTPException, _without_body)
-    add_file_routes(app, routes)
     return app
 
 
@@ -64,7 +57,7 @@ async def _without_body(_: Request, error: Exception) -> Response:
     return Response(status_code=error.status_code, headers=dict(error.headers or {}))
 
 
-def _add_provider_routes(app: FastAPI, info: ProviderInfo) -> None:
+def _add_provider_routes(app: FastAPI, info: ProviderInfo) -> list[Entry]:
     async def configuration() -> Response:
         return _json(info.configuration())
 
@@ -78,17 +71,16 @@ def _add_provider_routes(app: FastAPI, info: ProviderInfo) -> None:
     async def test_image() -> Response:
         return Response(_PIXEL, media_type="image/png")
 
-    described = [
-        ("/configuration", configuration, "Who this provider is and which versions fit"),
-        ("/health", health, "Whether this provider can serve"),
-        ("/test_image", test_image, "An image of one pixel, to try the connection"),
+    who = "Who this provider is and which versions fit"
+    return [
+        _add(app, f"{PREFIX}/configuration", configuration, who, _CONFIGURATION),
+        _add(app, f"{PREFIX}/health", health, "Whether this provider can serve", _HEALTH),
+        _add(app, f"{PREFIX}/test_image", test_image, "An image of one pixel, to try the connection", _IMAGE),
+        _add(app, "/configuration", configuration, f"{who}, at its old place", _CONFIGURATION),
     ]
-    for path, endpoint, summary in described:
-        _add(app, PREFIX + path, endpoint, summary)
-    app.add_api_route("/configuration", configuration, methods=["GET"], include_in_schema=False)
 
 
-def _add_host_routes(app: FastAPI, info: ProviderInfo) -> None:
+def _add_host_routes(app: FastAPI, info: ProviderInfo) -> list[Entry]:
     async def landing() -> Response:
         return Response(_landing(info.configuration()), media_type="text/html; charset=utf-8")
 
@@ -101,17 +93,53 @@ def _add_host_routes(app: FastAPI, info: ProviderInfo) -> None:
     async def oz_connectivity() -> Response:
         return _json({"status": "ok" if await info.zone_connected() else "error"})
 
-    for path, endpoint in (
-        ("/", landing),
-        ("/healthz", healthz),
-        ("/nagios", nagios),
-        ("/nagios/oz_connectivity", oz_connectivity),
-    ):
-        app.add_api_route(path, endpoint, methods=["GET"], include_in_schema=False)
+    # Neither is for users: a page for people, and a question of Consul's.
+    app.add_api_route("/", landing, methods=["GET"])
+    app.add_api_route("/healthz", healthz, methods=["GET"])
+    return [
+        _add(app, "/nagios", nagios, "How the parts are, for monitoring", _NAGIOS),
+        _add(
+            app, "/nagios/oz_connectivity", oz_connectivity, "Whether the zone can be reached", _CONNECTIVITY
+        ),
+    ]
 
 
-def _add(app: FastAPI, path: str, endpoint: Callable[[], Awaitable[Response]], summary: str) -> None:
-    app.add_api_route(path, endpoint, methods=["GET"], summary=summary, tags=["provider"])
+_TEXT: Schema = {"type": "string"}
+_VERSIONS: Schema = {"anyOf": [{"type": "array", "items": _TEXT}, {"const": "unknown"}]}
+_MAYBE_TEXT: Schema = {"type": ["string", "null"]}
+_CONFIGURATION = json_object(
+    {
+        "providerId": _MAYBE_TEXT,
+        "name": _MAYBE_TEXT,
+        "domain": _MAYBE_TEXT,
+        "onezoneDomain": _MAYBE_TEXT,
+        "version": _TEXT,
+        "build": _TEXT,
+        "rtransferPort": {"type": "integer"},
+        "compatibilityRegistryRevision": {"type": "integer"},
+        "compatibleOnezoneVersions": _VERSIONS,
+        "compatibleOneproviderVersions": _VERSIONS,
+        "compatibleOneclientVersions": _VERSIONS,
+    },
+    {
+        "providerId": "provider1", "name": "krakow", "domain": "provider.example.org",
+        "onezoneDomain": "zone.example.org", "version": "21.02.8", "build": "unknown", "rtransferPort": 6665,
+        "compatibilityRegistryRevision": 2024120100, "compatibleOnezoneVersions": ["21.02.8"],
+        "compatibleOneproviderVersions": ["21.02.8"], "compatibleOneclientVersions": ["21.02.8"],
+    },
+    name="Configuration",
+)  # fmt: skip
+_HEALTH = json_object({"status": {"const": "healthy"}}, {"status": "healthy"})
+_IMAGE = Shape({"type": "string", "format": "binary"}, media="image/png")
+_NAGIOS = Shape(_TEXT, '<?xml version="1.0"?><healthdata status="ok"></healthdata>', "application/xml")
+_CONNECTIVITY = json_object({"status": {"enum": ["ok", "error"]}}, {"status": "ok"})
+
+
+def _add(
+    app: FastAPI, path: str, endpoint: Callable[[], Awaitable[Response]], summary: str, shape: Shape
+) -> Entry:
+    app.add_api_route(path, endpoint, methods=["GET"])
+    return Entry(path, "GET", summary, Told((shape,), tag="provider", public=True))
 
 
 def _json(value: Any) -> Response:

@@ -158,6 +158,16 @@ DEFAULT = Selection(_both_generations(_DEFAULT_NAMES))
 CHILDREN_DEFAULT = Selection((("fileId", _file_id), ("file_id", _file_id), ("name", _name)), names_only=True)
 
 
+def names_of(key: str) -> tuple[str, ...]:
+    """All names that `attributes` or `attribute` may have, in the order in which refusals list them."""
+    return tuple(_GENERATIONS[key])
+
+
+def deprecated_names() -> tuple[tuple[str, str], ...]:
+    """Pairs of current and deprecated name, for attributes that have both."""
+    return tuple((current, old) for current, old, _ in _TABLE if old is not None)
+
+
 def select(params: Params, default: Selection) -> Selection:
     """What the parameters `attributes` or `attribute` ask for, one name or a list; else the default.
 

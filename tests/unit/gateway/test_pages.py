@@ -51,11 +51,3 @@ async def test_the_landing_page_escapes_the_name(gateway: GatewayTwin) -> None:
 
 async def test_healthz_is_for_the_inside(gateway: GatewayTwin) -> None:
     assert (await gateway.http.get("/healthz")).text == "ok"
-
-
-async def test_openapi_describes_what_is_served(gateway: GatewayTwin) -> None:
-    paths = (await gateway.http.get("/openapi.json")).json()["paths"]
-    assert {"get", "put", "delete"} == paths[API + "/data/{id}"].keys()
-    assert API + "/configuration" in paths
-    assert API + "/lookup-file-id/{path}" in paths
-    assert (await gateway.http.get("/docs")).status_code == 200

@@ -31,7 +31,7 @@ async def test_unknown_routes_are_404_and_empty(gateway: GatewayTwin, path: str)
         ("POST", "/data/home1", "GET, PUT, DELETE"),
         ("OPTIONS", "/data/home1", "GET, PUT, DELETE"),
         ("DELETE", "/data/home1/children", "GET, POST"),
-        ("PATCH", "/data/home1/path/x", "GET, PUT, DELETE"),
+        ("PATCH", "/data/home1/path/x", "GET, HEAD, PUT, DELETE"),
         ("GET", "/lookup-file-id/home", "POST"),
         ("POST", "/configuration", "GET"),
     ],

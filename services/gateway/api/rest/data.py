@@ -6,6 +6,7 @@ from isthmus.metadata.v1 import files_pb2
 
 from runtime.errors import InvalidName, IsADirectory, NotPermitted
 from runtime.http import file_ids
+from runtime.http.declared import optional_integer, required_mode
 from runtime.http.errors import ApiError
 from runtime.http.paths import split_path
 from runtime.request import request_id
@@ -14,9 +15,14 @@ from services.gateway.api.http import Answer, empty, json_answer
 from services.gateway.api.namespace import id_of, ref, space_name, user_root_record, xattrs_of
 from services.gateway.api.ports import Metadata
 from services.gateway.api.rest.operations import OCTETS, Call
+from services.gateway.api.rest.selection import selects
 from services.gateway.domain import attributes
 from services.gateway.domain.attributes import View
 from services.gateway.domain.files import DIRECTORY, SYMLINK, inode
+
+ATTRIBUTES = selects(attributes.DEFAULT)
+NEW_MODE = required_mode("mode", "Permission bits in octal digits, 0 to 1777.")
+MAX_LINKS = optional_integer("limit", "Most ids to tell; all without it.", low=1)
 
 _OCTET_HEADERS = ((b"content-type", OCTETS.encode()),)
 
@@ -30,7 +36,7 @@ class DataRoutes:
 
     async def get_attributes(self, call: Call) -> Answer:
         """`GET /data/{id}`. Symbolic links are not followed."""
-        selection = attributes.select(call.params, attributes.DEFAULT)
+        selection = call[ATTRIBUTES]
         call.check_member()
         if call.file.is_user_root:
             record = user_root_record(call.identity, call.provider_id)
@@ -44,13 +50,10 @@ class DataRoutes:
 
     async def set_mode(self, call: Call) -> Answer:
         """`PUT /data/{id}`."""
-        mode = call.params.mode()
-        if mode is None:
-            raise ApiError("missingRequiredValue", {"key": "mode"})
         call.check_member()
         _refuse_user_root(call)
         await self._metadata.set_mode(
-            files_pb2.SetModeRequest(request_id=request_id(), file=ref(call.file), mode=mode)
+            files_pb2.SetModeRequest(request_id=request_id(), file=ref(call.file), mode=call[NEW_MODE])
         )
         return empty()
 
@@ -85,7 +88,6 @@ class DataRoutes:
 
     async def list_hardlinks(self, call: Call) -> Answer:
         """`GET /data/{id}/hardlinks`: all names of the inode, as long as there is one."""
-        call.params.integer("limit", low=1)
         call.check_member()
         if call.file.is_user_root:
             raise IsADirectory
@@ -94,7 +96,7 @@ class DataRoutes:
             raise IsADirectory
         if file.hard_link_count > 1:
             raise ApiError("notImplemented")
-        return json_answer([file_ids.encode(call.file.space_id, call.file.uuid)])
+        return json_answer([file_ids.encode(call.file.space_id, call.file.uuid)][: call[MAX_LINKS]])
 
     async def compare_hardlink(self, call: Call) -> Answer:
         """`GET /data/{id}/hardlinks/{hid}`: 204 when both are names of one inode, else 404."""

@@ -9,8 +9,8 @@ from typing import Any
 from isthmus.metadata.v1 import files_pb2
 
 from runtime.errors import InvalidName, NoSuchFile
+from runtime.http.declared import flag, integer, text
 from runtime.http.file_ids import space_root
-from runtime.http.params import Params
 from services.gateway.api.http import Answer, json_answer
 from services.gateway.api.namespace import (
     id_of,
@@ -22,13 +22,27 @@ from services.gateway.api.namespace import (
 )
 from services.gateway.api.ports import Metadata
 from services.gateway.api.rest.operations import Call
+from services.gateway.api.rest.selection import selects
 from services.gateway.domain import attributes
 from services.gateway.domain.attributes import Selection, View
 from services.gateway.domain.files import VirtualDirectory
 
-_MAX_LIMIT = 10_000
-_DEFAULT_LIMIT = 1000
 _MAX_OFFSET = 500
+ATTRIBUTES = selects(attributes.CHILDREN_DEFAULT)
+LIMIT = integer("limit", "Most entries of the page.", default=1000, low=1, high=10_000)
+TOKEN = text("token", "`nextPageToken` of the last page; the other positions are ignored then.", empty=False)
+INDEX = text("index", "Begin at the entry with this `index`, or name.", empty=False)
+OFFSET = integer(
+    "offset",
+    "Begin so many entries after the index; before it when negative, which needs an index.",
+    default=0,
+    low=-_MAX_OFFSET,
+    high=_MAX_OFFSET,
+)
+INCLUSIVE = flag("inclusive", "Whether the entry at `index` itself is told.", default=True)
+_TUNE = "A hint that the directory is listed to its end. It has no visible effect."
+TUNE = flag("tuneForLargeContinuousListing", _TUNE)
+TUNE_DEPRECATED = flag("tune_for_large_continuous_listing", _TUNE)
 #: Entries of one call to the metadata service; longer pages are put together from several.
 _PAGE_SIZE = 1000
 
@@ -41,9 +55,8 @@ class ListingRoutes:
 
     async def list_children(self, call: Call) -> Answer:
         """`GET /data/{id}/children`. `nextPageToken` is told on the last page, too."""
-        limit = call.params.integer("limit", _DEFAULT_LIMIT, low=1, high=_MAX_LIMIT) or _DEFAULT_LIMIT
-        first = _first_page(call.params)
-        selection = attributes.select(call.params, attributes.CHILDREN_DEFAULT)
+        limit, selection = call[LIMIT], call[ATTRIBUTES]
+        first = _first_page(call)
         call.check_member()
         if call.file.is_user_root:
             return await self._list_spaces(call, first, limit, selection)
@@ -117,18 +130,13 @@ class ListingRoutes:
         return selection.encode(answer.file, View(name), xattrs)
 
 
-def _first_page(params: Params) -> files_pb2.ListChildrenRequest:
-    token = params.string("token", empty=False)
-    index = params.string("index", empty=False)
-    offset = params.integer("offset", 0, low=-_MAX_OFFSET, high=_MAX_OFFSET) or 0
-    inclusive = params.boolean("inclusive", True)
-    for hint in ("tuneForLargeContinuousListing", "tune_for_large_continuous_listing"):
-        params.boolean(hint)
+def _first_page(call: Call) -> files_pb2.ListChildrenRequest:
+    token, index, offset = call[TOKEN], call[INDEX], call[OFFSET]
     if token is not None:
         return files_pb2.ListChildrenRequest(page_token=token)
     if offset < 0 and index is None:
         raise InvalidName("a negative offset needs an index")
-    return files_pb2.ListChildrenRequest(start_name=index or "", offset=offset, inclusive=inclusive)
+    return files_pb2.ListChildrenRequest(start_name=index or "", offset=offset, inclusive=call[INCLUSIVE])
 
 
 def _start_in(names: Sequence[str], request: files_pb2.ListChildrenRequest) -> int:

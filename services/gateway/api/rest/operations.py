@@ -8,11 +8,12 @@ membership (403), support, execution.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
 from runtime.errors import Unauthenticated
+from runtime.http.declared import Arguments, Param
 from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId, check_member, decode
 from runtime.http.media import accepts
@@ -21,9 +22,11 @@ from runtime.http.paths import decode_segment
 from runtime.identity import Identity
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer, Request, empty
+from services.gateway.api.rest.described import JSON_TYPE, OCTETS, Told
 
-JSON_TYPE = "application/json"
-OCTETS = "application/octet-stream"
+__all__ = ["JSON_TYPE", "OCTETS", "Call", "Handler", "Operation", "PlainCall", "Takes", "Told"]
+
+T = TypeVar("T")
 
 
 class Takes(enum.Enum):
@@ -32,43 +35,71 @@ class Takes(enum.Enum):
     NOTHING = "no body; parameters in the query"
     PARAMS = "parameters, in the query or as a JSON object"
     VALUE = "a JSON value as it is; parameters in the query"
+    BYTES = "a body as it is; parameters in the query"
 
 
 @dataclass(slots=True)
-class Call:
-    """One request on its way into an operation."""
+class PlainCall:
+    """One request on its way into an operation. `call[LIMIT]` is the value of a parameter that the operation
+    declares."""
 
     request: Request
     identity: Identity
-    params: Params
-    file: FileId
+    arguments: Arguments
+    provider_id: str = ""
+    #: The body, for operations that take it as it is: a JSON value, or bytes.
+    value: Any = None
+    #: Decoded segments of the path that stand for something, by the name they have in the route.
+    path: Mapping[str, str] = field(default_factory=dict)
     #: Undecoded rest of the path, for routes that have one.
     tail: bytes = b""
-    value: Any = None
-    provider_id: str = ""
+
+    def __getitem__(self, param: Param[T]) -> T:
+        return self.arguments[param]
+
+
+@dataclass(slots=True, kw_only=True)
+class Call(PlainCall):
+    """A request about a file."""
+
+    file: FileId
 
     def check_member(self, file: FileId | None = None) -> None:
         """To be called once the parameters are found good: 403 for strangers, 400 where not supported."""
         check_member(self.identity, file or self.file, provider_id=self.provider_id)
 
 
-Handler = Callable[[Call], Awaitable[Answer]]
+C = TypeVar("C", bound=PlainCall)
+
+Handler = Callable[[C], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
-class Operation:
-    """A method of a route. `shared`: also for share ids; `produces`: media types of its answer."""
+class Operation(Generic[C]):
+    """A method of a route. `shared`: also for share ids; `produces`: media types of its answer.
 
-    handler: Handler
+    `params` are read in their order before the handler runs; `consumes` is the media type of a body and
+    `value_key` its name in refusals. `told` is what the API's description says beside all this.
+    """
+
+    handler: Handler[C]
     summary: str
     takes: Takes = Takes.NOTHING
     produces: tuple[str, ...] = (JSON_TYPE,)
     shared: bool = False
     status: int = 200
+    params: tuple[Param[Any], ...] = ()
+    consumes: str = JSON_TYPE
+    value_key: str = "metadata"
+    told: Told = Told()  # noqa: RUF009 - immutable
+
+
+Methods = Mapping[str, Operation[Call]]
+PlainMethods = Mapping[str, Operation[PlainCall]]
 
 
 async def authenticate(
-    gate: Gate, request: Request, operation: Operation, segment: bytes
+    gate: Gate, request: Request, operation: Operation[Call], segment: bytes
 ) -> tuple[Identity, bytes]:
     """Who asks. Raises what every caller of this route is refused with.
 
@@ -87,14 +118,14 @@ async def authenticate(
     return await gate.authenticate_user(request)
 
 
-async def negotiate(request: Request, operation: Operation) -> tuple[bytearray, Answer | None]:
+async def negotiate(request: Request, operation: Operation[C]) -> tuple[bytearray, Answer | None]:
     """The body, or the refusal of its type or of what the client accepts."""
     if not accepts(request.header(b"accept"), operation.produces):
         return bytearray(), empty(406)
     if operation.takes is Takes.NOTHING:
         return bytearray(), None
     changes = request.method not in ("GET", "HEAD", "DELETE")
-    if changes and request.media_type != JSON_TYPE:
+    if changes and request.media_type != operation.consumes:
         # What says it is something else is refused unread, unless there is nothing to read.
         if request.headers.get(b"content-length", b"0").strip() != b"0":
             return bytearray(), empty(415)
@@ -106,35 +137,59 @@ async def negotiate(request: Request, operation: Operation) -> tuple[bytearray, 
     return await request.body(MAX_JSON_BODY_BYTES), None
 
 
-def parameters(request: Request, operation: Operation, body: bytearray) -> tuple[Params, Any]:
+def parameters(request: Request, operation: Operation[C], body: bytearray) -> tuple[Params, Any]:
     """Parameters and the body's value, as the operation takes them."""
     if operation.takes is Takes.PARAMS:
         return Params.parse(request.query, body), None
-    value = parse_value(body, "metadata") if operation.takes is Takes.VALUE else None
-    return Params(parse_query(request.query)), value
+    params = Params(parse_query(request.query))
+    match operation.takes:
+        case Takes.VALUE:
+            return params, parse_value(body, operation.value_key)
+        case Takes.BYTES:
+            return params, bytes(body)
+    return params, None
 
 
 async def run(
     gate: Gate,
-    operation: Operation,
+    operation: Operation[Call],
     request: Request,
     identity: Identity,
     segment: bytes,
     tail: bytes,
 ) -> Answer:
-    """Everything after authentication, in order."""
+    """Everything after authentication, in order, for an operation on a file."""
     body, refusal = await negotiate(request, operation)
     if refusal is not None:
         return refusal
     params, value = parameters(request, operation, body)
-    file = await gate.resolve(_decode_id(segment), identity)
-    call = Call(request, identity, params, file, tail=tail, value=value, provider_id=gate.provider_id)
+    file = await gate.resolve(decode_loosely(segment), identity)
+    arguments = Arguments(operation.params, params)
+    call = Call(request, identity, arguments, gate.provider_id, value, tail=tail, file=file)
     return await operation.handler(call)
 
 
-def _decode_id(segment: bytes) -> str:
+async def run_plain(
+    gate: Gate,
+    operation: Operation[PlainCall],
+    request: Request,
+    identity: Identity,
+    path: Mapping[str, str],
+    tail: bytes = b"",
+) -> Answer:
+    """The same for one that is about something else."""
+    body, refusal = await negotiate(request, operation)
+    if refusal is not None:
+        return refusal
+    params, value = parameters(request, operation, body)
+    arguments = Arguments(operation.params, params)
+    call = PlainCall(request, identity, arguments, gate.provider_id, value, path, tail)
+    return await operation.handler(call)
+
+
+def decode_loosely(segment: bytes) -> str:
+    """A segment that is an id; one that is no text at all is no id of anything either."""
     try:
         return decode_segment(segment)
     except ApiError:
-        # No text at all is no id of anything either.
         return segment.decode("latin-1")

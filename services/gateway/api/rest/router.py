@@ -6,49 +6,71 @@ route is meant.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from runtime.auth import as_caller
-from runtime.http.media import accepts
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer, Request, empty
-from services.gateway.api.ports import Metadata
-from services.gateway.api.rest.lookup import lookup_file_id
-from services.gateway.api.rest.operations import Operation, authenticate, run
+from services.gateway.api.rest.operations import (
+    Methods,
+    PlainMethods,
+    authenticate,
+    decode_loosely,
+    run,
+    run_plain,
+)
 
 PREFIX = b"/api/v3/oneprovider"
 _DATA = PREFIX + b"/data/"
 _LOOKUP = PREFIX + b"/lookup-file-id"
 
-Methods = Mapping[str, Operation]
-
 
 @dataclass(frozen=True, slots=True)
-class FileRoutes:
-    """Operations by what follows `/data/{id}`. `below_*`: whatever follows that prefix is the tail."""
+class RestRoutes:
+    """All operations below the prefix.
 
-    exact: Mapping[bytes, Methods]
+    `files`: by what follows `/data/{id}`. `below_*`: whatever follows that prefix is the tail. `plain`: by
+    their path, in which `{name}` stands for any one segment; they win over a file's. `lookup`: the path is
+    the tail.
+    """
+
+    files: Mapping[bytes, Methods]
     below_path: Methods
     below_hardlinks: Methods
+    plain: Mapping[str, PlainMethods]
+    lookup: PlainMethods
 
 
 class RestRouter:
     """Finds and runs the operation of a request under `/api/v3/oneprovider`."""
 
-    def __init__(self, gate: Gate, metadata: Metadata, routes: FileRoutes) -> None:
+    def __init__(self, gate: Gate, routes: RestRoutes) -> None:
         self._gate = gate
-        self._metadata = metadata
         self._routes = routes
+        self._plain = _Templates(routes.plain)
 
     async def answer(self, request: Request) -> Answer | None:
-        """The answer, or None when this is no route of files. Raises what the one error handler tells."""
+        """The answer, or None when this is no route of ours. Raises what the one error handler tells."""
         raw = fold(request.raw_path)
+        found = self._plain.find(raw[len(PREFIX) :])
+        if found is not None:
+            return await self._run_plain(request, *found)
         if raw.startswith(_DATA):
             return await self._data(request, raw)
         if raw == _LOOKUP or raw.startswith(_LOOKUP + b"/"):
-            return await self._lookup(request, raw[len(_LOOKUP) :])
+            return await self._run_plain(request, self._routes.lookup, {}, raw[len(_LOOKUP) :])
         return None
+
+    async def _run_plain(
+        self, request: Request, methods: PlainMethods, path: Mapping[str, str], tail: bytes = b""
+    ) -> Answer:
+        operation = methods.get(request.method)
+        if operation is None:
+            return method_not_allowed(methods)
+        identity, blob = await self._gate.authenticate_user(request)
+        with as_caller(identity, blob):
+            return await run_plain(self._gate, operation, request, identity, path, tail)
 
     async def _data(self, request: Request, raw: bytes) -> Answer | None:
         segment, _, rest = raw[len(_DATA) :].partition(b"/")
@@ -63,7 +85,7 @@ class RestRouter:
             return await run(self._gate, operation, request, identity, segment, tail)
 
     def _find(self, rest: bytes) -> tuple[Methods | None, bytes]:
-        methods = self._routes.exact.get(rest) or self._routes.exact.get(rest.rstrip(b"/"))
+        methods = self._routes.files.get(rest) or self._routes.files.get(rest.rstrip(b"/"))
         if methods is not None:
             return methods, b""
         head, _, tail = rest.partition(b"/")
@@ -73,17 +95,44 @@ class RestRouter:
             return self._routes.below_hardlinks, tail.rstrip(b"/")
         return None, b""
 
-    async def _lookup(self, request: Request, rest: bytes) -> Answer:
-        if request.method != "POST":
-            return empty(405, {"allow": "POST"})
-        identity, blob = await self._gate.authenticate_user(request)
-        if not accepts(request.header(b"accept"), ("application/json",)):
-            return empty(406)
-        with as_caller(identity, blob):
-            return await lookup_file_id(self._metadata, rest, identity, provider_id=self._gate.provider_id)
+
+class _Templates:
+    """Routes by templates such as `/shares/{shid}`."""
+
+    def __init__(self, routes: Mapping[str, PlainMethods]) -> None:
+        self._by_head: dict[bytes, list[tuple[list[str], PlainMethods]]] = {}
+        for template, methods in routes.items():
+            segments = template.strip("/").split("/")
+            self._by_head.setdefault(segments[0].encode(), []).append((segments, methods))
+
+    def find(self, raw: bytes) -> tuple[PlainMethods, dict[str, str]] | None:
+        """The methods of an undecoded path, and what its variable segments hold."""
+        given = raw.rstrip(b"/").split(b"/")[1:]
+        candidates = self._by_head.get(given[0]) if given and raw.startswith(b"/") else None
+        if candidates is None:
+            return None
+        for segments, methods in candidates:
+            if len(segments) == len(given):
+                values = _match(segments, given)
+                if values is not None:
+                    return methods, values
+        return None
 
 
-def method_not_allowed(methods: Methods) -> Answer:
+def _match(segments: list[str], given: list[bytes]) -> dict[str, str] | None:
+    values: dict[str, str] = {}
+    for segment, raw in zip(segments, given, strict=True):
+        if not segment.startswith("{"):
+            if segment.encode() != raw:
+                return None
+        elif not raw:
+            return None
+        else:
+            values[segment[1:-1]] = decode_loosely(raw)
+    return values
+
+
+def method_not_allowed(methods: Iterable[str]) -> Answer:
     """405 with the methods there are."""
     return empty(405, {"allow": ", ".join(methods)})
 

@@ -1,72 +1,300 @@
-"""The table of file routes, for dispatch and for the OpenAPI description alike."""
+"""The table of REST routes, for dispatch and for the API's description alike.
+
+A new route is one entry: its handler, what it takes, the parameters it reads (constants beside the handler),
+and what is told of it. Routes about a file go below `/data/{id}`, all others stand by their whole path.
+"""
 
 from __future__ import annotations
 
+from typing import Any
+
+from runtime.http import content_params
+from runtime.http.declared import Param
 from runtime.http.errors import ApiError
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer
 from services.gateway.api.ports import Metadata
+from services.gateway.api.rest import data, listing, shapes, tickets, xattrs
 from services.gateway.api.rest.data import DataRoutes
+from services.gateway.api.rest.described import Told
 from services.gateway.api.rest.listing import ListingRoutes
-from services.gateway.api.rest.operations import JSON_TYPE, OCTETS, Call, Operation, Takes
-from services.gateway.api.rest.router import FileRoutes
+from services.gateway.api.rest.lookup import LookupRoutes
+from services.gateway.api.rest.operations import (
+    JSON_TYPE,
+    OCTETS,
+    Call,
+    Methods,
+    Operation,
+    PlainMethods,
+    Takes,
+)
+from services.gateway.api.rest.router import RestRoutes
+from services.gateway.api.rest.selection import DEPRECATED
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.api.rest.xattrs import XattrRoutes
 
+_GONE = ("posix/enoent", "posix/eacces")
+_WRITE_ERRORS = (*_GONE, "posix/eisdir", "posix/enospc", "posix/efbig", "posix/eagain")
+_CREATE_ERRORS = (
+    *_GONE, "posix/eexist", "posix/enotdir", "posix/eisdir", "posix/einval", "posix/enametoolong",
+    "posix/enospc", "posix/efbig", "posix/eperm", "posix/emlink", "posix/eagain", "badValueFilePath",
+    "badValueIdentifier", "missingRequiredValue",
+)  # fmt: skip
 
-def file_routes(metadata: Metadata, gate: Gate, tickets: TicketRoutes) -> FileRoutes:
-    """All routes under `/data/{id}` that the gateway serves."""
-    data = DataRoutes(metadata, gate)
-    listing = ListingRoutes(metadata)
-    xattrs = XattrRoutes(metadata)
-    return FileRoutes(
-        exact={
-            b"": {
-                "GET": Operation(data.get_attributes, "Attributes of a file", Takes.PARAMS, shared=True),
-                "PUT": Operation(data.set_mode, "Change the mode", Takes.PARAMS, status=204),
-                "DELETE": Operation(data.delete, "Remove a file or a directory with all in it", status=204),
-            },
-            b"children": {
-                "GET": Operation(listing.list_children, "List a directory", Takes.PARAMS, shared=True),
-                "POST": _at_data_port("Create a child", JSON_TYPE, status=201),
-            },
-            b"content": {
-                "GET": _at_data_port("Download", OCTETS, shared=True),
-                "PUT": _at_data_port("Upload", OCTETS, status=204),
-            },
-            b"hardlinks": {
-                "GET": Operation(
-                    data.list_hardlinks, "Ids of all names of a file", produces=(OCTETS, JSON_TYPE)
-                ),
-            },
-            b"symlink_value": {
-                "GET": Operation(
-                    data.get_symlink_value, "Text of a symbolic link", produces=(OCTETS,), shared=True
-                ),
-            },
-            b"metadata/xattrs": {
-                "GET": Operation(xattrs.get, "Extended attributes", shared=True),
-                "PUT": Operation(xattrs.put, "Merge extended attributes", Takes.VALUE, status=204),
-                "DELETE": Operation(xattrs.delete, "Remove extended attributes", Takes.PARAMS, status=204),
-            },
-            b"ticket": {
-                "POST": Operation(tickets.create, "A URL of the direct road, for a short time", Takes.PARAMS),
-            },
+
+def rest_routes(metadata: Metadata, gate: Gate, ticket_routes: TicketRoutes) -> RestRoutes:
+    """All routes below `/api/v3/oneprovider`, those of the data port among them."""
+    files = DataRoutes(metadata, gate)
+    return RestRoutes(
+        files={
+            b"": _file(files),
+            b"children": _children(ListingRoutes(metadata)),
+            b"content": _content(),
+            b"hardlinks": _hard_links(files),
+            b"symlink_value": _symlink_value(files),
+            b"metadata/xattrs": _xattrs(XattrRoutes(metadata)),
+            b"ticket": _ticket(ticket_routes),
         },
-        below_path={
-            "GET": _at_data_port("Download by path", OCTETS),
-            "PUT": _at_data_port("Create by path", JSON_TYPE, status=201),
-            "DELETE": Operation(data.delete_by_path, "Remove by path", status=204),
-        },
-        below_hardlinks={
-            "GET": Operation(data.compare_hardlink, "Whether two ids are names of one file", status=204),
-        },
+        below_path=_below_path(files),
+        below_hardlinks=_below_hard_links(files),
+        plain={},
+        lookup=_lookup(LookupRoutes(metadata)),
     )
 
 
-def _at_data_port(summary: str, produces: str, *, status: int = 200, shared: bool = False) -> Operation:
+def _file(files: DataRoutes) -> Methods:
+    return {
+        "GET": Operation(
+            files.get_attributes,
+            "Attributes of a file",
+            Takes.PARAMS,
+            shared=True,
+            params=(data.ATTRIBUTES, DEPRECATED),
+            told=Told((shapes.ATTRIBUTES,), _GONE, "A symbolic link is told of itself; it is not followed."),
+        ),
+        "PUT": Operation(
+            files.set_mode,
+            "Change the mode",
+            Takes.PARAMS,
+            status=204,
+            params=(data.NEW_MODE,),
+            told=Told(errors=(*_GONE, "posix/eperm"), notes="Only the owner may. Other keys are ignored."),
+        ),
+        "DELETE": Operation(
+            files.delete,
+            "Remove a file or a directory with all in it",
+            status=204,
+            told=Told(
+                errors=(*_GONE, "posix/eperm"),
+                notes="A directory disappears at once and is cleaned up in the background.",
+            ),
+        ),
+    }
+
+
+def _children(listings: ListingRoutes) -> Methods:
+    hints = (listing.TUNE, listing.TUNE_DEPRECATED)
+    positions = (listing.TOKEN, listing.INDEX, listing.OFFSET, listing.INCLUSIVE)
+    return {
+        "GET": Operation(
+            listings.list_children,
+            "List a directory",
+            Takes.PARAMS,
+            shared=True,
+            params=(listing.LIMIT, *positions, *hints, listing.ATTRIBUTES, DEPRECATED),
+            told=Told(
+                (shapes.CHILDREN,),
+                (*_GONE, "posix/einval"),
+                "In the order of the bytes of the names. A page may have fewer entries than `limit` "
+                "before the end. A file lists as itself; the user's root lists spaces.",
+            ),
+        ),
+        "POST": _creates(
+            "Create an entry in a directory", (content_params.CHILD_NAME, *content_params.CREATION)
+        ),
+    }
+
+
+def _content() -> Methods:
+    download = _downloads("Download the content", shared=True)
+    return {
+        "GET": download,
+        "HEAD": download,
+        "PUT": _at_data_port(
+            "Upload content",
+            OCTETS,
+            JSON_TYPE,
+            status=204,
+            params=(content_params.UPLOAD_OFFSET,),
+            told=Told(errors=_WRITE_ERRORS, body=(shapes.CONTENT,)),
+        ),
+    }
+
+
+def _below_path(files: DataRoutes) -> Methods:
+    download = _downloads("Download by path", errors=("posix/enotdir", "badValueFilePath"))
+    return {
+        "GET": download,
+        "HEAD": download,
+        "PUT": _creates("Create by path", (content_params.CREATE_PARENTS, *content_params.CREATION)),
+        "DELETE": Operation(
+            files.delete_by_path,
+            "Remove by path",
+            status=204,
+            told=Told(errors=(*_GONE, "posix/enotdir", "posix/einval", "posix/eperm", "badValueFilePath")),
+        ),
+    }
+
+
+def _hard_links(files: DataRoutes) -> Methods:
+    return {
+        "GET": Operation(
+            files.list_hardlinks,
+            "Ids of all names of a file",
+            produces=(OCTETS, JSON_TYPE),
+            params=(data.MAX_LINKS,),
+            told=Told(shapes.HARD_LINKS, (*_GONE, "posix/eisdir")),
+        )
+    }
+
+
+def _below_hard_links(files: DataRoutes) -> Methods:
+    return {
+        "GET": Operation(
+            files.compare_hardlink,
+            "Whether two ids are names of one file",
+            status=204,
+            told=Told(
+                errors=(*_GONE, "posix/eisdir", "notFound"), notes="204 when they are, 404 when they are not."
+            ),
+        )
+    }
+
+
+def _symlink_value(files: DataRoutes) -> Methods:
+    return {
+        "GET": Operation(
+            files.get_symlink_value,
+            "Text of a symbolic link",
+            produces=(OCTETS,),
+            shared=True,
+            told=Told((shapes.LINK_TEXT,), (*_GONE, "posix/einval")),
+        )
+    }
+
+
+def _xattrs(attributes: XattrRoutes) -> Methods:
+    follow = xattrs.RESOLVE_SYMLINK
+    errors = (*_GONE, "posix/eperm")
+    return {
+        "GET": Operation(
+            attributes.get,
+            "Extended attributes",
+            shared=True,
+            params=(xattrs.ATTRIBUTE, xattrs.INHERITED, xattrs.SHOW_INTERNAL, follow),
+            told=Told((shapes.XATTRS,), (*errors, "posix/enodata"), tag="metadata"),
+        ),
+        "PUT": Operation(
+            attributes.put,
+            "Merge extended attributes",
+            Takes.VALUE,
+            status=204,
+            params=(follow,),
+            told=Told(
+                errors=(*errors, "posix/einval", "badValueJSON"), body=(shapes.XATTRS,), tag="metadata"
+            ),
+        ),
+        "DELETE": Operation(
+            attributes.delete,
+            "Remove extended attributes",
+            Takes.PARAMS,
+            status=204,
+            params=(follow, xattrs.KEYS),
+            told=Told(errors=errors, tag="metadata"),
+        ),
+    }
+
+
+def _ticket(routes: TicketRoutes) -> Methods:
+    return {
+        "POST": Operation(
+            routes.create,
+            "A URL of the direct road, for a short time",
+            Takes.PARAMS,
+            params=(tickets.METHOD,),
+            told=Told(
+                (shapes.TICKET,),
+                (*_GONE, "posix/eisdir", "posix/einval"),
+                "With the URL a client reads or writes the content at a data port itself, where the site "
+                "allows it, without a token. Beyond the original.",
+            ),
+        )
+    }
+
+
+def _lookup(routes: LookupRoutes) -> PlainMethods:
+    return {
+        "POST": Operation(
+            routes.lookup_file_id,
+            "Id of the file at a path",
+            told=Told(
+                (shapes.CREATED,),
+                (*_GONE, "posix/enotdir", "posix/einval", "posix/enametoolong", "badValueFilePath"),
+                "The path begins with the name of a space or `name@spaceId`; empty is the user's root.",
+            ),
+        )
+    }
+
+
+def _downloads(summary: str, *, errors: tuple[str, ...] = (), shared: bool = False) -> Operation[Call]:
+    return _at_data_port(
+        summary,
+        OCTETS,
+        shared=shared,
+        params=(content_params.FOLLOW_SYMLINKS,),
+        told=Told(
+            (shapes.CONTENT,),
+            (*_GONE, "posix/eisdir", *errors),
+            replies=shapes.DOWNLOAD_REPLIES,
+            request_headers=(shapes.RANGE,),
+        ),
+    )
+
+
+def _creates(summary: str, params: tuple[Param[Any], ...]) -> Operation[Call]:
+    return _at_data_port(
+        summary,
+        JSON_TYPE,
+        status=201,
+        params=params,
+        told=Told(
+            (shapes.CREATED,),
+            _CREATE_ERRORS,
+            body=(shapes.CONTENT,),
+            answer_headers=shapes.LOCATION,
+        ),
+    )
+
+
+def _at_data_port(
+    summary: str,
+    *produces: str,
+    params: tuple[Param[Any], ...],
+    told: Told,
+    status: int = 200,
+    shared: bool = False,
+) -> Operation[Call]:
     """A content route. The front door sends it to a data port; reaching us means that none is in rotation."""
-    return Operation(_no_data_port, summary, produces=(produces,), shared=shared, status=status)
+    return Operation(
+        _no_data_port,
+        summary,
+        produces=produces,
+        shared=shared,
+        status=status,
+        params=params,
+        consumes=OCTETS,
+        told=told,
+    )
 
 
 async def _no_data_port(_: Call) -> Answer:

@@ -14,10 +14,13 @@ from isthmus.storage_router.v1 import tickets_pb2
 from runtime.auth import caller_blob
 from runtime.clock import Clock
 from runtime.errors import IsADirectory
+from runtime.http.declared import choice
 from services.gateway.api.http import Answer, json_answer
 from services.gateway.api.namespace import ref
 from services.gateway.api.ports import Locator
 from services.gateway.api.rest.operations import Call
+
+METHOD = choice("method", "What the ticket is for: download or upload.", ("GET", "PUT"), default="GET")
 
 
 class TicketIssuer(Protocol):
@@ -39,7 +42,7 @@ class TicketRoutes:
 
     async def create(self, call: Call) -> Answer:
         """`POST /data/{id}/ticket`."""
-        method = call.params.choice("method", "GET", ("GET", "PUT"))
+        method = call[METHOD]
         call.check_member()
         if call.file.is_user_root:
             raise IsADirectory

@@ -8,6 +8,7 @@ import orjson
 from isthmus.metadata.v1 import files_pb2, xattrs_pb2
 
 from runtime.errors import NoData, NoSuchFile, NotPermitted
+from runtime.http.declared import flag, required_texts, text
 from runtime.http.errors import ApiError
 from runtime.http.file_ids import FileId
 from runtime.request import request_id
@@ -17,6 +18,14 @@ from services.gateway.api.ports import Metadata
 from services.gateway.api.rest.operations import Call
 from services.gateway.domain import xattrs
 from services.gateway.domain.files import FileRecord
+
+ATTRIBUTE = text("attribute", "Tell this one only.", empty=False)
+INHERITED = flag("inherited", "Whether the nearest directory above that has a missing key gives it.")
+SHOW_INTERNAL = flag("show_internal", "Whether keys of the system are told, too.")
+RESOLVE_SYMLINK = flag(
+    "resolve_symlink", "Whether a symbolic link stands for what it leads to.", default=True
+)
+KEYS = required_texts("keys", "The keys to remove; those that are not there are fine.")
 
 #: Ancestors looked through for inherited attributes; as deep as a path may be.
 _MAX_ANCESTORS = 1024
@@ -30,20 +39,17 @@ class XattrRoutes:
 
     async def get(self, call: Call) -> Answer:
         """`GET`: one (`attribute`), or all."""
-        name = call.params.string("attribute", empty=False)
-        inherited = call.params.boolean("inherited")
-        internal = call.params.boolean("show_internal")
-        follow = call.params.boolean("resolve_symlink", True)
+        name, follow = call[ATTRIBUTE], call[RESOLVE_SYMLINK]
         _check(call)
         if name is not None and xattrs.is_reserved(name):
             file = await self._file(call.file, follow=follow)
             return json_answer({name: xattrs.read_reserved(name, file)})
-        found = await self._collect(call.file, inherited=inherited, follow=follow)
+        found = await self._collect(call.file, inherited=call[INHERITED], follow=follow)
         if name is not None:
             if name not in found:
                 raise NoData(f"no attribute {name}")
             return json_answer({name: found[name]})
-        if internal:
+        if call[SHOW_INTERNAL]:
             found |= xattrs.shown_reserved(await self._file(call.file, follow=follow))
         return json_answer(found)
 
@@ -67,7 +73,6 @@ class XattrRoutes:
 
     async def put(self, call: Call) -> Answer:
         """`PUT`: a JSON object, merged key by key."""
-        follow = call.params.boolean("resolve_symlink", True)
         if not isinstance(call.value, dict):
             raise ApiError("badValueJSON", {"key": "metadata"})
         _check(call)
@@ -75,7 +80,7 @@ class XattrRoutes:
         if change is not None:
             request = xattrs_pb2.UpdateXattrsRequest(
                 request_id=request_id(),
-                file=ref(call.file, follow=follow),
+                file=ref(call.file, follow=call[RESOLVE_SYMLINK]),
                 set=[
                     xattrs_pb2.Xattr(name=name, value_json=orjson.dumps(value))
                     for name, value in change.set.items()
@@ -88,15 +93,12 @@ class XattrRoutes:
 
     async def delete(self, call: Call) -> Answer:
         """`DELETE`: the named ones; those that are not there are fine."""
-        follow = call.params.boolean("resolve_symlink", True)
-        keys = call.params.strings("keys")
-        if keys is None:
-            raise ApiError("missingRequiredValue", {"key": "keys"})
         _check(call)
+        keys: list[str] = call[KEYS]
         removed = xattrs.plan_remove(keys)
         await self._metadata.update_xattrs(
             xattrs_pb2.UpdateXattrsRequest(
-                request_id=request_id(), file=ref(call.file, follow=follow), remove=removed
+                request_id=request_id(), file=ref(call.file, follow=call[RESOLVE_SYMLINK]), remove=removed
             )
         )
         return empty()

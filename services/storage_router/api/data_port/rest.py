@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from runtime.http import file_ids
+from runtime.http.content_params import CHILD_NAME, CREATE_PARENTS, FOLLOW_SYMLINKS, UPLOAD_OFFSET
 from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId
 from runtime.http.media import accepts
@@ -64,7 +65,7 @@ class RestFront:
         names = split_path(below)
         if names and file_id.share_id is not None:
             raise ApiError("notSupported")
-        follow = params.boolean("follow_symlinks", True)
+        follow = FOLLOW_SYMLINKS.read(params)
         ref = self._ref(exchange, file_id, names, follow=follow)
         content = await self._service.open(exchange, ref)
         try:
@@ -109,7 +110,7 @@ class RestFront:
             return
         params = Params.parse(exchange.head.query)
         file_id = self._writable(exchange, id_segment)
-        offset = params.integer("offset", low=0)
+        offset = UPLOAD_OFFSET.read(params)
         ref = self._ref(exchange, file_id, [], follow=True)
         wish = Wish(
             request_id=request_id(),
@@ -125,7 +126,7 @@ class RestFront:
             return
         params = Params.parse(exchange.head.query)
         file_id = self._writable(exchange, id_segment)
-        name = params.required_string("name")
+        name = CHILD_NAME.read(params)
         wanted = self._creation.read(params, create_parents=False)
         parent = self._ref(exchange, file_id, [], follow=True)
         await self._creation.create(exchange, parent, name, wanted)
@@ -138,7 +139,7 @@ class RestFront:
         names = split_path(below)
         if not names:
             raise ApiError("missingRequiredValue", {"key": "path"})
-        wanted = self._creation.read(params, create_parents=params.boolean("create_parents"))
+        wanted = self._creation.read(params, create_parents=CREATE_PARENTS.read(params))
         parent = self._ref(exchange, file_id, names[:-1], follow=True)
         await self._creation.create(exchange, parent, names[-1], wanted)
 

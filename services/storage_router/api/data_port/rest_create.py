@@ -8,6 +8,14 @@ from typing import Literal, cast
 import orjson
 
 from runtime.http import file_ids
+from runtime.http.content_params import (
+    MODE,
+    OFFSET,
+    TARGET_FILE_ID,
+    TARGET_FILE_PATH,
+    TYPE,
+    UPDATE_EXISTING,
+)
 from runtime.http.errors import ApiError
 from runtime.http.params import Params
 from runtime.request import request_id
@@ -16,7 +24,6 @@ from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.domain.contents import File, FileRef, Mode, Wish
 from services.storage_router.domain.names import Names, NewName, make
 
-_TYPES = ("REG", "DIR", "LNK", "SYMLNK")
 _FILE_MODE = 0o664
 _DIRECTORY_MODE = 0o775
 
@@ -43,20 +50,20 @@ class Creation:
 
     def read(self, params: Params, *, create_parents: bool) -> Wanted:
         """The parameters, checked. ApiError."""
-        kind = params.choice("type", "REG", _TYPES)
+        kind = TYPE.read(params)
         wanted = Wanted(
             kind=kind,
-            mode=params.mode(),
-            offset=params.integer("offset", 0, low=0) or 0,
+            mode=MODE.read(params),
+            offset=OFFSET.read(params),
             target_id="",
             target_path="",
             create_parents=create_parents,
-            update_existing=params.boolean("update_existing"),
+            update_existing=UPDATE_EXISTING.read(params),
         )
         if kind == "LNK":
-            return replace(wanted, target_id=params.required_string("target_file_id"))
+            return replace(wanted, target_id=params.required_string(TARGET_FILE_ID.name))
         if kind == "SYMLNK":
-            return replace(wanted, target_path=params.required_string("target_file_path"))
+            return replace(wanted, target_path=params.required_string(TARGET_FILE_PATH.name))
         return wanted
 
     async def create(self, exchange: Exchange, parent: FileRef, name: str, wanted: Wanted) -> None:

@@ -1,0 +1,134 @@
+"""How bodies of the REST API look, for its description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime.http import file_ids
+from services.gateway.api.rest.described import (
+    BINARY,
+    OCTETS,
+    Header,
+    Reply,
+    Schema,
+    Shape,
+    array_of,
+    json_object,
+    nullable,
+    octets,
+)
+from services.gateway.domain import attributes
+
+#: A file and a directory of the examples.
+FILE_ID_EXAMPLE = file_ids.encode("space1", "9f1b6a")
+PARENT_ID_EXAMPLE = file_ids.encode("space1", "space_space1")
+
+TEXT: Schema = {"type": "string"}
+NUMBER: Schema = {"type": "integer"}
+FLAG: Schema = {"type": "boolean"}
+SECONDS: Schema = {"type": "integer", "description": "Seconds since the epoch."}
+FILE_ID: Schema = {"type": "string", "pattern": "^[0-9A-F]+$", "description": "A file's id (CDMI object id)."}
+_DIGITS: Schema = {"type": "string", "pattern": "^[0-7]{3}$"}
+_TYPE: Schema = {"type": "string", "enum": ["REG", "DIR", "SYMLNK"]}
+_FLAGS = array_of({"type": "string", "enum": ["data_protection", "metadata_protection"]})
+_INHERITANCE = nullable({"type": "string", "enum": ["none", "direct", "ancestor", "directAndAncestor"]})
+
+_ACE: Schema = {
+    "type": "object",
+    "required": ["aceType", "identifier", "aceFlags", "aceMask"],
+    "properties": {"aceType": TEXT, "identifier": TEXT, "aceFlags": NUMBER, "aceMask": NUMBER},
+}
+
+#: Of each attribute by its current name. A test holds the keys against what can be asked for.
+ATTRIBUTE_SCHEMAS: dict[str, Schema] = {
+    "fileId": FILE_ID,
+    "index": {"type": "string", "description": "Position in a listing of its directory."},
+    "type": _TYPE,
+    "activePermissionsType": {"type": "string", "enum": ["posix", "acl"]},
+    "posixPermissions": _DIGITS,
+    "acl": array_of(_ACE),
+    "name": TEXT,
+    "conflictingName": nullable(TEXT),
+    "path": TEXT,
+    "parentFileId": nullable(FILE_ID),
+    "displayGid": NUMBER,
+    "displayUid": NUMBER,
+    "creationTime": SECONDS,
+    "atime": SECONDS,
+    "mtime": SECONDS,
+    "ctime": SECONDS,
+    "size": nullable(NUMBER),
+    "isFullyReplicatedLocally": nullable(FLAG),
+    "localReplicationRate": nullable({"type": "number", "minimum": 0, "maximum": 1}),
+    "originProviderId": TEXT,
+    "directShareIds": array_of(TEXT),
+    "ownerUserId": TEXT,
+    "hardlinkCount": NUMBER,
+    "symlinkValue": nullable(TEXT),
+    "hasCustomMetadata": FLAG,
+    "effProtectionFlags": _FLAGS,
+    "effDatasetProtectionFlags": _FLAGS,
+    "effDatasetInheritancePath": _INHERITANCE,
+    "effQosInheritancePath": _INHERITANCE,
+    "aggregateQosStatus": nullable({"type": "string", "enum": ["fulfilled", "pending", "impossible"]}),
+    "archiveRecallRootFileId": nullable(FILE_ID),
+}
+
+_ATTRIBUTES_EXAMPLE = {
+    "fileId": FILE_ID_EXAMPLE, "parentFileId": PARENT_ID_EXAMPLE, "name": "a.txt", "posixPermissions": "664",
+    "atime": 1733000000, "mtime": 1733000000, "ctime": 1733000000, "type": "REG", "size": 12,
+    "directShareIds": [], "index": "a.txt", "displayUid": 1000, "displayGid": 1000, "ownerUserId": "user1",
+    "originProviderId": "provider1", "hardlinkCount": 1,
+}  # fmt: skip
+
+
+def _attributes() -> Shape:
+    by_any_name = dict(ATTRIBUTE_SCHEMAS)
+    for current, deprecated in attributes.deprecated_names():
+        by_any_name.setdefault(deprecated, {**ATTRIBUTE_SCHEMAS[current], "deprecated": True})
+    optional = tuple(by_any_name)
+    return json_object(by_any_name, _ATTRIBUTES_EXAMPLE, name="Attributes", optional=optional)
+
+
+ATTRIBUTES = _attributes()
+_ENTRY_EXAMPLE = {"fileId": FILE_ID_EXAMPLE, "file_id": FILE_ID_EXAMPLE, "name": "a.txt"}
+CHILDREN = json_object(
+    {
+        "children": array_of({"$ref": "#/components/schemas/Attributes"}),
+        "isLast": {"type": "boolean", "description": "Whether this was the last page; it alone ends a loop."},
+        "nextPageToken": {"type": "string", "description": "For the next page, also when there is none."},
+    },
+    {"children": [_ENTRY_EXAMPLE], "isLast": True, "nextPageToken": "YS50eHQ"},
+    name="Children",
+)
+CREATED = json_object({"fileId": FILE_ID}, {"fileId": FILE_ID_EXAMPLE}, name="FileId")
+FILE_IDS = array_of(FILE_ID)
+HARD_LINKS = (
+    Shape(FILE_IDS, [FILE_ID_EXAMPLE], media=OCTETS),
+    Shape(FILE_IDS, [FILE_ID_EXAMPLE]),
+)
+XATTRS = Shape(
+    {"type": "object", "additionalProperties": True},
+    {"license": "CC-BY-4.0", "run": 7},
+    name="ExtendedAttributes",
+)
+TICKET = json_object(
+    {"url": TEXT, "expiresAt": SECONDS},
+    {"url": "https://provider.example.org/ticket/CiQ5ZjFi", "expiresAt": 1733000300},
+    name="Ticket",
+)
+CONTENT = octets("The content.")
+LINK_TEXT = octets("The text as it was given.")
+
+LOCATION = {"location": "URL of what was made."}
+RANGE = Header("Range", "One range or several, in bytes.", "bytes=0-99")
+_PARTS: dict[str, Any] = {**BINARY, "description": "One part for each of several ranges."}
+DOWNLOAD_REPLIES = (
+    Reply(
+        206,
+        "The range that was asked for, or several as parts.",
+        (CONTENT, Shape(_PARTS, media="multipart/byteranges")),
+        {"content-range": "Which bytes of how many."},
+    ),
+    Reply(416, "No such range.", headers={"content-range": "How many bytes there are, as `bytes */SIZE`."}),
+)
