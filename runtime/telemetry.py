@@ -104,6 +104,14 @@ def tracing() -> bool:
     return _tracing.tracer is not None
 
 
+def is_health_check(target: str) -> bool:
+    """Whether an HTTP path, or a gRPC method, only asks if this process is well.
+
+    That is asked many times a minute on behalf of nobody, so it begins no traces.
+    """
+    return target == "/healthz" or target.startswith("/grpc.health.v1.Health/")
+
+
 def span(
     name: str, *, parent: str | None = None, server: bool = False, **attributes: str | int
 ) -> AbstractContextManager[Any]:

@@ -118,7 +118,7 @@ class Handling:
     def __enter__(self) -> None:
         self._started_s = time.perf_counter()
         self._token = current_call.set(self._call)
-        if telemetry.tracing():
+        if telemetry.tracing() and not telemetry.is_health_check(self._call.rpc):
             self._span = telemetry.span(self._call.rpc, parent=self._call.traceparent, server=True)
             self._span.__enter__()
 

@@ -225,6 +225,6 @@ async def _retire(link: Link) -> None:
             while not link.idle:
                 await asyncio.sleep(0.1)
     except TimeoutError:
-        log.warning("mux_retired_with_calls", instance_id=link.instance.instance_id)
+        log.warning("mux_retired_with_calls", peer=link.instance.instance_id)
     finally:
         await link.close()

@@ -196,7 +196,7 @@ class Link:
                 cause = "not opened in time"
             except Exception as error:
                 # Whatever it was: without this loop the instance would never be reached again.
-                log.exception("mux_failed", instance_id=self.instance.instance_id)
+                log.exception("mux_failed", peer=self.instance.instance_id)
                 cause = repr(error)
             self._broke(cause)
             await asyncio.sleep(self._pause_s * random.uniform(0.7, 1.3))
@@ -224,7 +224,7 @@ class Link:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
                 return await LaneStream.open(self._lane, self._identify())
         except OSError as error:
-            log.info("lane_not_reached", instance_id=self.instance.instance_id, error=repr(error))
+            log.info("lane_not_reached", peer=self.instance.instance_id, error=repr(error))
             return None
 
     async def _run(self, stream: Any) -> None:
@@ -249,12 +249,12 @@ class Link:
         self.state = State.READY
         self._pause_s = FIRST_PAUSE_S
         self._heard_s = time.monotonic()
-        log.info("mux_opened", instance_id=self.instance.instance_id, address=self.instance.address)
+        log.info("mux_opened", peer=self.instance.instance_id, address=self.instance.address)
         self._on_change()
 
     def _broke(self, cause: str) -> None:
         if self.state is State.READY and cause:
-            log.warning("mux_broke", instance_id=self.instance.instance_id, cause=cause)
+            log.warning("mux_broke", peer=self.instance.instance_id, cause=cause)
             BREAKS.labels(self.instance.service).inc()
         self.state = State.BROKEN
         facts = {"instance_id": self.instance.instance_id}

@@ -92,3 +92,11 @@ async def test_tokens_in_headers_stay_in_the_site(collector: Collector, traced: 
         answer = await client.get(f"{API}/data/{traced.space_id}")
     assert trace_of(collector, traced, answer, "envoy", "gateway")
     assert traced.token not in str(collector.spans)
+
+
+async def test_health_checks_are_no_traces(collector: Collector, traced: RunningStack) -> None:
+    async with traced.client() as client:
+        answer = await client.get(f"{API}/data/{traced.space_id}")
+    trace_of(collector, traced, answer, "envoy", "gateway", "metadata")  # what came before it has come, too
+    names = {span.name for span in list(collector.spans)}
+    assert not {name for name in names if "Health" in name or name in ("pages GET", "data_port.other")}

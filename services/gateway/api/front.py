@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 import structlog
@@ -66,11 +67,16 @@ class Front:
         current_call.set(Call(request_id=request_id_of(request), rpc=name, traceparent=parent))
         metrics.IN_FLIGHT.inc()
         try:
-            with telemetry.span(name, parent=parent, server=True):
+            with self._span(request, name, parent):
                 status = await self._serve(front, router, request, scope, receive, send)
         finally:
             metrics.IN_FLIGHT.dec()
         self._note(front, method, status, time.perf_counter() - started)
+
+    def _span(self, request: Request, name: str, parent: str) -> AbstractContextManager[object]:
+        if telemetry.is_health_check(request.raw_path.decode("latin-1")):
+            return nullcontext()
+        return telemetry.span(name, parent=parent, server=True)
 
     def _note(self, front: str, method: str, status: int, took_s: float) -> None:
         """Counts a request and tells of a slow one."""

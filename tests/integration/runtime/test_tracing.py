@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
 from runtime import request, telemetry
@@ -54,6 +55,22 @@ async def test_a_trace_not_sampled_by_its_caller_is_not_recorded(collector: Coll
         assert telemetry.traceparent().endswith("-00")
     await asyncio.to_thread(telemetry.shutdown)
     assert collector.spans == []
+
+
+async def test_a_health_check_begins_no_trace(collector: Collector, tmp_path: Path):
+    key = ClusterKey(b"k" * 32)
+    async with (
+        running_server(settings(tmp_path), key, _one) as server,
+        open_channel(f"127.0.0.1:{server.port}", key=key) as channel,
+    ):
+        await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        await EchoStub(channel).report(ask("x"))
+    await asyncio.to_thread(telemetry.shutdown)
+    assert [span.name for span in collector.spans] == [REPORT]
+
+
+async def _one(_: str) -> int:
+    return 1
 
 
 async def test_a_collector_that_is_away_costs_nothing_but_spans(tmp_path: Path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from functools import lru_cache
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from runtime.errors import IsthmusError
 from runtime.http.errors import ApiError, from_error
 from runtime.http.ranges import RangeNotSatisfiable
 from runtime.request import Call, current_call
-from runtime.telemetry import span
+from runtime.telemetry import is_health_check, span
 from services.storage_router import metrics
 from services.storage_router.api.data_port import cdmi, rest, tickets
 from services.storage_router.api.data_port.body import Body
@@ -95,7 +96,8 @@ class Routes:
         parent = head.headers.get(b"traceparent", b"").decode("latin-1")
         request_id = self._callers.request_id(connection, head)
         current_call.set(Call(request_id=request_id, rpc=kind, traceparent=parent))
-        with span(kind, parent=parent, server=True):
+        is_traced = not is_health_check(head.path.decode("latin-1"))
+        with span(kind, parent=parent, server=True) if is_traced else nullcontext():
             metrics.REQUESTS_UNDER_WAY.inc()
             try:
                 await self._handle(exchange, front)
