@@ -12,8 +12,8 @@ def extract_token(headers: Mapping[bytes, bytes]) -> str | None:
     """The access token of a request, or None for a guest. Header names are lower-case.
 
     The first header present decides: `X-Auth-Token`, `Authorization: Bearer ...` (the scheme exactly so;
-    any other scheme counts as no header), `Macaroon`. A header that is present and empty is a token that
-    cannot be parsed, not a guest.
+    any other scheme counts as no header; one space, so what follows a second one is no token), `Macaroon`.
+    A header that is present and empty is a token that cannot be parsed, not a guest.
     """
     value = headers.get(b"x-auth-token")
     if value is not None:
@@ -42,9 +42,9 @@ def client_ip(headers: Mapping[bytes, bytes], peer: str) -> str:
     forwarded = headers.get(b"x-forwarded-for")
     if not forwarded:
         return peer
-    return _text(forwarded.rpartition(b",")[2]) or peer
+    return _text(forwarded.rpartition(b",")[2]).strip() or peer
 
 
 def _text(value: bytes) -> str:
     # Latin-1 never fails; a token with such characters is refused by its verifier.
-    return value.decode("latin-1").strip()
+    return value.decode("latin-1")

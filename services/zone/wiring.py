@@ -30,14 +30,18 @@ from services.zone.config import Settings
 from services.zone.domain.authentication import Authenticator
 from services.zone.domain.errors import ZoneError
 from services.zone.domain.first_start import FirstStart
+from services.zone.domain.groups import Groups
 from services.zone.domain.invites import Invites
 from services.zone.domain.members import Members
+from services.zone.domain.owners import Owners
 from services.zone.domain.passwords import Passwords
 from services.zone.domain.providers import Providers
+from services.zone.domain.rights import Rights
 from services.zone.domain.scope import Scopes
 from services.zone.domain.shares import Shares
 from services.zone.domain.spaces import Spaces
-from services.zone.domain.stores import ProviderStore, ShareStore, SpaceStore, TokenStore, UserStore
+from services.zone.domain.stores import Stores
+from services.zone.domain.target_rules import GROUP_RULES, SPACE_RULES
 from services.zone.domain.token_checks import TokenChecks
 from services.zone.domain.tokens import Tokens, TokenSettings
 from services.zone.domain.users import Users, UserStores
@@ -58,11 +62,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     passwords = Passwords(clock)
     zone = assemble(
         settings,
-        users=stores.users,
-        tokens=stores.tokens,
-        spaces=stores.spaces,
-        shares=stores.shares,
-        providers=stores.providers,
+        stores=stores,
         passwords=passwords,
         clock=clock,
     )
@@ -93,40 +93,74 @@ async def build(settings: Settings) -> Sequence[Part]:
 def assemble(
     settings: Settings,
     *,
-    users: UserStore,
-    tokens: TokenStore,
-    spaces: SpaceStore,
-    shares: ShareStore,
-    providers: ProviderStore,
+    stores: Stores,
     passwords: Passwords,
     clock: Clock,
 ) -> ZoneServices:
     """The rules over any stores."""
-    verifier = Verifier(users=users, tokens=tokens, spaces=spaces, providers=providers, clock=clock)
-    space_rules = Spaces(spaces, shares, clock)
+    users, spaces = stores.users, stores.spaces
+    verifier = Verifier(
+        users=users,
+        tokens=stores.tokens,
+        memberships=stores.memberships,
+        spaces=spaces,
+        providers=stores.providers,
+        clock=clock,
+    )
+    rights = Rights(stores.memberships)
+    space_rules = Spaces(spaces, stores.shares, rights, clock)
+    group_rules = Groups(stores.groups, space_rules, rights, clock)
     invites = Invites(
-        verifier, users, tokens, space_rules, spaces, open_registration=settings.open_provider_registration
+        verifier,
+        users,
+        stores.tokens,
+        spaces,
+        stores.groups,
+        rights,
+        open_registration=settings.open_provider_registration,
     )
     token_settings = TokenSettings(
         location=settings.zone_domain,
         max_temporary_ttl_s=settings.max_temporary_token_ttl_s,
         support_token_ttl_s=settings.support_token_ttl_s,
     )
-    token_rules = Tokens(tokens, spaces, invites, verifier, token_settings, clock)
-    scopes = Scopes(verifier, space_rules, spaces, providers, _space_of_object)
+    token_rules = Tokens(stores.tokens, invites, verifier, token_settings, clock)
+    owners = Owners(space_rules, spaces, stores.memberships, users, rights)
+    scopes = Scopes(verifier, space_rules, rights, stores.providers, _space_of_object)
+    space_members, group_members = (
+        Members(
+            rules,
+            targets,
+            stores.memberships,
+            users=users,
+            groups=group_rules,
+            owners=owners,
+            invites=invites,
+            tokens=token_rules,
+            rights=rights,
+            clock=clock,
+        )
+        for rules, targets in ((SPACE_RULES, space_rules), (GROUP_RULES, group_rules))
+    )
     return ZoneServices(
         authenticator=Authenticator(verifier, users, passwords, _space_of_object),
         checks=TokenChecks(verifier, scopes),
         tokens=token_rules,
-        users=Users(UserStores(users, tokens, spaces), passwords, clock),
+        users=Users(UserStores(users, stores.tokens, spaces, stores.memberships), owners, passwords, clock),
         spaces=space_rules,
-        members=Members(space_rules, spaces, users, invites, clock),
-        shares=Shares(shares, space_rules, clock),
+        groups=group_rules,
+        owners=owners,
+        space_members=space_members,
+        group_members=group_members,
+        shares=Shares(stores.shares, space_rules, clock),
         providers=Providers(
-            providers,
+            stores.providers,
             spaces,
-            tokens,
+            stores.tokens,
+            memberships=stores.memberships,
             spaces=space_rules,
+            groups=group_rules,
+            rights=rights,
             tokens=token_rules,
             invites=invites,
             verifier=verifier,

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from runtime.clock import Clock
 from services.zone.domain.authentication import Authenticator
+from services.zone.domain.groups import Groups
 from services.zone.domain.members import Members
+from services.zone.domain.owners import Owners
 from services.zone.domain.providers import Providers
 from services.zone.domain.scope import Scopes
 from services.zone.domain.shares import Shares
@@ -25,7 +27,10 @@ class ZoneServices:
     tokens: Tokens
     users: Users
     spaces: Spaces
-    members: Members
+    groups: Groups
+    owners: Owners
+    space_members: Members
+    group_members: Members
     shares: Shares
     providers: Providers
     scopes: Scopes

@@ -226,6 +226,11 @@ class ConsumerCaveat:
             accepted.add("grp-*")
         return not accepted.isdisjoint(self.whitelist)
 
+    @property
+    def by_group(self) -> bool:
+        """Whether groups are listed, so that those of the consumer matter."""
+        return any(element.startswith("grp-") for element in self.whitelist)
+
 
 @dataclass(frozen=True, slots=True)
 class InterfaceCaveat:

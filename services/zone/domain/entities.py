@@ -2,11 +2,57 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from services.zone.domain.identifiers import NOBODY, Identifier, Subject, TokenType
+
+
+class Kind(enum.Enum):
+    """What a membership joins. The value is its code in references."""
+
+    USER = "usr"
+    GROUP = "grp"
+    SPACE = "spc"
+
+    @property
+    def entity(self) -> str:
+        """As the API names it, e.g. `od_user`."""
+        return f"od_{self.name.lower()}"
+
+
+class Ref(NamedTuple):
+    """A user, group or space by kind and id."""
+
+    kind: Kind
+    id: str
+
+    @property
+    def code(self) -> str:
+        """As the store keeps it, e.g. `grp-1234`."""
+        return f"{self.kind.value}-{self.id}"
+
+    @classmethod
+    def parse(cls, code: str) -> Ref:
+        """From its code."""
+        return cls(Kind(code[:3]), code[4:])
+
+
+def user_ref(user_id: str) -> Ref:
+    """A user."""
+    return Ref(Kind.USER, user_id)
+
+
+def group_ref(group_id: str) -> Ref:
+    """A group."""
+    return Ref(Kind.GROUP, group_id)
+
+
+def space_ref(space_id: str) -> Ref:
+    """A space."""
+    return Ref(Kind.SPACE, space_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +127,11 @@ class Space:
     creator: Subject = NOBODY
     created_at_ms: int = 0
 
+    @property
+    def ref(self) -> Ref:
+        """The space in memberships."""
+        return space_ref(self.id)
+
     def sizes(self) -> dict[str, int]:
         """Bytes promised, by provider."""
         sizes: dict[str, int] = {}
@@ -94,11 +145,36 @@ class Space:
 
 
 @dataclass(frozen=True, slots=True)
-class Membership:
-    """A user directly in a space. `privileges` is a mask of runtime.identity.SpacePrivilege."""
+class Group:
+    """Users and groups together. `type` is what people use it as; it changes nothing in its rules."""
 
-    space_id: str
-    user_id: str
+    id: str
+    name: str
+    type: str = "team"
+    creator: Subject = NOBODY
+    created_at_ms: int = 0
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Groups have none: their privileges say all."""
+        return ()
+
+    @property
+    def ref(self) -> Ref:
+        """The group in memberships."""
+        return group_ref(self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """A user or group directly in a space or group.
+
+    `privileges`: what every effective user of the member may do in the target, a mask of SpacePrivilege or
+    GroupPrivilege.
+    """
+
+    target: Ref
+    member: Ref
     privileges: int
     joined_at_ms: int = 0
 

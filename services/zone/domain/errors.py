@@ -88,6 +88,13 @@ class RelationAlreadyExists(ZoneError, errors.AlreadyExists):
     error_id = "relationAlreadyExists"
 
 
+class CannotAddRelationToSelf(ZoneError, errors.FailedPrecondition):
+    """A group would be in itself, at once or by way of others."""
+
+    reason = "CANNOT_ADD_RELATION_TO_SELF"
+    error_id = "cannotAddRelationToSelf"
+
+
 class CannotRemoveLastOwner(ZoneError, errors.FailedPrecondition):
     """A space with members keeps an owner."""
 

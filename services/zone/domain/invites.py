@@ -10,8 +10,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from runtime.identity import SpacePrivilege as P
+from runtime.identity import SpacePrivilege
 from services.zone.domain.access import Caller
+from services.zone.domain.entities import User
 from services.zone.domain.errors import ZoneError
 from services.zone.domain.identifiers import (
     Identifier,
@@ -21,9 +22,9 @@ from services.zone.domain.identifiers import (
     TokenType,
     decode,
 )
-from services.zone.domain.privileges import SPACE_MEMBER
-from services.zone.domain.spaces import Spaces
-from services.zone.domain.stores import SpaceStore, TokenStore, UserStore
+from services.zone.domain.rights import Rights, Target
+from services.zone.domain.stores import GroupStore, SpaceStore, TokenStore, UserStore
+from services.zone.domain.target_rules import JOINS, SPACE_RULES, TargetRules
 from services.zone.domain.token_errors import (
     InviteTokenConsumerInvalid,
     InviteTokenSubjectNotAuthorized,
@@ -33,9 +34,9 @@ from services.zone.domain.token_errors import (
 from services.zone.domain.value_errors import BadValueToken
 from services.zone.domain.verification import Verifier
 
-_SPACE_INVITES = {InviteType.USER_JOIN_SPACE: P.ADD_USER, InviteType.SUPPORT_SPACE: P.ADD_SUPPORT}
+#: Who may use an invitation; one to register a provider is for anybody.
 _CONSUMERS = {
-    InviteType.USER_JOIN_SPACE: SubjectType.USER,
+    **dict.fromkeys(JOINS, SubjectType.USER),
     InviteType.SUPPORT_SPACE: SubjectType.PROVIDER,
 }
 
@@ -58,8 +59,9 @@ class Invites:
         verifier: Verifier,
         users: UserStore,
         tokens: TokenStore,
-        spaces: Spaces,
-        space_store: SpaceStore,
+        spaces: SpaceStore,
+        groups: GroupStore,
+        rights: Rights,
         *,
         open_registration: bool,
     ) -> None:
@@ -67,36 +69,55 @@ class Invites:
         self._users = users
         self._tokens = tokens
         self._spaces = spaces
-        self._space_store = space_store
+        self._groups = groups
+        self._rights = rights
         self._open_registration = open_registration
 
     async def check_issuer(self, type: TokenType, issuer: Subject, *, custom: bool) -> None:
         """Refuses who may not issue such an invitation. `custom`: with privileges of his choice."""
         user = await self._users.find(issuer.id) if issuer.type is SubjectType.USER else None
         if type.invite is InviteType.REGISTER_ONEPROVIDER:
-            if await self._users.find(type.target_id) is None:
-                raise InviteTokenTargetIdInvalid.of(id=type.target_id)
-            is_self = user is not None and user.id == type.target_id
-            may = user is not None and "oz_providers_invite" in user.privileges
-            if not may and not (self._open_registration and is_self):
-                raise InviteTokenSubjectNotAuthorized
+            await self._check_registration(type.target_id, user)
             return
-        privilege = _SPACE_INVITES.get(type.invite) if type.invite else None
-        space = await self._space_store.find(type.target_id) if privilege is not None else None
-        if privilege is None or space is None:
-            # Groups, harvesters and the like are not kept here, so no such target exists.
+        target = await self._target(type)
+        if target is None:
             raise InviteTokenTargetIdInvalid.of(id=type.target_id)
-        if user is None:
-            raise InviteTokenSubjectNotAuthorized
-        rights = await self._spaces.rights(space, user.id)
-        needed = (privilege, P.SET_PRIVILEGES) if custom else (privilege,)
-        is_member = rights is not None and all(rights.has(one) for one in needed)
-        if not is_member and not user.privileges.issuperset(_admin_privileges(custom=custom)):
+        rules, privilege = _privilege(type)
+        needed = (privilege, rules.set_privileges) if custom else (privilege,)
+        if user is None or not await self._is_entitled(user, target, rules, needed, custom=custom):
             raise InviteTokenSubjectNotAuthorized
 
-    async def for_space(self, text: str, caller: Caller) -> Invitation:
-        """An invitation of a user into a space."""
-        return await self._check(text, caller, InviteType.USER_JOIN_SPACE)
+    async def _check_registration(self, admin_user_id: str, user: User | None) -> None:
+        if await self._users.find(admin_user_id) is None:
+            raise InviteTokenTargetIdInvalid.of(id=admin_user_id)
+        is_self = user is not None and user.id == admin_user_id
+        may = user is not None and "oz_providers_invite" in user.privileges
+        if not may and not (self._open_registration and is_self):
+            raise InviteTokenSubjectNotAuthorized
+
+    async def _target(self, type: TokenType) -> Target | None:
+        """None, too, for harvesters and the like, which are not kept here."""
+        if type.invite is InviteType.SUPPORT_SPACE:
+            return await self._spaces.find(type.target_id)
+        rules, _ = JOINS.get(type.invite, (None, None)) if type.invite else (None, None)
+        if rules is None:
+            return None
+        return await (self._spaces if rules is SPACE_RULES else self._groups).find(type.target_id)
+
+    async def _is_entitled(
+        self, user: User, target: Target, rules: TargetRules, needed: tuple[int, ...], *, custom: bool
+    ) -> bool:
+        mask = await self._rights.of(target, user.id)
+        if mask is not None and all(mask >> privilege & 1 for privilege in needed):
+            return True
+        admin = {f"{rules.admin}_add_relationships"}
+        if custom:
+            admin.add(f"{rules.admin}_set_privileges")
+        return user.privileges.issuperset(admin)
+
+    async def for_member(self, text: str, caller: Caller, invite: InviteType) -> Invitation:
+        """An invitation of this type into a space or group."""
+        return await self._check(text, caller, invite)
 
     async def for_support(self, text: str, caller: Caller) -> Invitation:
         """A request to a provider to support a space."""
@@ -136,10 +157,14 @@ class Invites:
         type = verified.identifier.type
         custom = verified.privileges is not None
         await self.check_issuer(type, verified.subject, custom=custom)
-        mask = SPACE_MEMBER if verified.privileges is None else verified.privileges
+        rules, _ = JOINS.get(expected, (SPACE_RULES, None))
+        mask = rules.table.member if verified.privileges is None else verified.privileges
         return Invitation(verified.identifier, type.target_id, mask)
 
 
-def _admin_privileges(*, custom: bool) -> set[str]:
-    needed = {"oz_spaces_add_relationships"}
-    return needed | {"oz_spaces_set_privileges"} if custom else needed
+def _privilege(type: TokenType) -> tuple[TargetRules, int]:
+    """What the issuer needs in the target, and by which rules."""
+    if type.invite is None or type.invite not in JOINS:
+        return SPACE_RULES, SpacePrivilege.ADD_SUPPORT
+    rules, kind = JOINS[type.invite]
+    return rules, rules.add[kind]

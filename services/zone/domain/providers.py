@@ -12,19 +12,21 @@ from runtime.clock import Clock
 from runtime.identity import SpacePrivilege as P
 from services.zone.domain import names
 from services.zone.domain.access import Caller
-from services.zone.domain.entities import NamedToken, Provider, Space, Support
+from services.zone.domain.entities import Kind, NamedToken, Provider, Ref, Space, Support, user_ref
 from services.zone.domain.errors import (
     NotFound,
     RelationAlreadyExists,
     SubdomainDelegationNotSupported,
     ZoneError,
 )
-from services.zone.domain.identifiers import ACCESS, decode, provider_subject
+from services.zone.domain.groups import Groups
+from services.zone.domain.identifiers import ACCESS, InviteType, decode, invitation, provider_subject
 from services.zone.domain.ids import new_id
 from services.zone.domain.invites import Invites
 from services.zone.domain.params import Params
+from services.zone.domain.rights import Rights
 from services.zone.domain.spaces import Spaces
-from services.zone.domain.stores import ProviderStore, SpaceStore, Taken, TokenStore
+from services.zone.domain.stores import MembershipStore, ProviderStore, SpaceStore, Taken, TokenStore
 from services.zone.domain.token_errors import TokenInvalid
 from services.zone.domain.tokens import Tokens
 from services.zone.domain.value_errors import (
@@ -49,7 +51,10 @@ class Providers:
         space_store: SpaceStore,
         token_store: TokenStore,
         *,
+        memberships: MembershipStore,
         spaces: Spaces,
+        groups: Groups,
+        rights: Rights,
         tokens: Tokens,
         invites: Invites,
         verifier: Verifier,
@@ -60,7 +65,10 @@ class Providers:
         self._store = store
         self._space_store = space_store
         self._token_store = token_store
+        self._memberships = memberships
         self._spaces = spaces
+        self._groups = groups
+        self._rights = rights
         self._tokens = tokens
         self._invites = invites
         self._verifier = verifier
@@ -165,9 +173,17 @@ class Providers:
         spaces = await self._spaces.effective(caller.as_user().id)
         return [space for space in spaces if provider_id in space.sizes()]
 
+    async def of_group(self, caller: Caller, group_id: str) -> dict[str, list[str]]:
+        """Ids of the spaces of a group, by the providers that support them."""
+        found: dict[str, list[str]] = {}
+        for space in await self._groups.effective_spaces(caller, group_id):
+            for provider_id in space.sizes():
+                found.setdefault(provider_id, []).append(space.id)
+        return dict(sorted(found.items()))
+
     async def _effective_ids(self, user_id: str) -> set[str]:
-        members = await self._space_store.memberships(user_id)
-        return await self._space_store.providers_of([member.space_id for member in members])
+        reach = await self._rights.reach(user_ref(user_id))
+        return await self._space_store.providers_of(reach.ids(Kind.SPACE))
 
     async def current(self, caller: Caller, op: str = "get", aspect: str = "instance") -> Provider:
         """The provider that asks."""
@@ -271,13 +287,29 @@ class Providers:
         provider = await self.current(caller, aspect="spaces")
         return [space.id for space in await self._all_supported(provider.id)]
 
-    async def supported_of(self, caller: Caller, provider_id: str) -> list[Space]:
+    async def supported_of(self, caller: Caller, provider_id: str, aspect: str = "spaces") -> list[Space]:
         """Spaces any provider supports, for administrators."""
         provider = await self.require(provider_id)
-        caller.allow("get", "od_provider", provider_id, "spaces")
+        caller.allow("get", "od_provider", provider_id, aspect)
         is_own_admin = caller.user is not None and caller.user.id == provider.admin_user_id
-        caller.require(is_own_admin or caller.is_admin("oz_providers_list_relationships"))
+        may = is_own_admin or caller.subject == provider_subject(provider_id)
+        caller.require(may or caller.is_admin("oz_providers_list_relationships"))
         return await self._all_supported(provider_id)
+
+    async def effective_ids(self, caller: Caller, provider_id: str, kind: Kind) -> list[str]:
+        """Users, or groups, with a space that the provider supports."""
+        word = "eff_users" if kind is Kind.USER else "eff_groups"
+        spaces = await self.supported_of(caller, provider_id, word)
+        return await self._memberships.ids_below([space.ref for space in spaces], kind)
+
+    async def ways_to(self, caller: Caller, provider_id: str, member: Ref) -> list[str]:
+        """The supported spaces by which somebody is served; NotFound for who is not."""
+        spaces = await self.supported_of(caller, provider_id, f"{member.kind.entity}_membership")
+        reach = await self._rights.reach(member)
+        ways = [space.id for space in spaces if reach.has(space.ref)]
+        if not ways:
+            raise NotFound
+        return ways
 
     async def get_supported(self, caller: Caller, space_id: str) -> Space:
         """A space the caller supports; NotFound for all others."""
@@ -300,25 +332,33 @@ class Providers:
         caller.allow("delete", "od_provider", caller.as_provider(), f"space,{space_id}")
         await self._space_store.remove_support(space_id, caller.as_provider())
 
+    async def invite(self, caller: Caller, space_id: str) -> str:
+        """The text of a token with which a provider can support the space."""
+        space = await self._spaces.require(space_id)
+        type = invitation(InviteType.SUPPORT_SPACE, space_id)
+        caller.allow("create", "od_space", space_id, f"invite_{type.code}_token")
+        await self._rights.demand(caller, space, P.ADD_SUPPORT, "oz_spaces_add_relationships")
+        return await self._tokens.invite(caller, type)
+
     async def of_space(self, caller: Caller, space_id: str) -> list[str]:
         """Providers of a space, for any member."""
         space = await self._spaces.require(space_id)
         caller.allow("get", "od_space", space_id, "providers")
-        await self._spaces.demand(caller, space, None, "oz_spaces_list_relationships")
+        await self._rights.demand(caller, space, None, "oz_spaces_list_relationships")
         return sorted(space.sizes())
 
     async def get_of_space(self, caller: Caller, space_id: str, provider_id: str) -> Provider:
         """One of those."""
         space = await self._require_support(space_id, provider_id)
         caller.allow("get", "od_provider", provider_id)
-        await self._spaces.demand(caller, space, P.VIEW, "oz_providers_view")
+        await self._rights.demand(caller, space, P.VIEW, "oz_providers_view")
         return await self.require(provider_id)
 
     async def revoke_support(self, caller: Caller, space_id: str, provider_id: str) -> None:
         """Ends a support from the side of the space."""
         space = await self._require_support(space_id, provider_id)
         caller.allow("delete", "od_space", space_id, f"provider,{provider_id}")
-        await self._spaces.demand(caller, space, P.REMOVE_SUPPORT, "oz_spaces_remove_relationships")
+        await self._rights.demand(caller, space, P.REMOVE_SUPPORT, "oz_spaces_remove_relationships")
         await self._space_store.remove_support(space_id, provider_id)
         log.info("support_revoked", space_id=space_id, provider_id=provider_id)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from runtime.identity import DataCaveats, Identity, Kind, SpaceRights
+from runtime.identity import DataCaveats, Identity, SpaceRights
+from runtime.identity import Kind as IdentityKind
 from services.zone.domain import caveat_forms
 from services.zone.domain.access import SpaceOfObject, allows_space
 from services.zone.domain.caveats import (
@@ -15,10 +16,12 @@ from services.zone.domain.caveats import (
     Service,
     ServiceCaveat,
 )
-from services.zone.domain.entities import Provider, Space, User
+from services.zone.domain.entities import Kind, Provider, Space, User, user_ref
 from services.zone.domain.identifiers import NOBODY, Subject, Token, decode
+from services.zone.domain.reach import Reach
+from services.zone.domain.rights import Rights
 from services.zone.domain.spaces import Spaces
-from services.zone.domain.stores import ProviderStore, SpaceStore
+from services.zone.domain.stores import ProviderStore
 from services.zone.domain.token_errors import TokenSubjectInvalid
 from services.zone.domain.verification import Verified, Verifier
 
@@ -42,13 +45,13 @@ class Scopes:
         self,
         verifier: Verifier,
         spaces: Spaces,
-        space_store: SpaceStore,
+        rights: Rights,
         providers: ProviderStore,
         space_of_object: SpaceOfObject,
     ) -> None:
         self._verifier = verifier
         self._spaces = spaces
-        self._space_store = space_store
+        self._rights = rights
         self._providers = providers
         self._space_of_object = space_of_object
 
@@ -95,24 +98,25 @@ class Scopes:
         verified = await self._verifier.access(decode(text), context, data_caveats=data_caveats)
         if verified.user is None:
             raise TokenSubjectInvalid
+        reach = await self._rights.reach(user_ref(verified.user.id))
         identity = Identity(
-            kind=Kind.USER,
+            kind=IdentityKind.USER,
             subject_id=verified.user.id,
-            spaces=await self._rights(verified.user.id, provider_id),
+            group_ids=tuple(reach.ids(Kind.GROUP)),
+            spaces=await self._rights_of(reach, provider_id),
             caveats=_data_caveats(verified),
             expires_at_ms=(verified.expires_at_s or 0) * 1000,
             token_id=verified.identifier.id,
         )
         return identity, verified.user
 
-    async def _rights(self, user_id: str, provider_id: str) -> dict[str, SpaceRights]:
-        members = {member.space_id: member for member in await self._space_store.memberships(user_id)}
-        spaces = await self._space_store.find_many(list(members))
+    async def _rights_of(self, reach: Reach, provider_id: str) -> dict[str, SpaceRights]:
+        spaces = await self._spaces.many(reach.ids(Kind.SPACE))
         return {
             space.id: SpaceRights(
                 name=space.name,
-                privileges=members[space.id].privileges,
-                owner=user_id in space.owners,
+                privileges=reach.privileges[space.ref],
+                owner=reach.member.id in space.owners,
                 supported=any(support.provider_id == provider_id for support in space.supports),
             )
             for space in spaces

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import structlog
 
 from runtime.clock import Clock
 from runtime.identity import SpacePrivilege as P
-from runtime.identity import SpaceRights
 from services.zone.domain import names
 from services.zone.domain.access import Caller
-from services.zone.domain.entities import Membership, Space
-from services.zone.domain.errors import AlreadyExists, CannotRemoveLastOwner, Forbidden, NotFound
+from services.zone.domain.entities import Kind, Membership, Ref, Space, user_ref
+from services.zone.domain.errors import AlreadyExists, Forbidden, NotFound
 from services.zone.domain.ids import new_id, seeded_id
 from services.zone.domain.params import Params
-from services.zone.domain.privileges import SPACE_ALL
+from services.zone.domain.privileges import SPACE
+from services.zone.domain.rights import Rights
 from services.zone.domain.stores import ShareStore, SpaceStore, Taken
 from services.zone.domain.value_errors import BadValueTextTooLarge
 
@@ -38,14 +38,21 @@ class Spaces:
     """The spaces of a zone, and what one may do in them."""
 
     def __init__(
-        self, store: SpaceStore, shares: ShareStore, clock: Clock, *, known_tags: tuple[str, ...] = ()
+        self,
+        store: SpaceStore,
+        shares: ShareStore,
+        rights: Rights,
+        clock: Clock,
+        *,
+        known_tags: tuple[str, ...] = (),
     ) -> None:
         self._store = store
         self._shares = shares
+        self._rights = rights
         self._clock = clock
         self._known_tags = known_tags
 
-    # --- finding, and who may what ---
+    # --- finding ---
 
     async def require(self, space_id: str) -> Space:
         """The space; raises NotFound."""
@@ -54,87 +61,67 @@ class Spaces:
             raise NotFound
         return space
 
-    async def rights(self, space: Space, user_id: str) -> SpaceRights | None:
-        """What a user may do in a space, None for who is no member."""
-        member = await self._store.find_member(space.id, user_id)
-        if member is None:
-            return None
-        return SpaceRights(space.name, member.privileges, owner=user_id in space.owners)
-
-    async def may(self, caller: Caller, space: Space, *privileges: P) -> bool:
-        """Whether the caller is a member with these privileges."""
-        if caller.user is None:
-            return False
-        rights = await self.rights(space, caller.user.id)
-        return rights is not None and all(rights.has(privilege) for privilege in privileges)
-
-    async def demand(self, caller: Caller, space: Space, privilege: P | None, *admin: str) -> None:
-        """Refuses who neither has the privilege in the space nor these over the zone.
-
-        No `privilege`: any member will do.
-        """
-        needed = () if privilege is None else (privilege,)
-        caller.require(
-            not caller.is_guest
-            and ((bool(admin) and caller.is_admin(*admin)) or await self.may(caller, space, *needed))
-        )
+    async def many(self, space_ids: Collection[str]) -> list[Space]:
+        """Those of them that are there, in the order of their ids."""
+        return sorted(await self._store.find_many(space_ids), key=lambda space: space.id)
 
     async def effective(self, user_id: str) -> list[Space]:
-        """Spaces a user is a member of, in the order of their ids."""
-        members = await self._store.memberships(user_id)
-        spaces = await self._store.find_many([member.space_id for member in members])
-        return sorted(spaces, key=lambda space: space.id)
+        """Spaces a user is a member of, also through groups, in the order of their ids."""
+        reach = await self._rights.reach(user_ref(user_id))
+        return await self.many(reach.ids(Kind.SPACE))
 
     # --- the caller's own view ---
 
-    async def list_own(self, caller: Caller, aspect: str) -> list[Space]:
-        """Spaces of the caller."""
+    async def list_own(self, caller: Caller, *, effective: bool) -> list[str]:
+        """Spaces of the caller: direct ones, or all."""
         user = caller.as_user()
-        caller.allow("get", "od_user", user.id, aspect)
-        return await self.effective(user.id)
+        caller.allow("get", "od_user", user.id, "eff_spaces" if effective else "spaces")
+        reach = await self._rights.reach(user_ref(user.id))
+        return [space.id for space in await self.many(reach.ids(Kind.SPACE, direct=not effective))]
 
-    async def get_own(self, caller: Caller, space_id: str) -> Space:
+    async def get_own(self, caller: Caller, space_id: str, *, effective: bool) -> Space:
         """A space of the caller; NotFound for all others."""
         user = caller.as_user()
         space = await self.require(space_id)
-        if await self.rights(space, user.id) is None:
+        reach = await self._rights.reach(user_ref(user.id))
+        if not reach.has(space.ref, direct=not effective):
             raise NotFound
         caller.allow("get", "od_space", space_id)
         return space
 
-    async def leave(self, caller: Caller, space_id: str) -> None:
-        """Ends the caller's own membership. The last owner can't leave others alone."""
-        user = caller.as_user()
-        space = await self.require(space_id)
-        if await self.rights(space, user.id) is None:
-            raise NotFound
-        caller.allow("delete", "od_user", user.id, f"space,{space_id}")
-        await remove_member(self._store, space, user.id)
-
     # --- making, changing, ending ---
 
-    async def create(self, caller: Caller, body: Mapping[str, object], *, as_member: bool) -> Space:
-        """A space of the caller's own, or (`as_member` False, for administrators) one without members."""
-        if as_member:
-            caller.as_user()
+    async def create(self, caller: Caller, body: Mapping[str, object]) -> Space:
+        """A space of the caller's own."""
+        user = caller.as_user()
         caller.allow("create", "od_space")
-        if not as_member:
-            caller.require_admin("oz_spaces_create")
+        return await self.make(caller, body, members=(user_ref(user.id),))
+
+    async def create_empty(self, caller: Caller, body: Mapping[str, object]) -> Space:
+        """A space without members, by an administrator."""
+        caller.allow("create", "od_space")
+        caller.require_admin("oz_spaces_create")
+        return await self.make(caller, body, members=())
+
+    async def make(self, caller: Caller, body: Mapping[str, object], *, members: tuple[Ref, ...]) -> Space:
+        """A new space for who is entitled already.
+
+        Its first members get all privileges, and where there are any, the caller owns it.
+        """
         params = Params(body)
         fields = self._fields(params, name=names.check_name(params.text("name", empty=True)))
         seed = params.find_text("idGeneratorSeed")
-        user_id = caller.as_user().id
         now_ms = self._clock.now_ms()
         space = Space(
             id=new_id() if seed is None else seeded_id("space", seed),
-            owners=(user_id,) if as_member else (),
+            owners=(caller.as_user().id,) if members else (),
             creator=caller.subject,
             created_at_ms=now_ms,
             **fields,
         )
-        member = Membership(space.id, user_id, SPACE_ALL, now_ms) if as_member else None
+        memberships = [Membership(space.ref, member, SPACE.all, now_ms) for member in members]
         try:
-            await self._store.create(space, member)
+            await self._store.create(space, memberships)
         except Taken:
             raise AlreadyExists from None
         log.info("space_created", space_id=space.id, by=caller.subject.code)
@@ -151,18 +138,18 @@ class Spaces:
         space = await self.require(space_id)
         caller.allow("get", "od_space", space_id)
         if caller.provider_id is None or caller.provider_id not in space.sizes():
-            await self.demand(caller, space, None, "oz_spaces_view")
+            await self._rights.demand(caller, space, None, "oz_spaces_view")
         return space
 
     async def update(self, caller: Caller, space_id: str, body: Mapping[str, object]) -> None:
         """Name and description; what the marketplace shows needs a privilege of its own."""
         space = await self.require(space_id)
         caller.allow("update", "od_space", space_id)
-        await self.demand(caller, space, P.UPDATE, "oz_spaces_update")
+        await self._rights.demand(caller, space, P.UPDATE, "oz_spaces_update")
         params = Params(body)
         params.at_least_one(*_DESCRIBING)
         in_market = "advertisedInMarketplace" in params or "marketplaceContactEmail" in params
-        may_advertise = caller.is_admin("oz_spaces_update") or await self.may(
+        may_advertise = caller.is_admin("oz_spaces_update") or await self._rights.may(
             caller, space, P.MANAGE_IN_MARKETPLACE
         )
         if in_market and not may_advertise:
@@ -176,7 +163,7 @@ class Spaces:
         """The space, for all its members and providers."""
         space = await self.require(space_id)
         caller.allow("delete", "od_space", space_id)
-        await self.demand(caller, space, P.DELETE, "oz_spaces_delete")
+        await self._rights.demand(caller, space, P.DELETE, "oz_spaces_delete")
         await self._store.delete(space_id)
         # Nobody finds a share without its space, so this may as well fail.
         await self._shares.delete_all(space_id)
@@ -196,13 +183,3 @@ class Spaces:
         if "marketplaceContactEmail" in params:
             fields["contact_email"] = names.check_email(params.text("marketplaceContactEmail", empty=True))
         return fields
-
-
-async def remove_member(store: SpaceStore, space: Space, user_id: str) -> None:
-    """Ends a membership, and an ownership with it. Raises CannotRemoveLastOwner while others stay."""
-    if user_id in space.owners:
-        others = len(await store.members(space.id)) > 1
-        if not await store.remove_owner(space.id, user_id, keep_one=others):
-            raise CannotRemoveLastOwner.of(entityType="space", entityId=space.id)
-    await store.remove_member(space.id, user_id)
-    log.info("space_left", space_id=space.id, user_id=user_id)

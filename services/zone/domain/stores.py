@@ -10,9 +10,12 @@ from collections.abc import Collection, Mapping
 from typing import Any, Protocol
 
 from services.zone.domain.entities import (
+    Group,
+    Kind,
     Membership,
     NamedToken,
     Provider,
+    Ref,
     Share,
     Space,
     Support,
@@ -28,6 +31,10 @@ class Taken(Exception):
     def __init__(self, key: str) -> None:
         super().__init__(key)
         self.key = key
+
+
+class Circle(Exception):
+    """A group would come to be in itself."""
 
 
 class UserStore(Protocol):
@@ -111,11 +118,60 @@ class TokenStore(Protocol):
         ...
 
 
-class SpaceStore(Protocol):
-    """Spaces with owners and supports, and memberships."""
+class MembershipStore(Protocol):
+    """Who is a direct member of what: users and groups, in groups and spaces. Groups never form a circle."""
 
-    async def create(self, space: Space, member: Membership | None) -> None:
-        """The space with its first member. Raises Taken("id")."""
+    async def add(self, membership: Membership) -> bool:
+        """False when there is one of the two already; raises Circle for one that would close a circle."""
+        ...
+
+    async def find(self, target: Ref, member: Ref) -> Membership | None: ...
+    async def of_target(self, target: Ref, kind: Kind) -> list[Membership]:
+        """Direct members of one kind, in the order in which they joined."""
+        ...
+
+    async def above(self, member: Ref) -> list[Membership]:
+        """Every membership of the member, and of the groups he is in, however far up: one round trip.
+
+        May hold some of things that are just being deleted.
+        """
+        ...
+
+    async def ids_below(self, targets: Collection[Ref], kind: Kind) -> list[str]:
+        """Ids, sorted, of all of a kind that are members of a target, directly or through groups."""
+        ...
+
+    async def change_privileges(self, target: Ref, member: Ref, *, grant: int, revoke: int) -> bool:
+        """Takes the revoked away, then adds the granted. False when there is no such membership."""
+        ...
+
+    async def remove(self, target: Ref, member: Ref) -> bool: ...
+
+
+class GroupStore(Protocol):
+    """Groups."""
+
+    async def create(self, group: Group, memberships: Collection[Membership]) -> None:
+        """The group with its first memberships, in it or its own in others."""
+        ...
+
+    async def find(self, group_id: str) -> Group | None: ...
+    async def find_many(self, group_ids: Collection[str]) -> list[Group]: ...
+    async def list_ids(self) -> list[str]: ...
+    async def update(self, group_id: str, changes: Mapping[str, Any]) -> bool:
+        """Sets `name` and `type`."""
+        ...
+
+    async def delete(self, group_id: str) -> bool:
+        """From then on nobody sees it; all memberships in it, and its own, are removed after that."""
+        ...
+
+
+class SpaceStore(Protocol):
+    """Spaces with owners and supports."""
+
+    async def create(self, space: Space, memberships: Collection[Membership]) -> None:
+        """The space with its first members. Raises Taken("id")."""
         ...
 
     async def find(self, space_id: str) -> Space | None: ...
@@ -129,21 +185,6 @@ class SpaceStore(Protocol):
         """From then on nobody sees it; its memberships are removed after that."""
         ...
 
-    async def add_member(self, member: Membership) -> bool:
-        """False when he is one already."""
-        ...
-
-    async def find_member(self, space_id: str, user_id: str) -> Membership | None: ...
-    async def members(self, space_id: str) -> list[Membership]: ...
-    async def memberships(self, user_id: str) -> list[Membership]:
-        """May hold some of spaces that are just being made or deleted."""
-        ...
-
-    async def change_privileges(self, space_id: str, user_id: str, *, grant: int, revoke: int) -> bool:
-        """Takes the revoked away, then adds the granted."""
-        ...
-
-    async def remove_member(self, space_id: str, user_id: str) -> bool: ...
     async def add_owner(self, space_id: str, user_id: str) -> bool: ...
     async def remove_owner(self, space_id: str, user_id: str, *, keep_one: bool) -> bool:
         """False when he was none, or is the last and one has to stay."""
@@ -207,3 +248,22 @@ class ProviderStore(Protocol):
         ...
 
     async def delete(self, provider_id: str) -> bool: ...
+
+
+class Stores(Protocol):
+    """All that a zone keeps."""
+
+    @property
+    def users(self) -> UserStore: ...
+    @property
+    def tokens(self) -> TokenStore: ...
+    @property
+    def memberships(self) -> MembershipStore: ...
+    @property
+    def groups(self) -> GroupStore: ...
+    @property
+    def spaces(self) -> SpaceStore: ...
+    @property
+    def shares(self) -> ShareStore: ...
+    @property
+    def providers(self) -> ProviderStore: ...

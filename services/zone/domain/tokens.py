@@ -28,13 +28,12 @@ from services.zone.domain.identifiers import (
 from services.zone.domain.ids import new_id, new_secret
 from services.zone.domain.invites import Invites
 from services.zone.domain.params import Params
-from services.zone.domain.privileges import SPACE_NAMES, mask_of_names
-from services.zone.domain.stores import SpaceStore, Taken, TokenStore
+from services.zone.domain.stores import Taken, TokenStore
+from services.zone.domain.target_rules import JOINS
 from services.zone.domain.token_errors import TokenTimeCaveatRequired
 from services.zone.domain.value_errors import (
     BadValueCaveat,
     BadValueIdentifierOccupied,
-    BadValueListNotAllowed,
     BadValueTextTooLarge,
 )
 from services.zone.domain.verification import Verifier
@@ -59,14 +58,12 @@ class Tokens:
     def __init__(
         self,
         store: TokenStore,
-        spaces: SpaceStore,
         invites: Invites,
         verifier: Verifier,
         settings: TokenSettings,
         clock: Clock,
     ) -> None:
         self._store = store
-        self._spaces = spaces
         self._invites = invites
         self._verifier = verifier
         self._settings = settings
@@ -181,8 +178,7 @@ class Tokens:
         if caller.provider_id is None or caller.subject == token.subject:
             self._demand(caller, token.subject)
         else:
-            spaces = [member.space_id for member in await self._spaces.memberships(token.subject.id)]
-            caller.require(caller.provider_id in await self._spaces.providers_of(spaces))
+            caller.require(await self._verifier.serves(caller.provider_id, token.subject.id))
         return token.revoked
 
     async def update(self, caller: Caller, token_id: str, body: Mapping[str, object]) -> None:
@@ -295,11 +291,11 @@ class Tokens:
 def _privileges(params: Params, invite: InviteType) -> int | None:
     if "privileges" not in params:
         return None
-    allowed = SPACE_NAMES if invite is InviteType.USER_JOIN_SPACE else ()
-    chosen = params.texts("privileges", allowed=SPACE_NAMES)
-    if not set(chosen) <= set(allowed):
-        raise BadValueListNotAllowed.of(key="privileges", allowed=list(allowed))
-    return mask_of_names(chosen)
+    if invite not in JOINS:
+        params.texts("privileges", allowed=())
+        return None
+    table = JOINS[invite][0].table
+    return table.mask_of_names(params.texts("privileges", allowed=table.names))
 
 
 def _check_size(custom: Mapping[str, object]) -> None:

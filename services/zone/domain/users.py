@@ -11,13 +11,15 @@ import structlog
 from runtime.clock import Clock
 from services.zone.domain import names, privileges
 from services.zone.domain.access import Caller
-from services.zone.domain.entities import User
+from services.zone.domain.entities import Kind, User, user_ref
 from services.zone.domain.errors import NotFound, Unauthorized
 from services.zone.domain.identifiers import user_subject
 from services.zone.domain.ids import new_id
+from services.zone.domain.owners import Owners
 from services.zone.domain.params import Params
 from services.zone.domain.passwords import Passwords
-from services.zone.domain.stores import SpaceStore, Taken, TokenStore, UserStore
+from services.zone.domain.reach import reach_of
+from services.zone.domain.stores import MembershipStore, SpaceStore, Taken, TokenStore, UserStore
 from services.zone.domain.token_errors import BadBasicCredentials
 from services.zone.domain.value_errors import BadValueIdentifierOccupied, MissingRequiredValue
 
@@ -31,13 +33,15 @@ class UserStores:
     users: UserStore
     tokens: TokenStore
     spaces: SpaceStore
+    memberships: MembershipStore
 
 
 class Users:
     """The accounts of a zone."""
 
-    def __init__(self, stores: UserStores, passwords: Passwords, clock: Clock) -> None:
+    def __init__(self, stores: UserStores, owners: Owners, passwords: Passwords, clock: Clock) -> None:
         self._stores = stores
+        self._owners = owners
         self._users = stores.users
         self._passwords = passwords
         self._clock = clock
@@ -166,12 +170,18 @@ class Users:
         await self._remove(self.current(caller, "delete").id)
 
     async def _remove(self, user_id: str) -> None:
-        # The account first: from then on no token of his is good, whatever is still to be cleaned.
-        await self._users.delete(user_id)
+        # Blocked first: no token of his is good, whatever is still to be cleaned. The account last: deleting
+        # can be repeated for as long as something is left.
+        await self._users.update(user_id, {"blocked": True})
         await self._stores.tokens.delete_all(user_subject(user_id))
-        for member in await self._stores.spaces.memberships(user_id):
-            await self._stores.spaces.remove_owner(member.space_id, user_id, keep_one=False)
-            await self._stores.spaces.remove_member(member.space_id, user_id)
+        member = user_ref(user_id)
+        above = await self._stores.memberships.above(member)
+        for space in await self._stores.spaces.find_many(reach_of(member, above).ids(Kind.SPACE)):
+            await self._owners.succeed(space, user_id)
+        for each in above:
+            if each.member == member:
+                await self._stores.memberships.remove(each.target, member)
+        await self._users.delete(user_id)
         log.info("user_deleted", user_id=user_id)
 
     async def admin_privileges(self, caller: Caller, user_id: str) -> list[str]:

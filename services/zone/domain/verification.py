@@ -6,8 +6,16 @@ from dataclasses import dataclass, replace
 
 from runtime.clock import Clock
 from services.zone.domain import caveat_forms
-from services.zone.domain.caveats import ZONE_SERVICE, Caveat, Context, DataCaveat, Service, TimeCaveat
-from services.zone.domain.entities import User
+from services.zone.domain.caveats import (
+    ZONE_SERVICE,
+    Caveat,
+    ConsumerCaveat,
+    Context,
+    DataCaveat,
+    Service,
+    TimeCaveat,
+)
+from services.zone.domain.entities import Kind, User, user_ref
 from services.zone.domain.errors import ZoneError
 from services.zone.domain.identifiers import (
     NOBODY,
@@ -19,7 +27,8 @@ from services.zone.domain.identifiers import (
     TokenKind,
     decode,
 )
-from services.zone.domain.stores import ProviderStore, SpaceStore, TokenStore, UserStore
+from services.zone.domain.reach import Reach, reach_of
+from services.zone.domain.stores import MembershipStore, ProviderStore, SpaceStore, TokenStore, UserStore
 from services.zone.domain.token_errors import (
     BadConsumerToken,
     BadServiceToken,
@@ -57,12 +66,14 @@ class Verifier:
         *,
         users: UserStore,
         tokens: TokenStore,
+        memberships: MembershipStore,
         spaces: SpaceStore,
         providers: ProviderStore,
         clock: Clock,
     ) -> None:
         self._users = users
         self._tokens = tokens
+        self._memberships = memberships
         self._spaces = spaces
         self._providers = providers
         self._clock = clock
@@ -143,7 +154,7 @@ class Verifier:
         """Refuses a user whom the service does not serve."""
         if service == ZONE_SERVICE or service.id == "*":
             return
-        if service.code == "opw" and await self._serves(service.id, user.id):
+        if service.code == "opw" and await self.serves(service.id, user.id):
             return
         if service.code == "opp":
             provider = await self._providers.find(service.id)
@@ -151,19 +162,33 @@ class Verifier:
                 return
         raise TokenServiceForbidden.of(service=service.to_json())
 
-    async def _serves(self, provider_id: str, user_id: str) -> bool:
-        memberships = await self._spaces.memberships(user_id)
-        return provider_id in await self._spaces.providers_of([member.space_id for member in memberships])
+    async def serves(self, provider_id: str, user_id: str) -> bool:
+        """Whether the provider supports any space of the user."""
+        spaces = (await self._reach(user_id)).ids(Kind.SPACE)
+        return provider_id in await self._spaces.providers_of(spaces)
+
+    async def _reach(self, user_id: str) -> Reach:
+        member = user_ref(user_id)
+        return reach_of(member, await self._memberships.above(member))
 
     async def _verify(self, token: Token, context: Context, *, data_caveats: bool = False) -> Verified:
         identifier, privileges = await self._authentic(token)
         subject = identifier.subject or NOBODY
         user = await self._living(subject)
         caveats = tuple(caveat_forms.parse_all(token.macaroon.caveats))
+        context = await self._with_groups(context, caveats)
         for caveat in caveats:
             _check(caveat, context, identifier.type.kind, data_caveats=data_caveats)
         ends = [caveat.valid_until_s for caveat in caveats if isinstance(caveat, TimeCaveat)]
         return Verified(identifier, subject, user, caveats, min(ends, default=None), privileges)
+
+    async def _with_groups(self, context: Context, caveats: tuple[Caveat, ...]) -> Context:
+        """The groups of who presents the token, where a caveat asks for groups."""
+        by_group = (each.by_group for each in caveats if isinstance(each, ConsumerCaveat))
+        if context.consumer.type is not SubjectType.USER or not any(by_group):
+            return context
+        groups = (await self._reach(context.consumer.id)).ids(Kind.GROUP)
+        return replace(context, consumer_groups=frozenset(groups))
 
     async def _authentic(self, token: Token) -> tuple[Identifier, int | None]:
         """The identifier, with its subject, of a token that the zone made and did not take back."""

@@ -21,6 +21,7 @@ from services.zone.domain.entities import (
 )
 from services.zone.domain.identifiers import Subject
 from services.zone.domain.stores import Taken
+from services.zone.store.memory_groups import MemoryMembershipStore
 
 
 class MemoryUserStore:
@@ -157,16 +158,15 @@ class MemoryTokenStore:
 class MemorySpaceStore:
     """Answers SpaceStore."""
 
-    def __init__(self) -> None:
+    def __init__(self, memberships: MemoryMembershipStore) -> None:
         self._spaces: dict[str, Space] = {}
-        self._members: dict[tuple[str, str], Membership] = {}
+        self._memberships = memberships
 
-    async def create(self, space: Space, member: Membership | None) -> None:
+    async def create(self, space: Space, memberships: Collection[Membership]) -> None:
         if space.id in self._spaces:
             raise Taken("id")
         self._spaces[space.id] = space
-        if member is not None:
-            self._members[space.id, member.user_id] = member
+        self._memberships.add_all(memberships)
 
     async def find(self, space_id: str) -> Space | None:
         return self._spaces.get(space_id)
@@ -184,37 +184,10 @@ class MemorySpaceStore:
         return True
 
     async def delete(self, space_id: str) -> bool:
-        for member in await self.members(space_id):
-            del self._members[space_id, member.user_id]
-        return self._spaces.pop(space_id, None) is not None
-
-    async def add_member(self, member: Membership) -> bool:
-        key = (member.space_id, member.user_id)
-        return self._members.setdefault(key, member) is member
-
-    async def find_member(self, space_id: str, user_id: str) -> Membership | None:
-        return self._members.get((space_id, user_id))
-
-    async def members(self, space_id: str) -> list[Membership]:
-        return self._sorted(member for member in self._members.values() if member.space_id == space_id)
-
-    async def memberships(self, user_id: str) -> list[Membership]:
-        return self._sorted(member for member in self._members.values() if member.user_id == user_id)
-
-    @staticmethod
-    def _sorted(members: Any) -> list[Membership]:
-        return sorted(members, key=lambda each: (each.joined_at_ms, each.user_id))
-
-    async def change_privileges(self, space_id: str, user_id: str, *, grant: int, revoke: int) -> bool:
-        member = self._members.get((space_id, user_id))
-        if member is None:
-            return False
-        changed = replace(member, privileges=member.privileges & ~revoke | grant)
-        self._members[space_id, user_id] = changed
-        return True
-
-    async def remove_member(self, space_id: str, user_id: str) -> bool:
-        return self._members.pop((space_id, user_id), None) is not None
+        space = self._spaces.pop(space_id, None)
+        if space is not None:
+            self._memberships.remove_all(space.ref)
+        return space is not None
 
     async def add_owner(self, space_id: str, user_id: str) -> bool:
         space = self._spaces.get(space_id)

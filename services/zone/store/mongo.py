@@ -5,6 +5,8 @@ from __future__ import annotations
 from pymongo import MongoClient
 
 from runtime.mongo import Document, MongoThreads
+from services.zone.store.mongo_groups import MongoGroupStore
+from services.zone.store.mongo_memberships import MongoMembershipStore, create_membership_indexes
 from services.zone.store.mongo_providers import MongoProviderStore, create_provider_indexes
 from services.zone.store.mongo_shares import MongoShareStore, create_share_indexes
 from services.zone.store.mongo_spaces import MongoSpaceStore, create_space_indexes
@@ -21,6 +23,8 @@ class MongoStores:
         self._threads = threads
         self.users = MongoUserStore(self._database, threads)
         self.tokens = MongoTokenStore(self._database, threads)
+        self.memberships = MongoMembershipStore(self._database, threads)
+        self.groups = MongoGroupStore(self._database, threads)
         self.spaces = MongoSpaceStore(self._database, threads)
         self.shares = MongoShareStore(self._database, threads)
         self.providers = MongoProviderStore(self._database, threads)
@@ -32,6 +36,7 @@ class MongoStores:
     def _create_indexes(self) -> None:
         create_user_indexes(self._database)
         create_token_indexes(self._database)
+        create_membership_indexes(self._database)
         create_space_indexes(self._database)
         create_share_indexes(self._database)
         create_provider_indexes(self._database)

@@ -2,7 +2,6 @@
 
 spaces       _id, name, ..., owners [user id],
              supports [{provider_id, storage_id, size_bytes, readonly, request_id}]
-memberships  _id "<space>:<user>", space_id, user_id, privileges (mask)
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from bson.int64 import Int64
-from pymongo.client_session import ClientSession
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from runtime.mongo import MongoThreads
-from services.zone.domain.entities import Membership, Space, Support
+from services.zone.domain.entities import Membership, Space, Support, space_ref
 from services.zone.domain.identifiers import Subject
 from services.zone.domain.stores import Taken
+from services.zone.store.mongo_memberships import delete_all_in, insert_with
 
 Document = dict[str, Any]
 
@@ -26,34 +25,22 @@ Document = dict[str, Any]
 def create_space_indexes(database: Database[Document]) -> None:
     """Once at start; harmless when they are there."""
     database.spaces.create_index([("supports.provider_id", 1), ("_id", 1)])
-    database.memberships.create_index("user_id")
-    database.memberships.create_index("space_id")
 
 
 class MongoSpaceStore:
     """Answers SpaceStore."""
 
     def __init__(self, database: Database[Document], threads: MongoThreads) -> None:
+        self._database = database
         self._spaces = database.spaces
-        self._members = database.memberships
         self._threads = threads
 
-    async def create(self, space: Space, member: Membership | None) -> None:
-        def work() -> None:
-            # A rare call, and neither document may be seen without the other: a membership of a space that
-            # turns out to be somebody else's would open it for a moment.
-            with self._spaces.database.client.start_session() as session:
-                session.with_transaction(insert)
-
-        def insert(session: ClientSession) -> None:
-            try:
-                self._spaces.insert_one(_to_document(space), session=session)
-            except DuplicateKeyError:
-                raise Taken("id") from None
-            if member is not None:
-                self._members.insert_one(_member_to_document(member), session=session)
-
-        await self._threads.write(work)
+    async def create(self, space: Space, memberships: Collection[Membership]) -> None:
+        document = _to_document(space)
+        try:
+            await self._threads.write(lambda: insert_with(self._database, document, "spaces", memberships))
+        except DuplicateKeyError:
+            raise Taken("id") from None
 
     async def find(self, space_id: str) -> Space | None:
         found = await self._threads.read(lambda: self._spaces.find_one({"_id": space_id}))
@@ -78,46 +65,10 @@ class MongoSpaceStore:
     async def delete(self, space_id: str) -> bool:
         def work() -> bool:
             deleted = self._spaces.delete_one({"_id": space_id}).deleted_count == 1
-            self._members.delete_many({"space_id": space_id})
+            delete_all_in(self._database, space_ref(space_id))
             return deleted
 
         return await self._threads.write(work)
-
-    async def add_member(self, member: Membership) -> bool:
-        def work() -> bool:
-            try:
-                self._members.insert_one(_member_to_document(member))
-            except DuplicateKeyError:
-                return False
-            return True
-
-        return await self._threads.write(work)
-
-    async def find_member(self, space_id: str, user_id: str) -> Membership | None:
-        query = {"_id": _member_id(space_id, user_id)}
-        found = await self._threads.read(lambda: self._members.find_one(query))
-        return _member_from_document(found) if found else None
-
-    async def members(self, space_id: str) -> list[Membership]:
-        return await self._find_members({"space_id": space_id})
-
-    async def memberships(self, user_id: str) -> list[Membership]:
-        return await self._find_members({"user_id": user_id})
-
-    async def _find_members(self, query: Document) -> list[Membership]:
-        found = await self._threads.read(lambda: list(self._members.find(query)))
-        return sorted(map(_member_from_document, found), key=lambda each: (each.joined_at_ms, each.user_id))
-
-    async def change_privileges(self, space_id: str, user_id: str, *, grant: int, revoke: int) -> bool:
-        change = {"$bit": {"privileges": {"and": Int64(~revoke), "or": Int64(grant)}}}
-        query = {"_id": _member_id(space_id, user_id)}
-        done = await self._threads.write(lambda: self._members.update_one(query, change))
-        return done.matched_count == 1
-
-    async def remove_member(self, space_id: str, user_id: str) -> bool:
-        query = {"_id": _member_id(space_id, user_id)}
-        done = await self._threads.write(lambda: self._members.delete_one(query))
-        return done.deleted_count == 1
 
     async def add_owner(self, space_id: str, user_id: str) -> bool:
         change = {"$addToSet": {"owners": user_id}}
@@ -161,26 +112,6 @@ class MongoSpaceStore:
             return set()
         query = {"_id": {"$in": list(space_ids)}}
         return set(await self._threads.read(lambda: self._spaces.distinct("supports.provider_id", query)))
-
-
-def _member_id(space_id: str, user_id: str) -> str:
-    return f"{space_id}:{user_id}"
-
-
-def _member_to_document(member: Membership) -> Document:
-    return {
-        "_id": _member_id(member.space_id, member.user_id),
-        "space_id": member.space_id,
-        "user_id": member.user_id,
-        "privileges": Int64(member.privileges),
-        "joined_at_ms": member.joined_at_ms,
-    }
-
-
-def _member_from_document(document: Document) -> Membership:
-    return Membership(
-        document["space_id"], document["user_id"], int(document["privileges"]), document["joined_at_ms"]
-    )
 
 
 def _support_to_document(support: Support) -> Document:

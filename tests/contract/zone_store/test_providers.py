@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from services.zone.domain.entities import Provider
-from services.zone.domain.stores import Taken
-from tests.contract.zone_store.conftest import Stores
+from services.zone.domain.stores import Stores, Taken
 
 KRAKOW = Provider("p1", "krakow", "op.example.org", "a@example.org", "u1", 50.1, 19.9, "21.02.8", 9, "t1", 4)
 

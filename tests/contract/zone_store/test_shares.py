@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from services.zone.domain.entities import Share
-from services.zone.domain.stores import Taken
-from tests.contract.zone_store.conftest import Stores
+from services.zone.domain.stores import Stores, Taken
 
 SHARE = Share("sh1", "s1", "results", "f1", "dir", "# text", "u1", 5)
 

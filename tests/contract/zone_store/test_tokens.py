@@ -13,8 +13,7 @@ from services.zone.domain.identifiers import (
     provider_subject,
     user_subject,
 )
-from services.zone.domain.stores import Taken
-from tests.contract.zone_store.conftest import Stores
+from services.zone.domain.stores import Stores, Taken
 
 JOE = user_subject("u1")
 TOKEN = NamedToken(

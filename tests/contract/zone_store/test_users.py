@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 
 from services.zone.domain.entities import User
-from services.zone.domain.stores import Taken
-from tests.contract.zone_store.conftest import Stores
+from services.zone.domain.stores import Stores, Taken
 
 JOE = User("u1", "Joe", "joe", ("joe@example.org",), True, False, frozenset({"oz_users_list"}), 5)
 

@@ -202,6 +202,33 @@ async def test_owner_is_removed_by_owners_only(zone: RunningZone) -> None:
         assert _error(await manager.delete(f"/spaces/{space_id}/users/{joe_id}"), 403)
 
 
+async def test_space_of_a_deleted_owner_goes_to_the_strongest_member(zone: RunningZone) -> None:
+    joe_id, joe = await user_token(zone, "joe")
+    ann_id, _ = await user_token(zone, "ann")
+    bob_id, _ = await user_token(zone, "bob")
+    async with zone.client(joe) as client:
+        space_id = await _space(client)
+    await zone.admin.put(f"/spaces/{space_id}/users/{ann_id}")
+    strong = {
+        "privileges": ["space_view", "space_update", "space_delete", "space_add_user", "space_read_data"]
+    }
+    await zone.admin.put(f"/spaces/{space_id}/users/{bob_id}", json=strong)
+    assert (await zone.admin.delete(f"/users/{joe_id}")).status_code == 204
+    assert (await zone.admin.get(f"/spaces/{space_id}/owners")).json() == {"users": [bob_id]}
+
+
+async def test_space_of_a_deleted_owner_goes_to_a_member_of_its_groups(zone: RunningZone) -> None:
+    joe_id, joe = await user_token(zone, "joe")
+    ann_id, _ = await user_token(zone, "ann")
+    async with zone.client(joe) as client:
+        space_id = await _space(client)
+        group = await client.post(f"/spaces/{space_id}/groups", json={"name": "group"})
+    group_id = group.headers["location"].rpartition("/")[2]
+    await zone.admin.put(f"/groups/{group_id}/users/{ann_id}")
+    await zone.admin.delete(f"/users/{joe_id}")
+    assert (await zone.admin.get(f"/spaces/{space_id}/owners")).json() == {"users": [ann_id]}
+
+
 async def test_deleted_space_is_gone_for_all(zone: RunningZone) -> None:
     ann_id, ann = await user_token(zone, "ann")
     space_id = await _space(zone.admin)

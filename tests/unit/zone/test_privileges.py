@@ -4,17 +4,13 @@ from runtime.identity import SpacePrivilege
 from services.zone.domain.privileges import (
     ADMIN_ALL,
     ADMIN_VIEWER,
-    SPACE_ALL,
-    SPACE_MANAGER,
-    SPACE_MEMBER,
-    SPACE_NAMES,
-    mask_of_names,
-    names_of,
+    GROUP,
+    SPACE,
 )
 
 
 def test_member_set_is_the_default_of_invitations() -> None:
-    assert names_of(SPACE_MEMBER) == [
+    assert SPACE.names_of(SPACE.member) == [
         "space_view",
         "space_read_data",
         "space_write_data",
@@ -23,21 +19,28 @@ def test_member_set_is_the_default_of_invitations() -> None:
 
 
 def test_levels_hold_the_lower_ones() -> None:
-    assert SPACE_MEMBER & SPACE_MANAGER == SPACE_MEMBER
-    assert SPACE_MANAGER & SPACE_ALL == SPACE_MANAGER
-    assert len(names_of(SPACE_MANAGER)) == 25
-    assert len(names_of(SPACE_ALL)) == 39
+    assert SPACE.member & SPACE.manager == SPACE.member
+    assert SPACE.manager & SPACE.all == SPACE.manager
+    assert len(SPACE.names_of(SPACE.manager)) == 25
+    assert len(SPACE.names_of(SPACE.all)) == 39
 
 
 def test_manager_set_ends_where_the_admin_set_begins() -> None:
-    added = names_of(SPACE_ALL & ~SPACE_MANAGER)
+    added = SPACE.names_of(SPACE.all & ~SPACE.manager)
     assert added[0] == "space_update"
     assert "space_manage_shares" not in added
 
 
 def test_names_and_masks_mean_the_same() -> None:
-    assert mask_of_names(SPACE_NAMES) == SPACE_ALL
-    assert mask_of_names(["space_read_data"]) == 1 << SpacePrivilege.READ_DATA
+    assert SPACE.mask_of_names(SPACE.names) == SPACE.all
+    assert SPACE.mask_of_names(["space_read_data"]) == 1 << SpacePrivilege.READ_DATA
+
+
+def test_groups_have_levels_of_their_own() -> None:
+    levels = GROUP.levels()
+    assert levels["member"] == ["group_view"]
+    assert levels["manager"][-1] == "group_remove_atm_inventory"
+    assert [len(levels[level]) for level in ("member", "manager", "admin")] == [1, 12, 23]
 
 
 def test_viewers_only_look() -> None:

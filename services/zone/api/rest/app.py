@@ -16,6 +16,7 @@ from runtime.errors import IsthmusError
 from runtime.http.errors import ApiError
 from services.zone import metrics
 from services.zone.api.rest.door import Door
+from services.zone.api.rest.groups import group_routes
 from services.zone.api.rest.http import (
     BASE_PATH,
     handle_api_error,
@@ -51,6 +52,7 @@ def build_app(zone: ZoneServices, info: ZoneInfo) -> ASGIApp:
         current_user_routes,
         user_routes,
         space_routes,
+        group_routes,
         current_provider_routes,
         provider_routes,
         service_routes,

@@ -8,9 +8,10 @@ from services.zone.api.rest import schemas
 from services.zone.api.rest.door import Door, ids
 from services.zone.api.rest.http import done, reply
 from services.zone.api.rest.tokens import add_subject_routes
-from services.zone.api.rest.views import provider_view, space_view
+from services.zone.api.rest.views import group_view, provider_view, shared_user_view, space_view
 from services.zone.domain.access import Caller
-from services.zone.domain.entities import Provider
+from services.zone.domain.entities import Kind, Provider, Ref
+from services.zone.domain.errors import NotFound
 from services.zone.domain.identifiers import Subject, provider_subject
 
 
@@ -56,6 +57,43 @@ def provider_routes(door: Door) -> APIRouter:
         """Spaces it supports."""
         found = await providers.supported_of(await door.caller(request), provider_id)
         return reply(ids("spaces", (space.id for space in found)))
+
+    def add_looking(kind: Kind, word: str) -> None:
+        @router.get(f"/{{provider_id}}/effective_{word}")
+        async def list_provider_members(request: Request, provider_id: str) -> Response:
+            """Users, or groups, with a space it supports."""
+            return reply(
+                ids(word, await providers.effective_ids(await door.caller(request), provider_id, kind))
+            )
+
+        @router.get(f"/{{provider_id}}/effective_{word}/{{member_id}}")
+        async def get_provider_member(request: Request, provider_id: str, member_id: str) -> Response:
+            """One of those."""
+            caller = await door.caller(request)
+            await providers.ways_to(caller, provider_id, Ref(kind, member_id))
+            if kind is Kind.USER:
+                return reply(shared_user_view(await door.zone.users.require(member_id)))
+            return reply(group_view(await door.zone.groups.require(member_id)))
+
+        @router.get(f"/{{provider_id}}/effective_{word}/{{member_id}}/membership")
+        async def get_provider_membership(request: Request, provider_id: str, member_id: str) -> Response:
+            """By which spaces it serves somebody."""
+            caller = await door.caller(request)
+            spaces = await providers.ways_to(caller, provider_id, Ref(kind, member_id))
+            ways = [{"type": Kind.SPACE.entity, "id": space_id} for space_id in spaces]
+            return reply({"intermediaries": ways})
+
+    add_looking(Kind.USER, "users")
+    add_looking(Kind.GROUP, "groups")
+
+    @router.get("/{provider_id}/spaces/{space_id}")
+    async def get_provider_space(request: Request, provider_id: str, space_id: str) -> Response:
+        """A space it supports."""
+        found = await providers.supported_of(await door.caller(request), provider_id)
+        space = next((space for space in found if space.id == space_id), None)
+        if space is None:
+            raise NotFound
+        return reply(space_view(space))
 
     @router.get("/{provider_id}/domain_config")
     async def get_provider_domain(request: Request, provider_id: str) -> Response:

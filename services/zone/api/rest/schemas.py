@@ -60,6 +60,9 @@ _SPACE = {
 CREATE_SPACE = body("name", **_SPACE, idGeneratorSeed=TEXT)
 PATCH_SPACE = body(**_SPACE)
 
+CREATE_GROUP = body("name", name=TEXT, type=TEXT)
+PATCH_GROUP = body(name=TEXT, type=TEXT)
+
 REGISTER_PROVIDER = body(
     "token",
     "name",

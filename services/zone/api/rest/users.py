@@ -8,7 +8,7 @@ from services.zone.api.rest import schemas
 from services.zone.api.rest.door import Door, ids
 from services.zone.api.rest.http import done, reply
 from services.zone.api.rest.tokens import add_subject_routes
-from services.zone.api.rest.views import provider_view, space_view, user_view
+from services.zone.api.rest.views import group_view, provider_view, space_view, user_view
 from services.zone.domain.access import Caller
 from services.zone.domain.identifiers import Subject, user_subject
 
@@ -128,6 +128,7 @@ def current_user_routes(door: Door) -> APIRouter:
 
     add_subject_routes(router, door, "", subject_of)
     _add_space_routes(router, door)
+    _add_group_routes(router, door)
     _add_provider_routes(router, door)
     return router
 
@@ -135,42 +136,78 @@ def current_user_routes(door: Door) -> APIRouter:
 def _add_space_routes(router: APIRouter, door: Door) -> None:
     spaces = door.zone.spaces
 
-    @router.get("/spaces")
-    async def list_own_spaces(request: Request) -> Response:
-        """Spaces the caller is a direct member of."""
-        found = await spaces.list_own(await door.caller(request), "spaces")
-        return reply(ids("spaces", (space.id for space in found)))
-
-    @router.get("/effective_spaces")
-    async def list_effective_spaces(request: Request) -> Response:
-        """All spaces of the caller."""
-        found = await spaces.list_own(await door.caller(request), "eff_spaces")
-        return reply(ids("spaces", (space.id for space in found)))
-
     @router.post("/spaces", status_code=201, openapi_extra=schemas.CREATE_SPACE)
     async def create_own_space(request: Request) -> Response:
         """A space owned by the caller."""
         caller, body = await door.caller_and_body(request)
-        space = await spaces.create(caller, body, as_member=True)
+        space = await spaces.create(caller, body)
         return door.created(f"/user/spaces/{space.id}")
 
     @router.post("/spaces/join", status_code=201, openapi_extra=schemas.ONE_TOKEN)
     async def join_space(request: Request) -> Response:
         """Joins by an invitation."""
-        space_id = await door.zone.members.join(*await door.caller_and_body(request))
+        space_id = await door.zone.space_members.join(*await door.caller_and_body(request))
         return door.created(f"/user/spaces/{space_id}")
-
-    @router.get("/spaces/{space_id}")
-    @router.get("/effective_spaces/{space_id}")
-    async def get_own_space(request: Request, space_id: str) -> Response:
-        """A space of the caller."""
-        return reply(space_view(await spaces.get_own(await door.caller(request), space_id)))
 
     @router.delete("/spaces/{space_id}", status_code=204)
     async def leave_space(request: Request, space_id: str) -> Response:
         """Ends the caller's membership."""
-        await spaces.leave(await door.caller(request), space_id)
+        await door.zone.space_members.leave(await door.caller(request), space_id)
         return done()
+
+    def add_looking(word: str, *, effective: bool) -> None:
+        @router.get(f"/{word}")
+        async def list_own_spaces(request: Request) -> Response:
+            """Spaces of the caller: those he is a direct member of, or all."""
+            found = await spaces.list_own(await door.caller(request), effective=effective)
+            return reply(ids("spaces", found))
+
+        @router.get(f"/{word}/{{space_id}}")
+        async def get_own_space(request: Request, space_id: str) -> Response:
+            """A space of the caller."""
+            caller = await door.caller(request)
+            return reply(space_view(await spaces.get_own(caller, space_id, effective=effective)))
+
+    add_looking("spaces", effective=False)
+    add_looking("effective_spaces", effective=True)
+
+
+def _add_group_routes(router: APIRouter, door: Door) -> None:
+    groups = door.zone.groups
+
+    @router.post("/groups", status_code=201, openapi_extra=schemas.CREATE_GROUP)
+    async def create_own_group(request: Request) -> Response:
+        """A group of the caller."""
+        group = await groups.create(*await door.caller_and_body(request))
+        return door.created(f"/user/groups/{group.id}")
+
+    @router.post("/groups/join", status_code=201, openapi_extra=schemas.ONE_TOKEN)
+    async def join_group(request: Request) -> Response:
+        """Joins by an invitation."""
+        group_id = await door.zone.group_members.join(*await door.caller_and_body(request))
+        return door.created(f"/user/groups/{group_id}")
+
+    @router.delete("/groups/{group_id}", status_code=204)
+    async def leave_group(request: Request, group_id: str) -> Response:
+        """Ends the caller's membership."""
+        await door.zone.group_members.leave(await door.caller(request), group_id)
+        return done()
+
+    def add_looking(word: str, *, effective: bool) -> None:
+        @router.get(f"/{word}")
+        async def list_own_groups(request: Request) -> Response:
+            """Groups of the caller: those he is a direct member of, or all."""
+            found = await groups.list_own(await door.caller(request), effective=effective)
+            return reply(ids("groups", found))
+
+        @router.get(f"/{word}/{{group_id}}")
+        async def get_own_group(request: Request, group_id: str) -> Response:
+            """A group of the caller."""
+            caller = await door.caller(request)
+            return reply(group_view(await groups.get_own(caller, group_id, effective=effective)))
+
+    add_looking("groups", effective=False)
+    add_looking("effective_groups", effective=True)
 
 
 def _add_provider_routes(router: APIRouter, door: Door) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from services.zone.domain import caveat_forms
-from services.zone.domain.entities import NamedToken, Provider, Space, User
+from services.zone.domain.entities import Group, NamedToken, Provider, Space, User
 from services.zone.domain.identifiers import TokenKind
-from services.zone.domain.privileges import SPACE_MEMBER, names_of
 from services.zone.domain.scope import Scope
+from services.zone.domain.target_rules import JOINS
 
 
 def user_view(user: User) -> dict[str, Any]:
@@ -65,6 +65,17 @@ def space_view(space: Space) -> dict[str, Any]:
     }
 
 
+def group_view(group: Group) -> dict[str, Any]:
+    """A group."""
+    return {
+        "groupId": group.id,
+        "name": group.name,
+        "type": group.type,
+        "creator": group.creator.to_json(),
+        "creationTime": group.created_at_ms // 1000,
+    }
+
+
 def provider_view(provider: Provider, *, online: bool) -> dict[str, Any]:
     """A provider."""
     return {
@@ -83,10 +94,9 @@ def token_view(token: NamedToken, text: str) -> dict[str, Any]:
     """The record of a named token with the token itself."""
     metadata: dict[str, Any] = {"creationTime": token.created_at_ms // 1000, "custom": dict(token.custom)}
     if token.type.kind is TokenKind.INVITE:
-        mask = SPACE_MEMBER if token.privileges is None else token.privileges
         metadata["usageLimit"] = "infinity" if token.usage_limit is None else token.usage_limit
         metadata["usageCount"] = token.usage_count
-        metadata["privileges"] = names_of(mask)
+        metadata["privileges"] = _privileges(token)
     return {
         "id": token.id,
         "name": token.name,
@@ -97,6 +107,14 @@ def token_view(token: NamedToken, text: str) -> dict[str, Any]:
         "revoked": token.revoked,
         "token": text,
     }
+
+
+def _privileges(token: NamedToken) -> list[str]:
+    """What an invitation gives; nothing where it makes no members."""
+    rules, _ = JOINS.get(token.type.invite, (None, None)) if token.type.invite else (None, None)
+    if rules is None:
+        return []
+    return rules.table.names_of(rules.table.member if token.privileges is None else token.privileges)
 
 
 def scope_view(scope: Scope, online: dict[str, bool]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from runtime.http.tokens import client_ip, extract_token
         ({b"authorization": b"Bearer b", b"macaroon": b"c"}, "b"),
         ({b"authorization": b"Basic b", b"macaroon": b"c"}, "c"),
         ({b"authorization": b"bearer b"}, None),
+        ({b"authorization": b"Bearer  b"}, " b"),
         ({b"x-auth-token": b""}, ""),
         ({b"x-auth-token": b"\xff"}, "ÿ"),
         ({}, None),

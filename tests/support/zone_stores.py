@@ -1,0 +1,50 @@
+"""The zone's stores in memory, empty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from services.zone.domain.stores import (
+    GroupStore,
+    MembershipStore,
+    ProviderStore,
+    ShareStore,
+    SpaceStore,
+    TokenStore,
+    UserStore,
+)
+from services.zone.store.memory import (
+    MemoryProviderStore,
+    MemoryShareStore,
+    MemorySpaceStore,
+    MemoryTokenStore,
+    MemoryUserStore,
+)
+from services.zone.store.memory_groups import MemoryGroupStore, MemoryMembershipStore
+
+
+@dataclass(frozen=True)
+class MemoryStores:
+    """Answers Stores."""
+
+    users: UserStore
+    tokens: TokenStore
+    memberships: MembershipStore
+    groups: GroupStore
+    spaces: SpaceStore
+    shares: ShareStore
+    providers: ProviderStore
+
+
+def memory_stores() -> MemoryStores:
+    """One set."""
+    memberships = MemoryMembershipStore()
+    return MemoryStores(
+        MemoryUserStore(),
+        MemoryTokenStore(),
+        memberships,
+        MemoryGroupStore(memberships),
+        MemorySpaceStore(memberships),
+        MemoryShareStore(),
+        MemoryProviderStore(),
+    )
