@@ -12,7 +12,7 @@ VARIABLES := ISTHMUS_BASE_PORT ISTHMUS_RUN_DIR ISTHMUS_INSTANCES ISTHMUS_PUBLIC_
 export $(VARIABLES)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup binaries lint format test demo up down status logs clean bench protos lock compose-test
+.PHONY: help setup binaries lint format test demo up down status logs clean bench protos conformance lock compose-test
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ bench: setup binaries ## ratios against nginx and wsgidav in one run
 
 protos: setup ## make gen/ from protos/
 	@stack/protos.sh
+
+conformance: setup ## docs/cdmi-conformance.md from the marks of the tests
+	@$(BIN)/python -m tests.support.conformance
 
 lock: setup ## requirements.lock from pyproject.toml
 	$(BIN)/pip-compile --quiet --allow-unsafe --extra=dev --generate-hashes --no-emit-find-links \

@@ -34,6 +34,10 @@ class Settings(RuntimeSettings):
     cdmi_value_limit_bytes: int = Field(default=64 << 20, ge=1 << 10, le=1 << 30)
     #: How many bodies above 1 MiB are held in memory at a time; more wait.
     cdmi_large_bodies: int = Field(default=4, ge=1, le=64)
+    #: Most children of a container in one CDMI answer; clients ask for more by ranges.
+    cdmi_max_children: int = Field(default=1000, ge=1, le=100_000)
+    #: Announce the CDMI capabilities of the original server and no more, for clients that compare the sets.
+    cdmi_original_capabilities: bool = False
     #: How long a ticket of the direct road is good.
     ticket_life_s: float = Field(default=300.0, ge=1, le=3600)
     #: Requests served at a time; more are refused with 503.

@@ -21,7 +21,7 @@ from runtime.process import Part
 from runtime.rpc.channel import open_channel
 from runtime.rpc.mux import MuxClient
 from runtime.version import ONEDATA_VERSION
-from services.gateway.api.cdmi.router import CdmiRouter
+from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
 from services.gateway.api.openapi import rest_entries
@@ -129,8 +129,13 @@ def _application(settings: Settings, outside: _Outside) -> Front:
             gate,
             outside.metadata,
             outside.data_port,
-            value_limit_bytes=settings.cdmi_value_limit_bytes,
-            large_bodies=settings.cdmi_large_bodies,
+            CdmiOptions(
+                domain=domain,
+                value_limit_bytes=settings.cdmi_value_limit_bytes,
+                large_bodies=settings.cdmi_large_bodies,
+                max_children=settings.cdmi_max_children,
+                original_capabilities=settings.cdmi_original_capabilities,
+            ),
         ),
         pages=build_pages(info, rest_entries(routes), ONEDATA_VERSION),
         provider_id=provider_id,

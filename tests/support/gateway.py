@@ -20,7 +20,7 @@ from runtime.http.paths import resolve_space, split_path
 from runtime.http.ranges import parse_content_range
 from runtime.identity import GUEST, Identity, Kind, SpacePrivilege, SpaceRights
 from runtime.request import request_id
-from services.gateway.api.cdmi.router import CdmiRouter
+from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
 from services.gateway.api.openapi import rest_entries
@@ -226,14 +226,13 @@ class GatewayTwin:
                 "stranger": user("u3", {"other1": SpaceRights("other", ALL)}),
             }
         )
+        options = CdmiOptions(domain="door:8443", value_limit_bytes=4 << 20, large_bodies=2)
         gate = Gate(self.tokens, self.metadata, provider_id=PROVIDER_ID)
         tickets = TicketRoutes(self.metadata, SignerTwin(), self.clock, life_s=300)
         routes = rest_routes(self.metadata, gate, tickets)
         self.app = Front(
             RestRouter(gate, routes),
-            CdmiRouter(
-                gate, self.metadata, DataPortTwin(self.metadata), value_limit_bytes=4 << 20, large_bodies=2
-            ),
+            CdmiRouter(gate, self.metadata, DataPortTwin(self.metadata), options),
             build_pages(self.info, rest_entries(routes), "21.02.8"),
             provider_id=PROVIDER_ID,
         )

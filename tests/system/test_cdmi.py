@@ -11,6 +11,7 @@ from tests.support.folder import CONTAINER, OBJECT, Folder, V, errno, error
 from tests.support.stack import RunningStack
 
 
+@pytest.mark.cdmi("13.2.put", "12.1.fields")
 async def test_what_is_put_plain_is_read_as_an_object(folder: Folder) -> None:
     headers = {"content-type": "text/plain;  charset=utf-8"}
     assert (await folder.http.put(folder.cdmi("a"), content=b"some text", headers=headers)).status_code == 201
@@ -20,6 +21,7 @@ async def test_what_is_put_plain_is_read_as_an_object(folder: Folder) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.cdmi("12.4.encoding", "13.1.get")
 async def test_what_is_put_as_an_object_is_read_plain(folder: Folder) -> None:
     body = {
         "value": base64.b64encode(b"\0\xff").decode(),
@@ -31,6 +33,7 @@ async def test_what_is_put_as_an_object_is_read_plain(folder: Folder) -> None:
     assert (answer.content, answer.headers["content-type"]) == (b"\0\xff", "a/b")
 
 
+@pytest.mark.cdmi("12.1.fields", "16.1.system")
 async def test_plain_files_have_the_defaults(folder: Folder) -> None:
     await folder.http.put(folder.cdmi("a"), content=b"0123456789abc")
     told = (await folder.http.get(folder.cdmi("a"), headers=V)).json()
@@ -40,6 +43,7 @@ async def test_plain_files_have_the_defaults(folder: Folder) -> None:
     assert len(told["metadata"]) == 5
 
 
+@pytest.mark.cdmi("12.5.flag", "12.4.range", "13.2.range")
 async def test_partial_uploads_of_both_forms(folder: Folder) -> None:
     first = await folder.object("a", {"value": "0123"}, **{"x-cdmi-partial": "true"})
     assert first.json()["completionStatus"] == "Processing"
@@ -60,6 +64,7 @@ async def test_partial_uploads_of_both_forms(folder: Folder) -> None:
     )  # fmt: skip
 
 
+@pytest.mark.cdmi("13.2.range")
 async def test_a_bad_content_range_leaves_the_content(folder: Folder) -> None:
     await folder.put("a", b"old")
     headers = {"content-range": "bytes 0-2,3-4/*"}
@@ -68,6 +73,7 @@ async def test_a_bad_content_range_leaves_the_content(folder: Folder) -> None:
     assert (await folder.http.get(folder.cdmi("a"))).content == b"old"
 
 
+@pytest.mark.cdmi("14.many", "14.bad")
 async def test_ranges_of_plain_objects(folder: Folder) -> None:
     await folder.put("a", b"0123456789")
     several = await folder.http.get(folder.cdmi("a"), headers={"range": "bytes=5-6,1-2"})
@@ -83,6 +89,7 @@ async def test_ranges_of_plain_objects(folder: Folder) -> None:
         )
 
 
+@pytest.mark.cdmi("11.3.create", "11.2.range", "11.5.delete")
 async def test_containers_are_made_listed_and_removed(folder: Folder) -> None:
     made = await folder.http.put(folder.cdmi("dir/"), json={"metadata": {"k": "v"}}, headers=CONTAINER)
     assert made.status_code == 201
@@ -99,6 +106,7 @@ async def test_containers_are_made_listed_and_removed(folder: Folder) -> None:
     assert (await folder.http.get(folder.cdmi("dir/"), headers=V)).status_code == 404
 
 
+@pytest.mark.cdmi("2.objectid")
 async def test_by_id_is_as_by_path(folder: Folder) -> None:
     id = await folder.put("a", b"hello")
     by_path = (await folder.http.get(folder.cdmi("a"), headers=V)).json()
@@ -110,6 +118,7 @@ async def test_by_id_is_as_by_path(folder: Folder) -> None:
     assert (await folder.http.get(f"/cdmi/cdmi_objectid/{id}")).content == b"hello"
 
 
+@pytest.mark.cdmi("11.1.top", "11.5.delete")
 async def test_the_top_container_lists_the_space(stack: RunningStack, owner: httpx.AsyncClient) -> None:
     told = (await owner.get("/cdmi/", headers={**V, "accept": "*/*"})).json()
     assert (told["objectName"], told["parentURI"]) == ("/", "")
@@ -118,6 +127,7 @@ async def test_the_top_container_lists_the_space(stack: RunningStack, owner: htt
     assert errno(await owner.delete("/cdmi/", headers=V)) == "eperm"
 
 
+@pytest.mark.cdmi("2.1.redirect")
 async def test_redirects_keep_host_port_and_query(stack: RunningStack, folder: Folder) -> None:
     await folder.put("żółw dir/a", b"x", create_parents="true")
     for headers in ({}, V):
@@ -128,6 +138,7 @@ async def test_redirects_keep_host_port_and_query(stack: RunningStack, folder: F
         assert answer.headers["location"] == stack.url + folder.cdmi("żółw dir/a")
 
 
+@pytest.mark.cdmi("2.1.slash-type", "6.2.handler")
 async def test_types_and_slashes_have_to_fit(folder: Folder) -> None:
     wrong = await folder.http.put(folder.cdmi("x"), headers=CONTAINER)
     assert error(wrong) == (400, "badValueIdentifier", {"key": "path"})
@@ -141,6 +152,7 @@ async def test_types_and_slashes_have_to_fit(folder: Folder) -> None:
     assert (await folder.http.get(folder.cdmi("x"))).status_code == 404
 
 
+@pytest.mark.cdmi("3.order", "5.list")
 async def test_versions_are_checked_before_the_caller(guest: httpx.AsyncClient) -> None:
     answer = await guest.get("/cdmi/x/", headers={"x-cdmi-specification-version": "1.0.2"})
     assert error(answer) == (400, "badVersion", {"supportedVersions": ["1.1.1", "1.1"]})
@@ -148,6 +160,7 @@ async def test_versions_are_checked_before_the_caller(guest: httpx.AsyncClient) 
     assert error(await guest.get("/cdmi/x")) == (401, "unauthorized", None)
 
 
+@pytest.mark.cdmi("4.capabilities", "9.fixed")
 async def test_capabilities_need_no_token(guest: httpx.AsyncClient) -> None:
     told = (await guest.get("/cdmi/cdmi_capabilities/", headers=V)).json()
     assert told["objectID"].startswith("0000000000208CA8")
@@ -155,6 +168,7 @@ async def test_capabilities_need_no_token(guest: httpx.AsyncClient) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 1 << 20, 5_000_001])
+@pytest.mark.cdmi("12.3.large", "12.2.base64")
 async def test_values_of_any_size_go_through_json(folder: Folder, size: int) -> None:
     content = (bytes(range(256)) * (size // 256 + 1))[:size]
     value = base64.b64encode(content).decode()
@@ -164,6 +178,7 @@ async def test_values_of_any_size_go_through_json(folder: Folder, size: int) -> 
     assert (await folder.http.get(folder.cdmi("a") + "?value", headers=V)).json() == {"value": value}
 
 
+@pytest.mark.cdmi("15.copy-tree")
 async def test_trees_are_copied_by_the_server(folder: Folder) -> None:
     for name in ("src/a", "src/sub/b c%", "src/sub/ż"):
         await folder.put(name, name.encode() * 1000, create_parents="true")
@@ -180,6 +195,7 @@ async def test_trees_are_copied_by_the_server(folder: Folder) -> None:
     assert errno(again) == "eexist"
 
 
+@pytest.mark.cdmi("15.move", "15.errors")
 async def test_directories_move_whole_and_never_into_themselves(folder: Folder) -> None:
     id = await folder.put("src/sub/a", b"x", create_parents="true")
     source = f"{folder.space}/{folder.name}/src"
@@ -190,6 +206,7 @@ async def test_directories_move_whole_and_never_into_themselves(folder: Folder) 
     assert errno(await folder.object("x", {"move": source})) == "enoent"
 
 
+@pytest.mark.cdmi("8.eacces")
 async def test_refused_permissions_are_eacces(folder: Folder, member: httpx.AsyncClient) -> None:
     await folder.put("a", b"x", mode="600")
     for headers in ({}, V):
@@ -199,6 +216,7 @@ async def test_refused_permissions_are_eacces(folder: Folder, member: httpx.Asyn
     assert errno(await member.put(folder.cdmi("a"), content=b"y")) == "eacces"
 
 
+@pytest.mark.cdmi("12.4.bad-body", "12.4.exclusive", "12.4.encoding")
 async def test_bad_bodies_leave_nothing(folder: Folder) -> None:
     for body in (b"{", b"[1]", b'{"a":' * 10_000, b'{"copy": "a", "move": "b"}'):
         answer = await folder.http.put(folder.cdmi("x"), content=body, headers=OBJECT)

@@ -98,7 +98,7 @@ def _cdmi_routes() -> list[Json]:
     accepts_other = [
         {"name": "accept", "present_match": True},
         {"name": "accept", "string_match": {"contains": "cdmi", "ignore_case": True}, "invert_match": True},
-        {"name": "accept", "string_match": {"contains": "*/*"}, "invert_match": True},
+        {"name": "accept", "string_match": {"contains": "*"}, "invert_match": True},
     ]
     plain_body = {
         "name": "content-type",

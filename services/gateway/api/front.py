@@ -14,19 +14,17 @@ from prometheus_client import Counter
 
 from runtime import telemetry
 from runtime.errors import InternalError, IsthmusError, Unavailable
+from runtime.http import cdmi as cdmi_rules
 from runtime.http.errors import ApiError, from_error
 from runtime.request import Call, current_call
 from services.gateway import metrics
 from services.gateway.api.gate import request_id_of
 from services.gateway.api.http import CORS, Answer, ClientGone, Receive, Request, Scope, Send, error_answer
 from services.gateway.api.rest.router import PREFIX
-from services.gateway.domain.cdmi.versions import VERSION
 
 log = structlog.get_logger(__name__)
 
 _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"})
-
-_CDMI_VERSION = ((b"x-cdmi-specification-version", VERSION.encode()),)
 
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
@@ -112,8 +110,8 @@ class Front:
             return 499
         if answer is None:
             return await self._page(scope, receive, send)
-        if front == "cdmi" and b"x-cdmi-specification-version" in request.headers:
-            answer.headers += _CDMI_VERSION
+        if front == "cdmi":
+            answer.headers += cdmi_rules.answer_headers(request.headers)
         try:
             await answer.send(send, head=request.method == "HEAD")
         except (ApiError, IsthmusError) as error:

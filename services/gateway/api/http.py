@@ -58,20 +58,28 @@ class Request:
         return b"transfer-encoding" in self.headers
 
     async def body(self, limit_bytes: int) -> bytearray:
-        """The whole body. Raises ApiError `limitReached` for more than `limit_bytes`, and ClientGone."""
+        """The whole body. Raises as `chunks`."""
+        body = bytearray()
+        async for chunk in self.chunks(limit_bytes):
+            body += chunk
+        return body
+
+    async def chunks(self, limit_bytes: int) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises ClientGone; ApiError `limitReached` for more than `limit_bytes`."""
         length = self.headers.get(b"content-length", b"")
         if length.isdigit() and (len(length) > 18 or int(length) > limit_bytes):
             raise _too_large(limit_bytes)
-        body = bytearray()
-        while True:
+        more, taken = True, 0
+        while more:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise ClientGone
-            body += message.get("body", b"")
-            if len(body) > limit_bytes:
+            chunk: bytes = message.get("body", b"")
+            taken += len(chunk)
+            if taken > limit_bytes:
                 raise _too_large(limit_bytes)
-            if not message.get("more_body", False):
-                return body
+            more = message.get("more_body", False)
+            yield chunk
 
 
 def _too_large(limit_bytes: int) -> ApiError:

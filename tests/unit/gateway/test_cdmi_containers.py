@@ -30,6 +30,7 @@ async def get(gateway: GatewayTwin, path: str) -> dict[str, object]:
     return dict(answer.json())
 
 
+@pytest.mark.cdmi("11.1.top")
 async def test_the_top_container_lists_spaces(gateway: GatewayTwin) -> None:
     told = await get(gateway, "")
     assert (told["objectName"], told["parentURI"]) == ("/", "")
@@ -39,6 +40,7 @@ async def test_the_top_container_lists_spaces(gateway: GatewayTwin) -> None:
     assert (await gateway.http.get("/cdmi/", headers={**V, "accept": "*/*"})).status_code == 200
 
 
+@pytest.mark.cdmi("11.1.fields", "11.3.create")
 async def test_creation_answers_all_fields(gateway: GatewayTwin) -> None:
     answer = await gateway.http.put("/cdmi/home/dir/", json={"metadata": {"a": "b"}}, headers=CONTAINER)
     assert (answer.status_code, answer.headers["content-type"]) == (201, "application/cdmi-container")
@@ -53,6 +55,7 @@ async def test_creation_answers_all_fields(gateway: GatewayTwin) -> None:
     assert (await gateway.http.put("/cdmi/home/dir/", headers=CONTAINER)).status_code == 204
 
 
+@pytest.mark.cdmi("11.4.plain")
 async def test_plain_creation_ignores_the_body(gateway: GatewayTwin) -> None:
     answer = await gateway.http.put("/cdmi/home/dir/", content=b"{not json")
     assert (answer.status_code, answer.content) == (201, b"")
@@ -61,16 +64,19 @@ async def test_plain_creation_ignores_the_body(gateway: GatewayTwin) -> None:
     assert errno(await gateway.http.put("/cdmi/home/nope/dir/")) == "enoent"
 
 
+@pytest.mark.cdmi("11.3.parent")
 async def test_nothing_is_made_on_the_way(gateway: GatewayTwin) -> None:
     assert errno(await gateway.http.put("/cdmi/home/a/b/", headers=CONTAINER)) == "enoent"
     assert (await get(gateway, "home/"))["children"] == []
 
 
 @pytest.mark.parametrize("path", ["newspace/", "cdmi_anything/", ""])
+@pytest.mark.cdmi("2.reserved")
 async def test_spaces_are_not_made_by_users(gateway: GatewayTwin, path: str) -> None:
     assert errno(await gateway.http.put(f"/cdmi/{path}")) in ("eperm", "eexist")
 
 
+@pytest.mark.cdmi("2.objectid")
 async def test_same_body_by_path_and_by_id(gateway: GatewayTwin) -> None:
     directory = await gateway.make("dir", type="DIR")
     await gateway.make("dir/sub", type="DIR")
@@ -81,6 +87,7 @@ async def test_same_body_by_path_and_by_id(gateway: GatewayTwin) -> None:
     assert by_path["children"] == ["sub/"]
 
 
+@pytest.mark.cdmi("11.2.order", "11.2.range")
 async def test_children_come_by_name_and_in_ranges(gateway: GatewayTwin) -> None:
     for number in range(15):
         await gateway.make(str(number))
@@ -93,12 +100,14 @@ async def test_children_come_by_name_and_in_ranges(gateway: GatewayTwin) -> None
 
 
 @pytest.mark.parametrize("wanted", ["5-2", "0-3", "100-132"])
+@pytest.mark.cdmi("11.2.range")
 async def test_ranges_outside_are_bad_data(gateway: GatewayTwin, wanted: str) -> None:
     await gateway.make("a")
     answer = await gateway.http.get(f"/cdmi/home/?children:{wanted}", headers=V)
     assert bad(answer) == ("badData", "childrenrange")
 
 
+@pytest.mark.cdmi("11.2.limit")
 async def test_more_than_a_thousand_children_need_ranges(gateway: GatewayTwin) -> None:
     for number in range(1003):
         await gateway.make(f"{number:04}")
@@ -109,6 +118,7 @@ async def test_more_than_a_thousand_children_need_ranges(gateway: GatewayTwin) -
     assert await get(gateway, "home/?children:1000-1002") == {"children": ["1000", "1001", "1002"]}
 
 
+@pytest.mark.cdmi("16.2.read", "7.prefix")
 async def test_metadata_is_read_by_prefix(gateway: GatewayTwin) -> None:
     await gateway.make("dir", type="DIR")
     items = {"my_a": 1, "my-b": {"x": [1]}, "other": "z"}
@@ -123,6 +133,7 @@ async def test_metadata_is_read_by_prefix(gateway: GatewayTwin) -> None:
     assert len(system) == 5
 
 
+@pytest.mark.cdmi("16.3.replace", "16.3.named", "16.3.system", "7.prefix")
 async def test_metadata_is_replaced_or_changed_by_name(gateway: GatewayTwin) -> None:
     await gateway.make("dir", type="DIR")
 
@@ -154,6 +165,7 @@ async def test_acls_are_refused_aloud(gateway: GatewayTwin) -> None:
     assert (await gateway.http.get("/cdmi/home/dir/", headers=V)).status_code == 404
 
 
+@pytest.mark.cdmi("11.5.delete")
 async def test_deletion_is_recursive_but_for_spaces(gateway: GatewayTwin) -> None:
     await gateway.make("dir", type="DIR")
     await gateway.make("dir/a")
@@ -163,12 +175,14 @@ async def test_deletion_is_recursive_but_for_spaces(gateway: GatewayTwin) -> Non
         assert errno(await gateway.http.delete(f"/cdmi/{path}")) == "eperm"
 
 
+@pytest.mark.cdmi("11.2.rights")
 async def test_listing_needs_the_right_to_list(gateway: GatewayTwin) -> None:
     await gateway.make("dir", type="DIR", mode=0o700)
     member = {**V, "x-auth-token": "member"}
     assert errno(await gateway.http.get("/cdmi/home/dir/", headers=member)) == "eacces"
 
 
+@pytest.mark.cdmi("18.head")
 async def test_head_is_get_without_a_body(gateway: GatewayTwin) -> None:
     answer = await gateway.http.head("/cdmi/home/", headers=V)
     assert (answer.status_code, answer.content) == (200, b"")

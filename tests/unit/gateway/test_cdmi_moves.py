@@ -12,6 +12,7 @@ from tests.unit.gateway.test_cdmi_objects import put
 SPACE = encode("home1", "space_home1")
 
 
+@pytest.mark.cdmi("15.move", "9.stable")
 async def test_a_move_keeps_id_content_and_metadata(gateway: GatewayTwin) -> None:
     created = await put(gateway, "home/a", {"value": "hello", "metadata": {"k": "v"}})
     answer = await put(gateway, "home@home1/b", {"move": "home@home1/a"})
@@ -23,6 +24,7 @@ async def test_a_move_keeps_id_content_and_metadata(gateway: GatewayTwin) -> Non
 
 
 @pytest.mark.parametrize("source", ["home/a", "/home/a", "/cdmi_objectid/{id}", f"cdmi_objectid/{SPACE}/a"])
+@pytest.mark.cdmi("15.sources")
 async def test_all_forms_of_sources_are_taken(gateway: GatewayTwin, source: str) -> None:
     id = await gateway.make("a", content=b"x")
     for key, target in (("copy", "copied"), ("move", "moved")):
@@ -66,6 +68,7 @@ async def test_onto_itself_nothing_happens(gateway: GatewayTwin) -> None:
 
 
 @pytest.mark.parametrize("key", ["move", "copy"])
+@pytest.mark.cdmi("15.errors", "9.malformed")
 async def test_refusals_tell_why(gateway: GatewayTwin, key: str) -> None:
     await gateway.make("dir", type="DIR")
     await gateway.make("a")

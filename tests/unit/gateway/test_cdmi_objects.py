@@ -22,6 +22,7 @@ def b64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
+@pytest.mark.cdmi("12.4.create", "16.3.system")
 async def test_creation_answers_all_but_the_value(gateway: GatewayTwin) -> None:
     answer = await put(
         gateway, "home/a.txt", {"value": TEXT, "mimetype": "text/plain", "metadata": {"k": "v", "cdmi_x": 1}}
@@ -39,6 +40,7 @@ async def test_creation_answers_all_but_the_value(gateway: GatewayTwin) -> None:
     assert (told["objectName"], told["parentURI"], told["mimetype"]) == ("a.txt", "/home/", "text/plain")
 
 
+@pytest.mark.cdmi("12.2.utf8")
 async def test_text_comes_back_escaped(gateway: GatewayTwin) -> None:
     await put(gateway, "home/a.txt", {"value": TEXT})
     told = await get(gateway, "home/a.txt")
@@ -47,6 +49,7 @@ async def test_text_comes_back_escaped(gateway: GatewayTwin) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 999, 1000, 1001, 100_000])
+@pytest.mark.cdmi("12.2.base64")
 async def test_bytes_come_back_in_base64(gateway: GatewayTwin, size: int) -> None:
     content = bytes(index % 256 for index in range(size))
     await put(gateway, "home/a", {"value": b64(content), "valuetransferencoding": "base64"})
@@ -56,6 +59,7 @@ async def test_bytes_come_back_in_base64(gateway: GatewayTwin, size: int) -> Non
     assert int(answer.headers["content-length"]) == len(answer.content)
 
 
+@pytest.mark.cdmi("12.3.large")
 async def test_large_values_go_through_in_pieces(gateway: GatewayTwin) -> None:
     content = bytes(range(256)) * 12_000
     answer = await put(gateway, "home/a", {"value": b64(content), "valuetransferencoding": "base64"})
@@ -66,6 +70,7 @@ async def test_large_values_go_through_in_pieces(gateway: GatewayTwin) -> None:
     assert (await gateway.http.get("/cdmi/home/b", headers=V)).status_code == 404
 
 
+@pytest.mark.cdmi("12.3.large", "12.2.utf8")
 async def test_large_texts_are_told_as_texts(gateway: GatewayTwin) -> None:
     text = 'żółw "\n' * 200_000
     await put(gateway, "home/a", {"value": text})
@@ -76,12 +81,14 @@ async def test_large_texts_are_told_as_texts(gateway: GatewayTwin) -> None:
     assert part["valuetransferencoding"] == "base64"
 
 
+@pytest.mark.cdmi("12.4.create")
 async def test_an_empty_body_makes_an_empty_object(gateway: GatewayTwin) -> None:
     assert (await gateway.http.put("/cdmi/home/a", headers=OBJECT)).status_code == 201
     told = await get(gateway, "home/a")
     assert (told["value"], told["valuerange"]) == ("", "0--1")
 
 
+@pytest.mark.cdmi("7.fields")
 async def test_fields_are_selected(gateway: GatewayTwin) -> None:
     await put(gateway, "home/a", {"value": "hello"})
     assert await get(gateway, "home/a?objectName;valuerange") == {"objectName": "a", "valuerange": "0-4"}
@@ -90,6 +97,7 @@ async def test_fields_are_selected(gateway: GatewayTwin) -> None:
     assert await get(gateway, "home/a?value") == {"value": "hello"}
 
 
+@pytest.mark.cdmi("12.2.slice")
 async def test_ranges_are_cut_and_empty_behind_the_end(gateway: GatewayTwin) -> None:
     await put(gateway, "home/a", {"value": "hello"})
     await put(gateway, "home/empty", {})
@@ -99,12 +107,14 @@ async def test_ranges_are_cut_and_empty_behind_the_end(gateway: GatewayTwin) -> 
     assert bad(await gateway.http.get("/cdmi/home/a?value:5-2", headers=V)) == ("badData", "query string")
 
 
+@pytest.mark.cdmi("12.2.utf8")
 async def test_what_is_no_text_is_told_in_base64(gateway: GatewayTwin) -> None:
     await put(gateway, "home/a", {"value": "żó"})
     told = await get(gateway, "home/a?value:0-2;valuetransferencoding")
     assert told == {"value": b64("żó".encode()[:3]), "valuetransferencoding": "base64"}
 
 
+@pytest.mark.cdmi("12.4.update", "12.4.encoding")
 async def test_update_replaces_the_value(gateway: GatewayTwin) -> None:
     await put(gateway, "home/a", {"value": "hello world", "mimetype": "text/plain"})
     answer = await put(gateway, "home/a", {"value": "new"})
@@ -115,6 +125,7 @@ async def test_update_replaces_the_value(gateway: GatewayTwin) -> None:
     assert (await get(gateway, "home/a?value"))["value"] == b64(b"raw")
 
 
+@pytest.mark.cdmi("12.4.range")
 async def test_parts_are_written_in_base64(gateway: GatewayTwin) -> None:
     await put(gateway, "home/a", {"value": "hello"})
     assert (await put(gateway, "home/a?value:0-2", {"value": b64(b"HEL")})).status_code == 204
@@ -125,11 +136,13 @@ async def test_parts_are_written_in_base64(gateway: GatewayTwin) -> None:
     assert bad(await put(gateway, "home/a?value:0-2", {"value": "???"})) == ("badData", "base64")
 
 
+@pytest.mark.cdmi("12.4.range-create")
 async def test_a_part_of_nothing_is_placed(gateway: GatewayTwin) -> None:
     assert (await put(gateway, "home/a?value:2-4", {"value": b64(b"abc")})).status_code == 201
     assert (await get(gateway, "home/a?value"))["value"] == "\0\0abc"
 
 
+@pytest.mark.cdmi("12.4.update")
 async def test_media_type_and_encoding_change_alone(gateway: GatewayTwin) -> None:
     await put(gateway, "home/a", {"value": "hello"})
     change = {"mimetype": "Odd Type", "valuetransferencoding": "base64"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
 from runtime.http.file_ids import encode
 from tests.support.gateway import GatewayTwin
@@ -68,6 +69,7 @@ async def test_options_need_no_token(gateway: GatewayTwin) -> None:
     assert "X-CDMI-Specification-Version" in answer.headers["access-control-allow-headers"]
 
 
+@pytest.mark.cdmi("8.empty")
 async def test_what_is_missing_is_404_and_empty(gateway: GatewayTwin) -> None:
     for path in ("home/nope", "home/nope/", "nope/", "nope/x", "home/../home/", "home/a.txt/x"):
         for method in ("GET", "DELETE"):
@@ -75,11 +77,13 @@ async def test_what_is_missing_is_404_and_empty(gateway: GatewayTwin) -> None:
             assert (answer.status_code, answer.content) == (404, b"")
 
 
+@pytest.mark.cdmi("2.symlink")
 async def test_symlinks_are_as_if_absent(gateway: GatewayTwin) -> None:
     await gateway.make("link", type="SYMLNK", symlink_target="x")
     assert (await gateway.http.get("/cdmi/home/link", headers=V)).status_code == 404
 
 
+@pytest.mark.cdmi("2.1.redirect")
 async def test_the_slash_has_to_fit(gateway: GatewayTwin) -> None:
     await gateway.make("żółw dir", type="DIR")
     await gateway.make("a.txt")

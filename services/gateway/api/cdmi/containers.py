@@ -7,6 +7,7 @@ from typing import Any
 
 from isthmus.metadata.v1 import files_pb2
 
+from runtime.http.cdmi import CONTAINER, Query, Range
 from runtime.http.errors import ApiError, posix
 from runtime.request import request_id
 from services.gateway.api.cdmi.nodes import Node, Tree, space_entries
@@ -16,12 +17,8 @@ from services.gateway.api.namespace import ref, xattrs_of
 from services.gateway.api.ports import Metadata
 from services.gateway.domain.cdmi.bodies import Body
 from services.gateway.domain.cdmi.fields import common_fields
-from services.gateway.domain.cdmi.queries import Query, Range
-from services.gateway.domain.cdmi.versions import CONTAINER
 from services.gateway.domain.files import DIRECTORY
 
-#: Most children in one answer.
-MAX_CHILDREN = 1000
 _PAGE_SIZE = 1000
 
 _HEADERS = ((b"content-type", CONTAINER.encode()),)
@@ -30,10 +27,11 @@ _HEADERS = ((b"content-type", CONTAINER.encode()),)
 class Containers:
     """CDMI and plain HTTP on directories."""
 
-    def __init__(self, tree: Tree, metadata: Metadata, updates: Updates) -> None:
+    def __init__(self, tree: Tree, metadata: Metadata, updates: Updates, *, max_children: int) -> None:
         self._tree = tree
         self._metadata = metadata
         self._updates = updates
+        self._max_children = max_children
 
     async def get(self, node: Node, query: Query) -> Answer:
         """Fields and children of a directory."""
@@ -54,11 +52,11 @@ class Containers:
         return common_fields(node.file, node.names, query, items, node.identity.subject_id)
 
     async def _children(self, node: Node, asked: Range | None) -> list[str]:
-        first, last = asked or (0, MAX_CHILDREN)
+        first, last = asked or (0, self._max_children)
         if first > last:
             raise _bad_range()
-        if asked is not None and last - first >= MAX_CHILDREN:
-            raise _too_many()
+        if asked is not None and last - first >= self._max_children:
+            raise self._too_many()
         names: list[str] = []
         position = 0
         async for page in self._pages(node):
@@ -66,8 +64,8 @@ class Containers:
             position += len(page)
             if position > last:
                 break
-        if asked is None and position > MAX_CHILDREN:
-            raise _too_many()
+        if asked is None and position > self._max_children:
+            raise self._too_many()
         if asked is not None and last >= position:
             raise _bad_range()
         return names
@@ -99,6 +97,9 @@ class Containers:
             if answer.is_last:
                 return
             token = answer.next_page_token
+
+    def _too_many(self) -> ApiError:
+        return ApiError("badValueTooHigh", {"key": "childrenrange", "limit": self._max_children})
 
     async def create(self, node: Node, body: Body) -> Answer:
         """A new directory; what it is to be in is never made on the way."""
@@ -145,7 +146,3 @@ class Containers:
 
 def _bad_range() -> ApiError:
     return ApiError("badData", {"key": "childrenrange"})
-
-
-def _too_many() -> ApiError:
-    return ApiError("badValueTooHigh", {"key": "childrenrange", "limit": MAX_CHILDREN})

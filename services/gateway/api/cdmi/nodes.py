@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from isthmus.metadata.v1 import files_pb2
 
 from runtime.errors import NoSuchFile, NotADirectory
+from runtime.http.cdmi import check_known
 from runtime.http.errors import ApiError, posix
-from runtime.http.file_ids import ROOT_SPACE_ID, FileId
+from runtime.http.file_ids import FileId
 from runtime.http.paths import resolve_space
 from runtime.identity import Identity
 from services.gateway.api.namespace import listed_spaces, ref, user_root_record
@@ -89,15 +90,9 @@ class Tree:
         )
 
     async def _names_of(self, identity: Identity, file: FileId) -> tuple[str, ...]:
-        if file.space_id == ROOT_SPACE_ID:
-            if file.uuid != f"userRoot_{identity.subject_id}":
-                raise posix("enoent")
+        check_known(file, identity, provider_id=self._provider_id)
+        if file.is_user_root:
             return ()
-        rights = identity.spaces.get(file.space_id)
-        if file.share_id is not None or rights is None:
-            raise posix("enoent")
-        if not rights.supported:
-            raise ApiError("spaceNotSupportedBy", {"spaceId": file.space_id, "providerId": self._provider_id})
         answer = await self._metadata.get_file(files_pb2.GetFileRequest(file=ref(file), with_path=True))
         return (shown_space_name(identity, file.space_id), *answer.file.path)
 

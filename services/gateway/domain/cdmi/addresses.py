@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runtime.http import file_ids
+from runtime.http.cdmi import BY_ID, object_id
 from runtime.http.errors import ApiError
 from runtime.http.file_ids import FileId
 from runtime.http.paths import decode_segment, quote_segment, split_path
-
-_BY_ID: Final = "cdmi_objectid"
 
 #: Capability objects by their address below the root, and their fixed object ids.
 CAPABILITY_IDS: Final = {
@@ -48,7 +47,7 @@ def parse(raw_path: bytes) -> Address:
     if bare in CAPABILITY_IDS:
         return Address(capability=bare)
     head, _, rest = raw_path.lstrip(b"/").partition(b"/")
-    if decode_segment(head) == _BY_ID and (rest or container):
+    if decode_segment(head) == BY_ID and (rest or container):
         return _by_id(rest, container=container)
     return _of_names(split_path(raw_path, fold=False), container=container)
 
@@ -59,18 +58,11 @@ def _by_id(rest: bytes, *, container: bool) -> Address:
     capability = _CAPABILITIES_BY_ID.get(text.upper())
     if capability is not None and not tail.strip(b"/"):
         return Address(capability=capability)
-    return _of_names(split_path(tail, fold=False), container=container, object_id=_file_id(text, "file_id"))
+    return _of_names(split_path(tail, fold=False), container=container, base=object_id(text, "file_id"))
 
 
-def _of_names(names: Sequence[str], *, container: bool, object_id: FileId | None = None) -> Address:
-    return Address(tuple(names), container, object_id, impossible=".." in names)
-
-
-def _file_id(text: str, key: str) -> FileId:
-    file_id = file_ids.decode(text)
-    if file_id is None or text[:10] != "0" * 10:
-        raise ApiError("badValueIdentifier", {"key": key})
-    return file_id
+def _of_names(names: Sequence[str], *, container: bool, base: FileId | None = None) -> Address:
+    return Address(tuple(names), container, base, impossible=".." in names)
 
 
 def parse_source(source: Any, key: str) -> Address:
@@ -84,10 +76,10 @@ def parse_source(source: Any, key: str) -> Address:
         raise ApiError("badValueFilePath")
     names = [name for name in source.split("/") if name not in ("", ".")]
     container = source.endswith("/")
-    if names and names[0] == _BY_ID:
+    if names and names[0] == BY_ID:
         if len(names) < 2:
             raise ApiError("badValueIdentifier", {"key": key})
-        return _of_names(names[2:], container=container, object_id=_file_id(names[1], key))
+        return _of_names(names[2:], container=container, base=object_id(names[1], key))
     return _of_names(names, container=container)
 
 

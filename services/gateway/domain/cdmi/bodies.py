@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final
 
 from runtime.errors import IsthmusError
+from runtime.http.cdmi import Query
 from runtime.http.errors import ApiError
 from runtime.http.params import parse_object
 from services.gateway.domain.cdmi import metadata
-from services.gateway.domain.cdmi.queries import Query
+from services.gateway.domain.cdmi.scanning import Scanner
 from services.gateway.domain.cdmi.values import BASE64, ENCODINGS, UTF8, Value
 from services.gateway.domain.xattrs import check_mimetype
 
@@ -17,9 +19,6 @@ from services.gateway.domain.xattrs import check_mimetype
 _SOURCES: Final = ("deserialize", "copy", "move", "reference", "deserializevalue", "value")
 #: Operations that are not announced, and so are refused rather than ignored.
 _NOT_BUILT: Final = ("deserialize", "deserializevalue", "reference", "serialize", "exports", "snapshot")
-
-#: What a body may have besides its value: metadata and the like.
-ROOM_BYTES: Final = 1 << 20
 
 
 @dataclass(slots=True)
@@ -34,15 +33,14 @@ class Body:
     metadata: metadata.Change | None = None
 
 
-def parse(raw: bytearray, query: Query, *, limit_bytes: int) -> Body:
-    """A body checked whole, before anything happens.
+def parse(scanner: Scanner, query: Query, *, limit_bytes: int) -> Body:
+    """A body that was taken in whole, checked before anything happens.
 
-    Raises ApiError: `malformedData` for bad JSON and for two sources, `notSupported` for what is not built,
-    `badData` naming the field, `limitReached` for a value larger than `limit_bytes`. `raw` is emptied, as it
-    may be large.
+    Raises ApiError: `malformedData` for bad JSON, a name that occurs twice and for two sources,
+    `notSupported` for what is not built, `badData` naming the field, `limitReached` for a value larger than
+    `limit_bytes`.
     """
-    fields = parse_object(raw)
-    raw.clear()
+    fields = _unambiguous(scanner.finish())
     if sum(fields.get(source) is not None for source in _SOURCES) > 1:
         raise ApiError("malformedData")
     if any(fields.get(name) is not None for name in _NOT_BUILT):
@@ -50,23 +48,36 @@ def parse(raw: bytearray, query: Query, *, limit_bytes: int) -> Body:
     encoding = fields.get("valuetransferencoding")
     if encoding is not None and encoding not in ENCODINGS:
         raise _bad("valuetransferencoding")
+    if scanner.value is None and fields.get("value") is not None:
+        raise _bad("value")
     return Body(
         copy=fields.get("copy"),
         move=fields.get("move"),
-        value=_value(fields.pop("value", None), encoding, query, limit_bytes),
+        value=_value(scanner.value, encoding, query, limit_bytes),
         encoding=encoding,
         mimetype=_mimetype(fields.get("mimetype")),
         metadata=metadata.plan(fields.get("metadata"), query.metadata),
     )
 
 
-def _value(text: Any, encoding: str | None, query: Query, limit_bytes: int) -> Value | None:
-    if text is None:
+def _unambiguous(raw: bytes) -> dict[str, Any]:
+    """The object, no name of which occurs twice: which of both was meant nobody knows."""
+    fields = parse_object(raw)
+    if fields:
+        json.loads(raw, object_pairs_hook=_refuse_repeated, parse_int=len, parse_float=len)
+    return fields
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
+    if len(pairs) > 1 and len({name for name, _ in pairs}) < len(pairs):
+        raise ApiError("malformedData")
+
+
+def _value(raw: list[bytearray] | None, encoding: str | None, query: Query, limit_bytes: int) -> Value | None:
+    if raw is None:
         return None
-    if not isinstance(text, str):
-        raise _bad("value")
     # A part of a value is always base64; a whole one is text unless this request says otherwise.
-    value = Value.check(text, BASE64 if query.value or encoding == BASE64 else UTF8)
+    value = Value.check(raw, BASE64 if query.value or encoding == BASE64 else UTF8)
     if value.size_bytes > limit_bytes:
         raise ApiError("limitReached", {"limit": limit_bytes, "resourceDescription": "bytes in a CDMI value"})
     if query.value is not None and value.size_bytes != query.value[1] - query.value[0] + 1:

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from runtime.http import file_ids
+from runtime.http.cdmi import CAPABILITY, CONTAINER, OBJECT, Query
 from runtime.http.file_ids import ROOT_SPACE_ID
 from services.gateway.domain.cdmi import metadata
 from services.gateway.domain.cdmi.addresses import CAPABILITY_IDS
-from services.gateway.domain.cdmi.queries import Query
-from services.gateway.domain.cdmi.versions import CAPABILITY, CONTAINER, OBJECT
 from services.gateway.domain.files import DEFAULT_MIMETYPE, DIRECTORY, FileRecord
 
 _STANDING: Final = ("cdmi_size", "cdmi_ctime", "cdmi_atime", "cdmi_mtime")
@@ -33,9 +32,12 @@ CAPABILITIES: Final = {
     ),
 }  # fmt: skip
 
+#: What works besides.
+BEYOND: Final[dict[str, tuple[str, ...]]] = {_ROOT + "container/": ("cdmi_create_value_range",)}
 
-def capability_fields(address: str, query: Query) -> dict[str, Any]:
-    """A capability object."""
+
+def capability_fields(address: str, query: Query, *, original: bool = False) -> dict[str, Any]:
+    """A capability object. `original`: without what goes beyond the original server."""
     fields: dict[str, Any] = {
         "objectType": CAPABILITY,
         "objectID": CAPABILITY_IDS[address],
@@ -43,7 +45,8 @@ def capability_fields(address: str, query: Query) -> dict[str, Any]:
     }
     if address != _ROOT:
         fields |= {"parentURI": _ROOT, "parentID": CAPABILITY_IDS[_ROOT]}
-    fields["capabilities"] = dict.fromkeys(CAPABILITIES[address], "true")
+    announced = CAPABILITIES[address] if original else CAPABILITIES[address] + BEYOND.get(address, ())
+    fields["capabilities"] = dict.fromkeys(announced, "true")
     if address == _ROOT:
         fields["childrenrange"] = "0-1"
     fields["children"] = ["container/", "dataobject/"] if address == _ROOT else []

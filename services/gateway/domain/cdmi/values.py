@@ -1,7 +1,7 @@
 """The `value` of a data object: how it stands in JSON, and how it is cut into pieces.
 
-A value may be large, so it is never decoded whole: it is checked once in slices, then decoded again slice by
-slice while it is sent.
+A value may be large, so it is never decoded whole: it is checked once piece by piece, then decoded again
+piece by piece while it is sent.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,47 +21,66 @@ UTF8: Final = "utf-8"
 BASE64: Final = "base64"
 ENCODINGS: Final = (UTF8, BASE64)
 
-#: Characters decoded at a time; a multiple of 4, so that base64 may be cut there.
-_SLICE = 256 * 1024
-
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """A value as it came in JSON. `size_bytes`: decoded."""
+    """A value as it came in JSON: pieces of the inside of a string. `size_bytes`: decoded."""
 
-    text: str
+    raw: Sequence[bytes | bytearray]
     encoding: str
     size_bytes: int
 
     @classmethod
-    def check(cls, text: str, encoding: str) -> Value:
-        """Raises ApiError `badData`, key `base64`, for what does not decode."""
-        return cls(text, encoding, sum(len(piece) for piece in _decoded(text, encoding)))
+    def check(cls, raw: Sequence[bytes | bytearray], encoding: str) -> Value:
+        """Raises ApiError `malformedData` for what is no text, and `badData`, key `base64`, for what does
+        not decode."""
+        return cls(raw, encoding, sum(len(piece) for piece in _decoded(raw, encoding)))
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The decoded bytes."""
-        for piece in _decoded(self.text, self.encoding):
+        for piece in _decoded(self.raw, self.encoding):
             yield piece
 
 
-def _decoded(text: str, encoding: str) -> Iterator[bytes]:
-    for start in range(0, len(text), _SLICE):
-        part = text[start : start + _SLICE]
-        if encoding == UTF8:
-            yield part.encode()
+def _decoded(raw: Sequence[bytes | bytearray], encoding: str) -> Iterator[bytes]:
+    texts = map(_unescaped, raw)
+    return texts if encoding == UTF8 else _from_base64(texts)
+
+
+def _unescaped(piece: bytes | bytearray) -> bytes:
+    try:
+        return str(orjson.loads(b"".join((b'"', piece, b'"')))).encode()
+    except ValueError:
+        raise ApiError("malformedData") from None
+
+
+def _from_base64(texts: Iterable[bytes]) -> Iterator[bytes]:
+    rest, padded = b"", False
+    for text in texts:
+        rest += text
+        cut = len(rest) - len(rest) % 4
+        if not cut:
             continue
-        piece = _from_base64(part)
         # Padding belongs at the very end.
-        if start + _SLICE < len(text) and len(piece) != _SLICE // 4 * 3:
-            raise ApiError("badData", {"key": "base64"})
+        if padded:
+            raise _bad_base64()
+        piece = _decode(rest[:cut])
+        padded = len(piece) != cut // 4 * 3
+        rest = rest[cut:]
         yield piece
+    if rest:
+        raise _bad_base64()
 
 
-def _from_base64(text: str) -> bytes:
+def _decode(text: bytes) -> bytes:
     try:
         return binascii.a2b_base64(text, strict_mode=True)
-    except ValueError:  # binascii.Error, and text that is not ASCII
-        raise ApiError("badData", {"key": "base64"}) from None
+    except ValueError:
+        raise _bad_base64() from None
+
+
+def _bad_base64() -> ApiError:
+    return ApiError("badData", {"key": "base64"})
 
 
 def base64_length(size_bytes: int) -> int:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
 
 from runtime.errors import IsADirectory, NoSuchFile, NotADirectory
-from runtime.http import file_ids
+from runtime.http import cdmi
+from runtime.http.cdmi import BY_ID, OBJECT, VERSION_HEADER
 from runtime.http.errors import ApiError, posix
+from runtime.http.file_ids import FileId
 from runtime.http.media import choose
 from runtime.http.paths import quote_segment, resolve_space, split_path
 from runtime.http.ranges import parse_content_range
@@ -21,18 +22,27 @@ from services.storage_router.api.data_port import replies
 from services.storage_router.api.data_port.content import Service
 from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.api.data_port.replies import Headers
-from services.storage_router.domain.contents import File, FileKind, FileRef, Mode, Wish
+from services.storage_router.domain.contents import FileKind, FileRef, Mode, Wish
+from services.storage_router.domain.reading import OpenContent
 
 PREFIX = b"/cdmi/"
 
-_BY_ID = "cdmi_objectid"
-_VERSION = b"x-cdmi-specification-version"
-_VERSIONS = ("1.1.1", "1.1")
-_RAW, _OBJECT = "application/binary", "application/cdmi-object"
-_RANGED_FIELD = re.compile(rb"\d+-\d+")
 _CHARSET = re.compile(r'charset\s*=\s*"?([\w.:-]+)"?', re.IGNORECASE | re.ASCII)
-_HOST = re.compile(rb"[A-Za-z0-9.\-:\[\]_]{1,255}")
 _CORS = (b"access-control-allow-origin", b"*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What of a request is clear before the file is looked for.
+
+    `names` are relative to `file_id` where that is set. `accepted`: the type the client likes best, None when
+    it takes no more than the very type the bytes have. `speaks_cdmi`: it came with a version.
+    """
+
+    names: list[str]
+    file_id: FileId | None
+    accepted: str | None
+    speaks_cdmi: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,59 +61,65 @@ class CdmiFront:
 
     async def handle(self, exchange: Exchange) -> None:
         """The answer. ApiError, IsthmusError, RangeNotSatisfiable."""
-        exchange.always = [_CORS]
-        with_version = exchange.header(_VERSION) is not None
-        if with_version:
-            exchange.always = [_CORS, (_VERSION, b"1.1.1")]
+        exchange.always = [_CORS, *cdmi.answer_headers(exchange.head.headers)]
         names = split_path(exchange.head.path[len(PREFIX) :], fold=False)
-        by_id = names[:1] == [_BY_ID]
-        file_id = _object_id(names) if by_id else None
-        if by_id:
-            await exchange.identify()
-            require_user(exchange.identity)
+        file_id = cdmi.object_id(names[1], "file_id") if names[:1] == [BY_ID] and len(names) > 1 else None
+        if file_id is not None:
+            await self._identify(exchange)
         if exchange.head.method not in ("GET", "HEAD", "PUT"):
             exchange.reply(405, [(b"allow", b"PUT, GET, DELETE")])
             return
-        _check_version(exchange.header(_VERSION))
-        _check_query(exchange.head.query)
-        if not by_id:
-            await exchange.identify()
-            require_user(exchange.identity)
-        accepted = _accepted(exchange, with_version=with_version)
-        if accepted is None:
+        speaks_cdmi = cdmi.speaks_cdmi(_text(exchange, VERSION_HEADER))
+        cdmi.parse_query(exchange.head.query)
+        if file_id is None:
+            await self._identify(exchange)
+        offered = cdmi.offered_types(container=False, cdmi=speaks_cdmi)
+        accepted = choose(exchange.accept, offered)
+        if accepted is None and speaks_cdmi:
             exchange.reply(406)
             return
-        if ".." in names:
-            exchange.reply(404)
-            return
-        target = self._target(exchange, names, file_id)
+        asked = _Asked(names if file_id is None else names[2:], file_id, accepted, speaks_cdmi)
         if exchange.head.method == "PUT":
-            await self._put(exchange, target, with_version=with_version)
-        elif target is None:
-            exchange.reply(404)
+            await self._put(exchange, asked)
         else:
-            await self._get(exchange, target, accepted)
+            await self._get(exchange, asked)
 
-    def _target(
-        self, exchange: Exchange, names: list[str], file_id: file_ids.FileId | None
-    ) -> _Target | None:
+    async def _identify(self, exchange: Exchange) -> None:
+        await exchange.identify()
+        require_user(exchange.identity)
+
+    def _target(self, exchange: Exchange, asked: _Asked) -> _Target | None:
         """None for a path in a space that is not there, as far as the caller can see."""
         provider_id = self._service.provider_id
+        file_id, names = asked.file_id, asked.names
+        if file_id is not None:
+            cdmi.check_known(file_id, exchange.identity, provider_id=provider_id)
         if file_id is not None and not file_id.is_user_root:
-            file_ids.check_member(exchange.identity, file_id, provider_id=provider_id)
-            return _Target(FileRef(file_id.space_id, file_id.uuid, tuple(names[2:])), by_id=True)
-        below = names if file_id is None else names[2:]
+            return _Target(FileRef(file_id.space_id, file_id.uuid, tuple(names)), by_id=True)
         try:
-            space_id = resolve_space(exchange.identity, below[0], provider_id=provider_id) if below else ""
+            space_id = resolve_space(exchange.identity, names[0], provider_id=provider_id) if names else ""
         except ApiError as error:
             if error.id == "posix":
                 return None
             raise
-        return _Target(FileRef(space_id, path=tuple(below[1:])), by_id=False) if space_id else None
+        return _Target(FileRef(space_id, path=tuple(names[1:])), by_id=False) if space_id else None
 
     # -- reading ---------------------------------------------------------------------------------------
 
-    async def _get(self, exchange: Exchange, target: _Target, accepted: str) -> None:
+    async def _get(self, exchange: Exchange, asked: _Asked) -> None:
+        if asked.speaks_cdmi and asked.accepted == OBJECT:
+            # The front door brings such requests here only when the CDMI form is not wanted.
+            exchange.reply(406)
+            return
+        target = None if ".." in asked.names else self._target(exchange, asked)
+        if target is not None:
+            await self._get_target(exchange, target, asked.accepted)
+        elif asked.names:
+            exchange.reply(404)
+        else:
+            self._redirect_to(exchange, "/cdmi")
+
+    async def _get_target(self, exchange: Exchange, target: _Target, accepted: str | None) -> None:
         try:
             content = await self._service.open(exchange, target.ref)
         except IsADirectory:
@@ -115,21 +131,26 @@ class CdmiFront:
             exchange.reply(404)
             return
         try:
-            file = content.located.file
-            if file.kind is FileKind.DIRECTORY:
-                await self._redirect(exchange, target)
-            elif file.kind is FileKind.SYMLINK:
-                exchange.reply(404)
-            elif not _suits(exchange, file, accepted):
-                exchange.reply(406)
-            elif accepted == _OBJECT:
-                raise ApiError("missingRequiredValue", {"key": "version"})
-            else:
-                headers: Headers = [(b"content-disposition", replies.attachment(file.name))]
-                media_type = replies.media_type(file.mimetype)
-                await self._service.downloads.send(exchange, content, media_type, headers)
+            await self._send(exchange, target, content, accepted)
         finally:
             content.close()
+
+    async def _send(
+        self, exchange: Exchange, target: _Target, content: OpenContent, accepted: str | None
+    ) -> None:
+        file = content.located.file
+        if file.kind is FileKind.DIRECTORY:
+            await self._redirect(exchange, target)
+        elif file.kind is FileKind.SYMLINK:
+            exchange.reply(404)
+        elif accepted is None and not _suits(exchange, file.mimetype):
+            exchange.reply(406)
+        elif accepted == OBJECT:
+            raise ApiError("missingRequiredValue", {"key": "version"})
+        else:
+            headers: Headers = [(b"content-disposition", replies.attachment(file.name))]
+            media_type = replies.media_type(file.mimetype)
+            await self._service.downloads.send(exchange, content, media_type, headers)
 
     async def _redirect(self, exchange: Exchange, target: _Target) -> None:
         """To the same object with a slash, since it is a container."""
@@ -139,28 +160,34 @@ class CdmiFront:
             rights = exchange.identity.rights_in(target.ref.space_id)
             names = [rights.name if rights else target.ref.space_id, *file.path]
             path = PREFIX + "/".join(quote_segment(name) for name in names).encode()
-        host = exchange.header(b"host") or b""
-        if not _HOST.fullmatch(host):
-            host = self._service.domain.encode()
-        scheme = exchange.header(b"x-forwarded-proto") if exchange.connection.is_trusted else None
-        query = b"?" + exchange.head.query if exchange.head.query else b""
-        location = b"%b://%b%b/%b" % (b"http" if scheme == b"http" else b"https", host, path, query)
-        exchange.reply(302, [(b"location", location), (b"cache-control", b"max-age=3600")])
+        self._redirect_to(exchange, path.decode("latin-1"))
+
+    def _redirect_to(self, exchange: Exchange, path: str) -> None:
+        headers = cdmi.redirect(
+            _text(exchange, b"x-forwarded-proto") if exchange.connection.is_trusted else None,
+            _text(exchange, b"host"),
+            f"{path}/",
+            exchange.head.query,
+            domain=self._service.domain,
+        )
+        exchange.reply(302, [(name.encode(), value.encode("latin-1")) for name, value in headers.items()])
 
     # -- writing ---------------------------------------------------------------------------------------
 
-    async def _put(self, exchange: Exchange, target: _Target | None, *, with_version: bool) -> None:
+    async def _put(self, exchange: Exchange, asked: _Asked) -> None:
+        kind, encoding = _content_type(exchange.header(b"content-type"))
+        if asked.accepted is None and not _suits(exchange, kind or ""):
+            exchange.reply(406)
+            return
+        if ".." in asked.names:
+            raise posix("enoent")
+        target = self._target(exchange, asked)
         if target is None:
             raise posix("eperm")  # Spaces are not made through CDMI.
-        kind, encoding = _content_type(exchange.header(b"content-type"))
-        if kind is not None and kind.startswith("application/cdmi-"):
-            raise (
-                ApiError("notSupported")
-                if with_version
-                else ApiError("missingRequiredValue", {"key": "version"})
-            )
+        if cdmi.body_type(kind or "", container=False, cdmi=asked.speaks_cdmi) is not None:
+            raise ApiError("serviceUnavailable")  # The front door takes CDMI forms elsewhere.
         offset = _offset(exchange)
-        partial = (exchange.header(b"x-cdmi-partial") or b"").strip().lower() == b"true"
+        partial = cdmi.is_partial(_text(exchange, b"x-cdmi-partial"))
         wish = Wish(
             request_id=request_id(),
             file=target.ref,
@@ -179,44 +206,14 @@ class CdmiFront:
         exchange.reply(201 if committed.created else 204)
 
 
-def _object_id(names: list[str]) -> file_ids.FileId:
-    file_id = file_ids.decode(names[1]) if len(names) > 1 else None
-    if file_id is None or file_id.share_id is not None:
-        raise ApiError("badValueIdentifier", {"key": "file_id"})
-    return file_id
+def _text(exchange: Exchange, name: bytes) -> str | None:
+    value = exchange.header(name)
+    return None if value is None else value.decode("latin-1")
 
 
-def _check_version(header: bytes | None) -> None:
-    if header is None:
-        return
-    if not any(each.strip() in (b"1.1.1", b"1.1") for each in header.split(b",")):
-        raise ApiError("badVersion", {"supportedVersions": list(_VERSIONS)})
-
-
-def _check_query(query: bytes) -> None:
-    """The fields are not used here, but have to make sense."""
-    for field in query.split(b";"):
-        name, colon, argument = field.partition(b":")
-        if not colon or name not in (b"value", b"children") or b"-" not in argument:
-            continue
-        if not _RANGED_FIELD.fullmatch(unquote_to_bytes(argument)):
-            raise ApiError("badData", {"key": "query string"})
-
-
-def _accepted(exchange: Exchange, *, with_version: bool) -> str | None:
-    """What the client takes: raw bytes, a CDMI object, or `""`, which the stored type has to suit."""
-    if exchange.accept in (None, "*/*"):
-        return _RAW
-    if with_version:
-        # The front door brings such requests here only when the CDMI form is not wanted.
-        return choose(exchange.accept, [_RAW])
-    return choose(exchange.accept, [_RAW, _OBJECT]) or ""
-
-
-def _suits(exchange: Exchange, file: File, accepted: str) -> bool:
-    if accepted:
-        return True
-    stored = replies.media_type(file.mimetype).decode().partition(";")[0].strip().lower()
+def _suits(exchange: Exchange, mimetype: str) -> bool:
+    """Whether the client takes the bytes by the very type they have."""
+    stored = replies.media_type(mimetype).decode().partition(";")[0].strip().lower()
     return choose(exchange.accept, [stored]) is not None
 
 

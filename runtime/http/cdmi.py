@@ -1,0 +1,208 @@
+"""CDMI 1.1.1 as both fronts read it: versions, media types, the query string, object ids, redirects.
+
+Pure functions; whoever answers, a client sees one order of checks and one set of refusals.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote_to_bytes
+
+from runtime.http import file_ids
+from runtime.http.errors import ApiError, posix
+from runtime.http.file_ids import FileId
+from runtime.http.ranges import MAX_OFFSET
+from runtime.identity import Identity
+
+VERSION: Final = "1.1.1"
+_SUPPORTED: Final = ("1.1.1", "1.1")
+
+VERSION_HEADER: Final = b"x-cdmi-specification-version"
+#: What pages of other origins may read of our answers.
+_EXPOSED: Final = (
+    b"access-control-expose-headers",
+    b"Content-Range, Location, X-CDMI-Specification-Version",
+)
+
+OBJECT: Final = "application/cdmi-object"
+CONTAINER: Final = "application/cdmi-container"
+CAPABILITY: Final = "application/cdmi-capability"
+#: Stands in `Accept` for the raw bytes of a data object.
+BINARY: Final = "application/binary"
+#: Every media type of the standard begins so.
+FAMILY: Final = "application/cdmi-"
+
+#: First segment of the paths that begin at an object id.
+BY_ID: Final = "cdmi_objectid"
+
+#: How long a client may remember a redirect.
+_REDIRECT_SECONDS: Final = 3600
+_HOST = re.compile(r"[A-Za-z0-9.\-:\[\]_]{1,255}", re.ASCII)
+
+_MAX_FIELDS = 1024
+_RANGE = re.compile(r"([0-9]{1,19})-([0-9]{1,19})", re.ASCII)
+
+_WITHOUT_VERSION = (_EXPOSED,)
+_WITH_VERSION = (_EXPOSED, (VERSION_HEADER, VERSION.encode()))
+
+Range = tuple[int, int]
+
+
+def speaks_cdmi(header: str | None) -> bool:
+    """Whether the request speaks CDMI by its version header; without one it is plain HTTP.
+
+    Raises ApiError `badVersion` when none of the versions listed is spoken here.
+    """
+    if header is None:
+        return False
+    if not any(entry.strip() in _SUPPORTED for entry in header.split(",")):
+        raise bad_version()
+    return True
+
+
+def answer_headers(request_headers: Mapping[bytes, bytes]) -> tuple[tuple[bytes, bytes], ...]:
+    """Headers of every answer: who names a version is told ours."""
+    return _WITH_VERSION if VERSION_HEADER in request_headers else _WITHOUT_VERSION
+
+
+def bad_version() -> ApiError:
+    """None of the versions asked for is spoken here."""
+    return ApiError("badVersion", {"supportedVersions": list(_SUPPORTED)})
+
+
+def offered_types(*, container: bool, cdmi: bool) -> tuple[str, ...]:
+    """What a resource can be told as, the first by default. `cdmi`: the request has the version header."""
+    if container:
+        return (CONTAINER,)
+    return (OBJECT, BINARY) if cdmi else (BINARY, OBJECT)
+
+
+def body_type(media_type: str, *, container: bool, cdmi: bool) -> str | None:
+    """The CDMI type of a PUT's body by its lower-case `Content-Type`; None where it is plain HTTP.
+
+    `+json` changes nothing. Raises ApiError `missingRequiredValue` for a CDMI type without the version
+    header, `badValueIdentifier` for one that does not fit the path, `notSupported` for one whose objects are
+    not kept here.
+    """
+    if not media_type.startswith(FAMILY):
+        return None
+    if not cdmi:
+        raise ApiError("missingRequiredValue", {"key": "version"})
+    plain = media_type.removesuffix("+json")
+    if plain not in (OBJECT, CONTAINER):
+        raise ApiError("notSupported")
+    if (plain == CONTAINER) != container:
+        raise ApiError("badValueIdentifier", {"key": "path"})
+    return plain
+
+
+def is_partial(header: str | None) -> bool:
+    """Whether `X-CDMI-Partial` says that more of the value is to come."""
+    return header is not None and header.strip().lower() == "true"
+
+
+def object_id(text: str, key: str) -> FileId:
+    """The file of an object id. Raises ApiError `badValueIdentifier` with this key for a malformed one."""
+    found = file_ids.decode(text)
+    if found is None or text[:10] != "0" * 10:
+        raise ApiError("badValueIdentifier", {"key": key})
+    return found
+
+
+def check_known(file: FileId, identity: Identity, *, provider_id: str) -> None:
+    """Whether the caller can know the file by its id at all.
+
+    Raises ApiError `posix`/`enoent` for files of shares and of strangers' spaces and for others' lists of
+    spaces, `spaceNotSupportedBy` for a space that is not kept here.
+    """
+    if file.is_user_root:
+        if file.uuid != f"userRoot_{identity.subject_id}":
+            raise posix("enoent")
+        return
+    rights = identity.spaces.get(file.space_id)
+    if file.share_id is not None or rights is None:
+        raise posix("enoent")
+    if not rights.supported:
+        raise ApiError("spaceNotSupportedBy", {"spaceId": file.space_id, "providerId": provider_id})
+
+
+def redirect(scheme: str | None, host: str | None, path: str, query: bytes, *, domain: str) -> dict[str, str]:
+    """Headers of a 302 to the same object in the form that fits its type.
+
+    `path` is percent-encoded, from the root of the server. `domain` stands in for a host that is none.
+    """
+    if host is None or not _HOST.fullmatch(host):
+        host = domain
+    asked = "?" + query.decode("latin-1") if query else ""
+    location = f"{'http' if scheme == 'http' else 'https'}://{host}{path}{asked}"
+    return {"location": location, "cache-control": f"max-age={_REDIRECT_SECONDS}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a query asks for. `fields` are the names in order; empty asks for the default.
+
+    `metadata` holds the arguments of `metadata:...`, prefixes on reading and names on writing.
+    """
+
+    fields: tuple[str, ...] = ()
+    metadata: tuple[str, ...] = ()
+    value: Range | None = None
+    children: Range | None = None
+
+    def wants(self, field: str) -> bool:
+        """Whether a field belongs into the answer."""
+        return not self.fields or field in self.fields
+
+
+def parse_query(query: bytes) -> Query:
+    """Fields separated by `;`, each `name`, `name:argument` or `name:FROM-TO`, percent-decoded one by one.
+
+    Raises ApiError `badData`, key `query string`, for ranges that are none and for invalid UTF-8.
+    """
+    if not query:
+        return Query()
+    parts = query.split(b";", _MAX_FIELDS)
+    if len(parts) > _MAX_FIELDS:
+        raise _bad_query()
+    fields: dict[str, None] = {}
+    metadata: list[str] = []
+    ranges: dict[str, Range] = {}
+    for part in parts:
+        name, colon, argument = _decode(part).partition(":")
+        if not name:
+            continue
+        fields[name] = None
+        if not colon:
+            continue
+        if name == "metadata":
+            metadata.append(argument)
+        elif name in ("value", "children"):
+            if name in ranges:
+                raise _bad_query()
+            ranges[name] = _range(argument)
+    value = ranges.get("value")
+    if value is not None and value[0] > value[1]:
+        raise _bad_query()
+    return Query(tuple(fields), tuple(metadata), value, ranges.get("children"))
+
+
+def _decode(part: bytes) -> str:
+    try:
+        return unquote_to_bytes(part).decode()
+    except UnicodeDecodeError:
+        raise _bad_query() from None
+
+
+def _range(argument: str) -> Range:
+    match = _RANGE.fullmatch(argument)
+    if match is None or int(match[2]) > MAX_OFFSET:
+        raise _bad_query()
+    return int(match[1]), int(match[2])
+
+
+def _bad_query() -> ApiError:
+    return ApiError("badData", {"key": "query string"})

@@ -1,0 +1,104 @@
+"""What a PUT means: by its type and the form of its path, then by its body."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from runtime.http import cdmi
+from runtime.http.cdmi import Query
+from runtime.http.errors import ApiError, posix
+from services.gateway.api.cdmi.containers import Containers
+from services.gateway.api.cdmi.copies import Copies
+from services.gateway.api.cdmi.moves import Moves, find_source
+from services.gateway.api.cdmi.nodes import Node, Tree
+from services.gateway.api.cdmi.objects import Objects
+from services.gateway.api.cdmi.updates import Updates
+from services.gateway.api.http import Answer, Request
+from services.gateway.domain.cdmi import bodies
+from services.gateway.domain.cdmi.bodies import Body
+from services.gateway.domain.cdmi.scanning import ROOM_BYTES, Scanner
+
+
+class Puts:
+    """Makes and changes containers and data objects."""
+
+    def __init__(
+        self,
+        tree: Tree,
+        containers: Containers,
+        objects: Objects,
+        copies: Copies,
+        moves: Moves,
+        updates: Updates,
+        *,
+        value_limit_bytes: int,
+        large_bodies: int,
+    ) -> None:
+        self._tree = tree
+        self._containers = containers
+        self._objects = objects
+        self._copies = copies
+        self._moves = moves
+        self._updates = updates
+        self._value_limit = value_limit_bytes
+        self._large_bodies = asyncio.Semaphore(large_bodies)
+
+    async def put(self, request: Request, node: Node, query: Query, *, speaks_cdmi: bool) -> Answer:
+        """The answer to a PUT whose path has the form of what is there."""
+        kind = cdmi.body_type(request.media_type, container=node.container, cdmi=speaks_cdmi)
+        if kind is None:
+            return await self._put_plain(node)
+        if ".." in node.names:
+            raise posix("enoent")
+        async with self._body(request, query) as body:
+            return await self._put_cdmi(request, node, query, body)
+
+    async def _put_plain(self, node: Node) -> Answer:
+        if node.container:
+            return await self._containers.create_plain(node)
+        # Plain content is sent to the data ports by the front door; here it has nowhere to go.
+        raise ApiError("serviceUnavailable")
+
+    @asynccontextmanager
+    async def _body(self, request: Request, query: Query) -> AsyncIterator[Body]:
+        """The parsed body. Large ones wait until there is room for them in memory."""
+        length = request.header(b"content-length") or ""
+        if length.isdigit() and len(length) < 8 and int(length) <= ROOM_BYTES:
+            yield await self._parsed(request, query)
+            return
+        async with self._large_bodies:
+            yield await self._parsed(request, query)
+
+    async def _parsed(self, request: Request, query: Query) -> Body:
+        scanner = Scanner()
+        # JSON is up to a third longer than the value in base64, and may escape every other character.
+        async for chunk in request.chunks(2 * self._value_limit + ROOM_BYTES):
+            scanner.feed(chunk)
+        return bodies.parse(scanner, query, limit_bytes=self._value_limit)
+
+    async def _put_cdmi(self, request: Request, node: Node, query: Query, body: Body) -> Answer:
+        if body.copy is not None:
+            return await self._copy(node, body)
+        if body.move is not None:
+            moved, replaced = await self._moves.move(node, body)
+            return await self._described(moved, 200 if replaced else 201)
+        if node.container:
+            if node.record is None:
+                return await self._containers.create(node, body)
+            return await self._containers.update(node, body)
+        if node.record is None:
+            return await self._objects.create(node, body, query, request)
+        return await self._objects.update(node, body, query, request)
+
+    async def _copy(self, node: Node, body: Body) -> Answer:
+        source = await find_source(self._tree, node, body.copy, "copy")
+        await self._copies.copy_tree(source, node)
+        await self._updates.apply(node, body, mimetype=body.mimetype, encoding=body.encoding)
+        return await self._described(await self._tree.refresh(node), 201)
+
+    async def _described(self, node: Node, status: int) -> Answer:
+        if node.is_directory:
+            return await self._containers.described(node, status)
+        return await self._objects.described(node, status)
