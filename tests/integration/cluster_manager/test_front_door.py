@@ -125,6 +125,7 @@ async def test_only_bytes_no_uri_may_hold_are_refused(door: FrontDoor) -> None:
         ("GET", "/cdmi/s/x", CDMI, "gateway"),
         ("GET", "/cdmi/s/x", {**CDMI, "Accept": "application/octet-stream"}, "data_port"),
         ("GET", "/cdmi/s/x", {**CDMI, "Accept": "application/CDMI-object"}, "gateway"),
+        ("GET", "/cdmi/s/x", {**CDMI, "Accept": "application/*"}, "gateway"),
         ("PUT", "/cdmi/s/x", {}, "data_port"),
         ("PUT", "/cdmi/s/x", {"Content-Type": "text/plain"}, "data_port"),
         ("PUT", "/cdmi/s/x", {"Content-Type": "Application/cdmi-object"}, "gateway"),

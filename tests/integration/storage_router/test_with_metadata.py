@@ -13,6 +13,7 @@ import pytest
 from isthmus.storage_router.v1 import storages_pb2
 
 from runtime.errors import FailedPrecondition, PermissionDenied, Unauthenticated
+from runtime.http.file_ids import encode
 from tests.integration.storage_router.conftest import Connect
 from tests.support.raw_http import chunked, request_bytes
 from tests.support.storage_router import (
@@ -213,6 +214,7 @@ async def test_cdmi_by_id_reads_and_writes(provider: Provider) -> None:
     assert (await provider.request("GET", below)).body == b"two"
 
 
+VERSION = {"x_cdmi_specification_version": "1.1.1"}
 CDMI_CHECKS: list[tuple[str, str, dict[str, str], int, str]] = [
     ("GET", "/cdmi/space1/none", {}, 404, ""),
     ("GET", "/cdmi/nospace/none", {}, 404, ""),
@@ -224,6 +226,14 @@ CDMI_CHECKS: list[tuple[str, str, dict[str, str], int, str]] = [
     ("GET", "/cdmi/space1/file?value:a-b", {}, 400, "badData"),
     ("GET", "/cdmi/space1/file", {"accept": "application/cdmi-object"}, 400, "missingRequiredValue"),
     ("GET", "/cdmi/space1/file", {"accept": "image/png"}, 406, ""),
+    ("PUT", "/cdmi/space1/x", {"accept": "image/png"}, 406, ""),
+    ("PUT", "/cdmi/space1/file", {"accept": "application/cdmi-object", **VERSION}, 204, ""),
+    ("GET", "/cdmi/space1/file", {"accept": "application/*", **VERSION}, 406, ""),
+    ("GET", "/cdmi/space1/file?value:5", {}, 400, "badData"),
+    ("PUT", "/cdmi/space1/../x", {}, 400, "enoent"),
+    ("GET", f"/cdmi/cdmi_objectid/{encode('strange', 'f')}", {}, 400, "enoent"),
+    ("GET", f"/cdmi/cdmi_objectid/{encode('space1', 'f', 'share')}", {}, 400, "enoent"),
+    ("PUT", "/cdmi/space1/x", {"content_type": "application/cdmi-queue", **VERSION}, 400, "notSupported"),
     ("GET", "/cdmi/space1/file", {"accept": "text/*"}, 200, ""),
     ("PUT", "/cdmi/space1/x", {"content_type": "application/cdmi-object"}, 400, "missingRequiredValue"),
     ("DELETE", "/cdmi/space1/file", {}, 405, ""),

@@ -66,17 +66,19 @@ class Puts:
         """The parsed body. Large ones wait until there is room for them in memory."""
         length = request.header(b"content-length") or ""
         if length.isdigit() and len(length) < 8 and int(length) <= ROOM_BYTES:
-            yield await self._parsed(request, query)
+            yield bodies.parse(await self._scanned(request), query, limit_bytes=self._value_limit)
             return
         async with self._large_bodies:
-            yield await self._parsed(request, query)
+            scanner = await self._scanned(request)
+            # Decoding all of a large value takes long enough for others to notice.
+            yield await asyncio.to_thread(bodies.parse, scanner, query, limit_bytes=self._value_limit)
 
-    async def _parsed(self, request: Request, query: Query) -> Body:
+    async def _scanned(self, request: Request) -> Scanner:
         scanner = Scanner()
         # JSON is up to a third longer than the value in base64, and may escape every other character.
         async for chunk in request.chunks(2 * self._value_limit + ROOM_BYTES):
             scanner.feed(chunk)
-        return bodies.parse(scanner, query, limit_bytes=self._value_limit)
+        return scanner
 
     async def _put_cdmi(self, request: Request, node: Node, query: Query, body: Body) -> Answer:
         if body.copy is not None:

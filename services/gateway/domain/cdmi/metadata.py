@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from runtime.errors import InvalidName, NameTooLong
 from runtime.http.errors import ApiError
 from services.gateway.domain.files import DIRECTORY, FileRecord
 
 _ACL = "cdmi_acl"
 _NOT_KEPT = frozenset({"onedata_json", "onedata_rdf"})
+_MAX_NAME_BYTES = 255
 
 
 def _time(milliseconds: int) -> str:
@@ -53,7 +55,8 @@ def plan(body: Any, named: Sequence[str]) -> Change | None:
     """What the `metadata` of a body (None: absent) and the names in the query change; None for nothing.
 
     Names that begin with `cdmi_` are the system's and are dropped. Raises ApiError `badData` for metadata
-    that is no object, and `notSupported` for items that would have to be kept elsewhere.
+    that is no object, and `notSupported` for items that would have to be kept elsewhere; InvalidName and
+    NameTooLong for names no item can have.
     """
     if body is not None and not isinstance(body, dict):
         raise ApiError("badData", {"key": "metadata"})
@@ -62,11 +65,19 @@ def plan(body: Any, named: Sequence[str]) -> Change | None:
     for name, value in touched.items():
         if name in _NOT_KEPT or (name == _ACL and value):
             raise ApiError("notSupported")
+        _check_name(name)
     items = {name: value for name, value in touched.items() if not name.startswith("cdmi_")}
     if named:
         gone = tuple(name for name in named if name not in given and _removable(name))
         return Change(items, gone) if items or gone else None
     return None if body is None else Change(items, replace_all=True)
+
+
+def _check_name(name: str) -> None:
+    if not name or "\0" in name:
+        raise InvalidName("not a possible name of metadata")
+    if len(name.encode()) > _MAX_NAME_BYTES:
+        raise NameTooLong("the name of metadata is too long")
 
 
 def _removable(name: str) -> bool:
