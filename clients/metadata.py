@@ -134,6 +134,14 @@ class MetadataClient:
             _XATTRS + "UpdateXattrs", request, xattrs_pb2.UpdateXattrsResponse, request.file.space_id
         )
 
+    async def get_json(self, request: xattrs_pb2.GetJsonRequest) -> xattrs_pb2.GetJsonResponse:
+        return await self._call(
+            _XATTRS + "GetJson", request, xattrs_pb2.GetJsonResponse, request.file.space_id
+        )
+
+    async def get_rdf(self, request: xattrs_pb2.GetRdfRequest) -> xattrs_pb2.GetRdfResponse:
+        return await self._call(_XATTRS + "GetRdf", request, xattrs_pb2.GetRdfResponse, request.file.space_id)
+
     # Spaces
 
     async def ensure_space(self, request: spaces_pb2.EnsureSpaceRequest) -> spaces_pb2.EnsureSpaceResponse:

@@ -191,6 +191,12 @@ class NameTooLong(InvalidArgument):
     reason = "ENAMETOOLONG"
 
 
+class TooMuchData(InvalidArgument):
+    """More metadata than a file can bear, or than one answer can tell."""
+
+    reason = "E2BIG"
+
+
 class SpaceNotSupported(NotFound):
     """The space is not supported by this provider."""
 
@@ -244,7 +250,7 @@ ERRNO_REASONS = frozenset(
     {
         "ENOENT", "EEXIST", "ENOTDIR", "EISDIR", "ENOTEMPTY", "EACCES", "EPERM", "EINVAL", "ENAMETOOLONG",
         "ENODATA", "ENOSPC", "EROFS", "ELOOP", "EMLINK", "EIO", "EBUSY", "EAGAIN", "EXDEV", "EFBIG",
-        "ENOTSUP",
+        "ENOTSUP", "E2BIG",
     }
 )  # fmt: skip
 

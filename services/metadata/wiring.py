@@ -34,6 +34,7 @@ from services.metadata.domain.cache import FileCache, RecordCache
 from services.metadata.domain.changes import Changes
 from services.metadata.domain.commits import Commits
 from services.metadata.domain.content_writer import ContentWriter
+from services.metadata.domain.extras import Extras
 from services.metadata.domain.files import Files
 from services.metadata.domain.listing import Listing
 from services.metadata.domain.paths import Paths
@@ -74,6 +75,7 @@ class Rules:
     file_cache: FileCache
     location_cache: LocationCache
     files: Files
+    extras: Extras
     listing: Listing
     renames: Renames
     uploads: Uploads
@@ -109,11 +111,13 @@ def assemble(
     settled = Settled(stores.locations, stores.intents)
     writer = ContentWriter(tree, replicas, quotas, settled, clock)
     files = Files(stores.files, tree, paths, touches, clock, provider_id)
+    extras = Extras(stores.custom_metadata)
     return Rules(
         file_cache=file_cache,
         location_cache=location_cache,
         files=files,
-        listing=Listing(stores.files, paths, PageTokens(token_secret), touches),
+        extras=extras,
+        listing=Listing(stores.files, paths, extras, PageTokens(token_secret), touches),
         renames=Renames(stores.files, tree, paths, touches, clock),
         uploads=Uploads(
             paths=paths,
@@ -203,7 +207,7 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     server = RpcServer(settings, key, with_lane=True)
     server.add(
         files_pb2_grpc.add_FileServiceServicer_to_server,
-        FileServicer(rules.files, rules.listing, rules.renames),
+        FileServicer(rules.files, rules.listing, rules.renames, rules.extras),
     )
     server.add(
         contents_pb2_grpc.add_ContentServiceServicer_to_server,

@@ -497,6 +497,26 @@ class CustomMetadataStoreContract:
         assert stored.mode == 1
         assert await stores.custom_metadata.find("f") == metadata
 
+    async def test_many_are_found_at_once_by_name_and_within_a_limit(self, stores: Stores) -> None:
+        for file_id in ("f", "g"):
+            await stores.files.insert(a_file(file_id))
+        changed = a_file("f").changed()
+        await stores.custom_metadata.replace(CustomMetadata("f", SPACE, {"$a": b"1", "b": b"22"}, 1), changed)
+        await stores.custom_metadata.replace(
+            CustomMetadata("g", SPACE, {"c": b"3"}, 1), a_file("g").changed()
+        )
+        find_many = stores.custom_metadata.find_many
+        everything = await find_many(["f", "g", "none"], None, limit_bytes=4)
+        assert everything is not None
+        assert {key: value.xattrs for key, value in everything.items()} == {
+            "f": {"$a": b"1", "b": b"22"},
+            "g": {"c": b"3"},
+        }
+        some = await find_many(["f", "g"], {"$a", "$$ROOT"}, limit_bytes=1)
+        assert some is not None
+        assert {key: value.xattrs for key, value in some.items()} == {"f": {"$a": b"1"}, "g": {}}
+        assert await find_many(["f", "g"], None, limit_bytes=3) is None
+
     async def test_removed_attributes_are_gone(self, stores: Stores) -> None:
         file = a_file("f")
         await stores.files.insert(file)

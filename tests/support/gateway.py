@@ -50,7 +50,7 @@ class MetadataTwin:
         rules = assemble(
             memory_stores(), OwnsEverything(), clock, provider_id=PROVIDER_ID, token_secret=b"s" * 32
         )
-        self.files = FileServicer(rules.files, rules.listing, rules.renames)
+        self.files = FileServicer(rules.files, rules.listing, rules.renames, rules.extras)
         self.contents = ContentServicer(rules.uploads, rules.commits, rules.removals)
         self.spaces = SpaceServicer(rules.spaces)
         self.xattrs = XattrServicer(rules.xattrs)

@@ -12,7 +12,9 @@ from isthmus.metadata.v1 import files_pb2, xattrs_pb2
 from runtime.http.file_ids import ROOT_SPACE_ID, FileId, user_root
 from runtime.identity import Identity
 from services.gateway.api.ports import Metadata
-from services.gateway.domain.files import FileRecord, VirtualDirectory
+from services.gateway.domain import acls
+from services.gateway.domain.attributes import Selection
+from services.gateway.domain.files import DIRECTORY, FileRecord, VirtualDirectory
 
 _T = TypeVar("_T")
 
@@ -64,11 +66,30 @@ def user_root_record(identity: Identity, provider_id: str) -> VirtualDirectory:
 async def xattrs_of(
     metadata: Metadata, file: FileId, *, prefix: str = "", follow: bool = False
 ) -> dict[str, Any]:
-    """Extended attributes set on a file, by name."""
+    """Extended attributes set on a file, by name, as `orjson.Fragment`: written again as they were stored."""
     answer = await metadata.list_xattrs(
         xattrs_pb2.ListXattrsRequest(file=ref(file, follow=follow), prefix=prefix)
     )
-    return {xattr.name: orjson.loads(xattr.value_json) for xattr in answer.xattrs}
+    return {xattr.name: orjson.Fragment(xattr.value_json) for xattr in answer.xattrs}
+
+
+def wanted(selection: Selection) -> files_pb2.WantedAttributes | None:
+    """What a selection asks for beside the record; None when nothing."""
+    if not selection.wants_more:
+        return None
+    return files_pb2.WantedAttributes(acl=selection.with_acl, xattrs=selection.xattr_names)
+
+
+def acl_of_text(value: Any, file: FileRecord) -> xattrs_pb2.Acl:
+    """An ACL in CDMI form, for this file. Raises `UnreadableAcl` and InvalidName (`domain.acls`)."""
+    return xattrs_pb2.Acl(
+        entries=[
+            files_pb2.AclEntry(
+                allow=entry.allow, identifier=entry.identifier, mask=entry.mask, is_group=entry.is_group
+            )
+            for entry in acls.parse(value, directory=file.type == DIRECTORY)
+        ]
+    )
 
 
 async def in_parallel(calls: Iterable[Any]) -> list[Any]:

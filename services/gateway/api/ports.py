@@ -37,6 +37,10 @@ class Metadata(Protocol):
         self, request: xattrs_pb2.UpdateXattrsRequest
     ) -> xattrs_pb2.UpdateXattrsResponse: ...
 
+    async def get_json(self, request: xattrs_pb2.GetJsonRequest) -> xattrs_pb2.GetJsonResponse: ...
+
+    async def get_rdf(self, request: xattrs_pb2.GetRdfRequest) -> xattrs_pb2.GetRdfResponse: ...
+
 
 class Locator(Protocol):
     """Where content lies; part of the metadata service, for tickets only."""

@@ -6,7 +6,7 @@ under both. Attributes of features that are not here yet have the value they hav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from runtime.http import file_ids
 from runtime.http.errors import ApiError
 from runtime.http.params import Params
+from services.gateway.domain import acls, xattrs
 from services.gateway.domain.files import (
     REGULAR,
     SYMLINK,
@@ -47,14 +48,25 @@ class Selection:
     fields: tuple[tuple[str, Field], ...]
     xattrs: tuple[str, ...] = ()
     with_path: bool = False
+    with_acl: bool = False
     #: Answered from ids and names alone, without a file record.
     names_only: bool = False
 
-    def encode(self, file: FileRecord, view: View, xattrs: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """The object of the answer. `xattrs`: values by name, for the `xattr.<name>` keys."""
+    @property
+    def wants_more(self) -> bool:
+        """Whether it asks for what is told of a file only when wanted."""
+        return self.with_acl or bool(self.xattrs)
+
+    @property
+    def xattr_names(self) -> list[str]:
+        """Names of the extended attributes it asks for."""
+        return [key[len(_XATTR) :] for key in self.xattrs]
+
+    def encode(self, file: FileRecord, view: View) -> dict[str, Any]:
+        """The object of the answer. An extended attribute that is not set is null."""
         told = {key: of(file, view) for key, of in self.fields}
         for key in self.xattrs:
-            told[key] = (xattrs or {}).get(key[len(_XATTR) :])
+            told[key] = xattrs.value_of(key[len(_XATTR) :], file)
         return told
 
 
@@ -104,9 +116,9 @@ _TABLE: tuple[tuple[str, str | None, Field], ...] = (
     ("fileId", "file_id", _file_id),
     ("index", "index", _name),
     ("type", "type", lambda file, _: TYPE_NAMES[file.type]),
-    ("activePermissionsType", None, lambda file, _: "posix"),
+    ("activePermissionsType", None, lambda file, _: "acl" if file.has_acl else "posix"),
     ("posixPermissions", "mode", lambda file, _: f"{file.mode & 0o777:03o}"),
-    ("acl", None, lambda file, _: []),
+    ("acl", None, lambda file, _: acls.attribute_form(file.acl)),
     ("name", "name", _name),
     ("conflictingName", None, lambda file, _: None),
     ("path", None, _path),
@@ -187,19 +199,20 @@ def select(params: Params, default: Selection) -> Selection:
 def _selection(key: str, names: tuple[str, ...]) -> Selection:
     known = _GENERATIONS[key]
     fields: dict[str, Field] = {}
-    xattrs: dict[str, None] = {}
+    named: dict[str, None] = {}
     for name in names:
         if name in known:
             fields[name] = known[name]
         elif name.startswith(_XATTR) and len(name) > len(_XATTR):
-            xattrs[name] = None
+            named[name] = None
         else:
             raise _not_allowed(key)
     return Selection(
         tuple(fields.items()),
-        tuple(xattrs),
+        tuple(named),
         with_path="path" in fields,
-        names_only=not xattrs and fields.keys() <= {"fileId", "file_id", "name", "index", "type"},
+        with_acl="acl" in fields or f"{_XATTR}{xattrs.ACL}" in named,
+        names_only=not named and fields.keys() <= {"fileId", "file_id", "name", "index", "type"},
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, Protocol
+
+from services.gateway.domain.acls import Entry
 
 #: Kinds of files; the numbers are those of the metadata service.
 REGULAR: Final = 1
@@ -67,6 +69,12 @@ class FileRecord(Protocol):
     def path(self) -> Sequence[str]: ...
     @property
     def local_bytes(self) -> int: ...
+    @property
+    def has_acl(self) -> bool: ...
+    @property
+    def acl(self) -> Sequence[Entry]: ...
+    @property
+    def xattrs(self) -> Mapping[str, bytes]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +103,9 @@ class VirtualDirectory:
     completion_status: str = ""
     path: tuple[str, ...] = ()
     local_bytes: int = 0
+    has_acl: bool = False
+    acl: tuple[Entry, ...] = ()
+    xattrs: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @lru_cache(maxsize=4096)

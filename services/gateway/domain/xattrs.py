@@ -1,38 +1,47 @@
-"""Extended attributes whose names are reserved, and what may be done with them.
+"""Extended attributes as REST tells and takes them, with the rules of reserved names.
 
-`cdmi_mimetype`, `cdmi_valuetransferencoding` and `cdmi_completion_status` live on the file itself. ACLs and
-the JSON and RDF documents are not kept yet: reading them finds nothing, removing them is done at once, and
-setting them is refused aloud.
+The metadata service keeps the rights and the limits; here is what a value may look like. `cdmi_mimetype`,
+`cdmi_valuetransferencoding` and `cdmi_completion_status` are fields of the file, `cdmi_acl` is its ACL, and
+`onedata_json` and `onedata_rdf` are its documents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from runtime.errors import InvalidName, NoData, NotPermitted
-from runtime.http.errors import ApiError
+import orjson
+
+from runtime.errors import InvalidName, NotPermitted
+from services.gateway.domain.acls import cdmi_form
 from services.gateway.domain.files import FileRecord
 
 MIMETYPE = "cdmi_mimetype"
 ENCODING = "cdmi_valuetransferencoding"
 COMPLETION = "cdmi_completion_status"
 ACL = "cdmi_acl"
+JSON = "onedata_json"
+RDF = "onedata_rdf"
 
-_ON_FILE = frozenset({MIMETYPE, ENCODING, COMPLETION})
-_NOT_KEPT = frozenset({ACL, "onedata_json", "onedata_rdf"})
 _ENCODINGS = ("utf-8", "base64")
+#: The standard says Complete, the original Completed.
+_COMPLETIONS = ("Complete", "Completed", "Processing", "Error")
 _MAX_MIMETYPE_BYTES = 255
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Change:
-    """What one request sets. None leaves the file's own field."""
+    """What one request sets. `set` and `json`: JSON texts. None leaves what there is."""
 
-    set: dict[str, Any] = field(default_factory=dict)
+    set: dict[str, bytes] = field(default_factory=dict)
     mimetype: str | None = None
     value_transfer_encoding: str | None = None
+    completion_status: str | None = None
+    acl: Any = None
+    json: bytes | None = None
+    rdf: bytes | None = None
 
 
 def is_reserved(name: str) -> bool:
@@ -40,59 +49,42 @@ def is_reserved(name: str) -> bool:
     return name.startswith(("cdmi_", "onedata_"))
 
 
-def read_reserved(name: str, file: FileRecord) -> Any:
-    """Value of a reserved attribute. Raises NoData when it is not set, NotPermitted for unknown ones."""
-    if name in _NOT_KEPT:
-        raise NoData(f"no attribute {name}")
-    if name not in _ON_FILE:
-        raise NotPermitted(f"{name} is reserved")
-    shown = shown_reserved(file)
-    if name not in shown:
-        raise NoData(f"no attribute {name}")
-    return shown[name]
+def value_of(name: str, file: FileRecord) -> Any:
+    """The value of an attribute of a record that tells those it was wanted with; None when it is not set."""
+    if name == ACL:
+        return cdmi_form(file.acl, {}) or None
+    if name == MIMETYPE:
+        return file.mimetype or None
+    if name == ENCODING:
+        return file.value_transfer_encoding or None
+    if name == COMPLETION:
+        return file.completion_status or None
+    text = file.xattrs.get(name)
+    return None if text is None else orjson.Fragment(text)
 
 
-def shown_reserved(file: FileRecord) -> dict[str, str]:
-    """Reserved attributes that are set."""
-    fields = {
-        MIMETYPE: file.mimetype,
-        ENCODING: file.value_transfer_encoding,
-        COMPLETION: file.completion_status,
-    }
-    return {name: value for name, value in fields.items() if value}
+def plan_set(body: bytes) -> Change:
+    """What a merge of the attributes in a JSON object changes. Numbers keep every digit.
 
-
-def plan_set(values: Mapping[str, Any]) -> Change | None:
-    """What a merge of these attributes changes; None when nothing.
-
-    Raises NotPermitted for reserved names, InvalidName for values they cannot have, ApiError `notSupported`
-    for what is not kept.
+    Raises NotPermitted for reserved names that are nothing, InvalidName for values that a name cannot have.
+    The ACL is left as it came: reading it takes the type of the file.
     """
-    if not values:
-        return None
-    plain = {name: value for name, value in values.items() if not is_reserved(name)}
+    values: Mapping[str, Any] = json.loads(body)
     for name in values:
-        _refuse_unsettable(name)
+        if is_reserved(name) and name not in _SETTABLE:
+            raise NotPermitted(f"{name} is reserved")
     return Change(
-        plain,
+        set={name: _text(value) for name, value in values.items() if not is_reserved(name)},
         mimetype=check_mimetype(values[MIMETYPE]) if MIMETYPE in values else None,
-        value_transfer_encoding=_check_encoding(values[ENCODING]) if ENCODING in values else None,
+        value_transfer_encoding=_one_of(values[ENCODING], _ENCODINGS) if ENCODING in values else None,
+        completion_status=_one_of(values[COMPLETION], _COMPLETIONS) if COMPLETION in values else None,
+        acl=_not_null(values[ACL]) if ACL in values else None,
+        json=_text(values[JSON]) if JSON in values else None,
+        rdf=_rdf(values[RDF]) if RDF in values else None,
     )
 
 
-def _refuse_unsettable(name: str) -> None:
-    if name in _NOT_KEPT or name == COMPLETION:
-        raise ApiError("notSupported")
-    if is_reserved(name) and name not in _ON_FILE:
-        raise NotPermitted(f"{name} is reserved")
-
-
-def plan_remove(names: Sequence[str]) -> list[str]:
-    """Names to be removed. Raises NotPermitted for reserved ones, but for those that cannot be set anyway."""
-    for name in names:
-        if is_reserved(name) and name not in _NOT_KEPT:
-            raise NotPermitted(f"{name} is reserved")
-    return [name for name in names if name not in _NOT_KEPT]
+_SETTABLE = frozenset({MIMETYPE, ENCODING, COMPLETION, ACL, JSON, RDF})
 
 
 def check_mimetype(value: Any) -> str:
@@ -104,7 +96,23 @@ def check_mimetype(value: Any) -> str:
     return value
 
 
-def _check_encoding(value: Any) -> str:
-    if value not in _ENCODINGS:
-        raise InvalidName("not a transfer encoding")
+def _one_of(value: Any, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise InvalidName(f"not one of {', '.join(allowed)}")
     return str(value)
+
+
+def _not_null(value: Any) -> Any:
+    if value is None:
+        raise InvalidName("an ACL is a list")
+    return value
+
+
+def _rdf(value: Any) -> bytes:
+    if not isinstance(value, str):
+        raise InvalidName("an RDF document is a text")
+    return value.encode()
+
+
+def _text(value: Any) -> bytes:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

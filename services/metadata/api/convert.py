@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from isthmus.metadata.v1 import contents_pb2, files_pb2
 
 from runtime.errors import InvalidArgument
+from services.metadata.domain.extras import NO_EXTRA, Extra, Wanted
 from services.metadata.domain.locations import Location
 from services.metadata.domain.paths import FileRef
-from services.metadata.domain.records import File, FileType
+from services.metadata.domain.records import AclEntry, File, FileType
 
 _TYPES = {
     FileType.REGULAR: files_pb2.FILE_TYPE_REGULAR,
@@ -19,7 +20,7 @@ _TYPES = {
 _FROM_PROTO = {number: type_ for type_, number in _TYPES.items()}
 
 
-def file_to_proto(file: File, path: Sequence[str] = ()) -> files_pb2.File:
+def file_to_proto(file: File, path: Sequence[str] = (), extra: Extra = NO_EXTRA) -> files_pb2.File:
     """A file as its users see it."""
     return files_pb2.File(
         file_id=file.file_id,
@@ -45,7 +46,30 @@ def file_to_proto(file: File, path: Sequence[str] = ()) -> files_pb2.File:
         completion_status=file.completion_status,
         path=path,
         local_bytes=file.local_bytes,
+        has_acl=file.has_acl,
+        acl=acl_to_proto(extra.acl),
+        xattrs=extra.xattrs,
     )
+
+
+def acl_to_proto(acl: Iterable[AclEntry]) -> list[files_pb2.AclEntry]:
+    """The entries in their order."""
+    return [
+        files_pb2.AclEntry(
+            allow=entry.allow, identifier=entry.identifier, mask=entry.mask, is_group=entry.is_group
+        )
+        for entry in acl
+    ]
+
+
+def acl_from_proto(entries: Iterable[files_pb2.AclEntry]) -> tuple[AclEntry, ...]:
+    """The entries in their order, as they came."""
+    return tuple(AclEntry(entry.allow, entry.identifier, entry.mask, entry.is_group) for entry in entries)
+
+
+def wanted_from_proto(wanted: files_pb2.WantedAttributes) -> Wanted:
+    """What a request wants beside the record."""
+    return Wanted(wanted.acl, frozenset(wanted.xattrs))
 
 
 def type_from_proto(number: int) -> FileType:

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+from itertools import repeat
 from typing import Any
 
 from isthmus.metadata.v1 import files_pb2, files_pb2_grpc
 
 from runtime.auth import caller
 from services.metadata.domain.errors import NotSupported
+from services.metadata.domain.extras import NO_EXTRA, Extras
 from services.metadata.domain.files import Files, NewFile
 from services.metadata.domain.listing import Listing, PageStart
 from services.metadata.domain.renames import Renames
 
-from .convert import file_to_proto, ref_from_proto, type_from_proto
+from .convert import file_to_proto, ref_from_proto, type_from_proto, wanted_from_proto
 
 
 class FileServicer(files_pb2_grpc.FileServiceServicer):
     """The namespace over gRPC."""
 
-    def __init__(self, files: Files, listing: Listing, renames: Renames) -> None:
+    def __init__(self, files: Files, listing: Listing, renames: Renames, extras: Extras) -> None:
         self._files = files
+        self._extras = extras
         self._listing = listing
         self._renames = renames
 
     async def GetFile(self, request: files_pb2.GetFileRequest, context: Any) -> files_pb2.GetFileResponse:
         found = await self._files.get(caller(), ref_from_proto(request.file))
         path = found.path if request.with_path else ()
-        return files_pb2.GetFileResponse(file=file_to_proto(self._files.with_times(found.file), path))
+        extra = NO_EXTRA
+        if request.HasField("wanted"):
+            extra = await self._extras.of_file(caller(), found, wanted_from_proto(request.wanted))
+        return files_pb2.GetFileResponse(file=file_to_proto(self._files.with_times(found.file), path, extra))
 
     async def ListChildren(
         self, request: files_pb2.ListChildrenRequest, context: Any
@@ -37,9 +43,18 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
             offset=request.offset,
             inclusive=request.inclusive,
         )
-        page = await self._listing.list(caller(), ref_from_proto(request.directory), start, request.page_size)
+        page = await self._listing.list(
+            caller(),
+            ref_from_proto(request.directory),
+            start,
+            request.page_size,
+            wanted_from_proto(request.wanted) if request.HasField("wanted") else None,
+        )
+        extras = page.extras or repeat(NO_EXTRA)
         return files_pb2.ListChildrenResponse(
-            children=[file_to_proto(file) for file in page.files],
+            children=[
+                file_to_proto(file, (), extra) for file, extra in zip(page.files, extras, strict=False)
+            ],
             is_last=page.is_last,
             next_page_token=page.next_token,
         )

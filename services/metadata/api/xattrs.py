@@ -7,15 +7,16 @@ from typing import Any, Final
 from isthmus.metadata.v1 import xattrs_pb2, xattrs_pb2_grpc
 
 from runtime.auth import caller
-from services.metadata.domain.xattrs import Xattrs
+from services.metadata.domain.custom_metadata import JsonUpdate, Update
+from services.metadata.domain.xattrs import Asked, Xattrs
 
-from .convert import ref_from_proto
+from .convert import acl_from_proto, acl_to_proto, ref_from_proto
 
-_FIELDS: Final = ("mimetype", "value_transfer_encoding")
+_FIELDS: Final = ("mimetype", "value_transfer_encoding", "completion_status")
 
 
 class XattrServicer(xattrs_pb2_grpc.XattrServiceServicer):
-    """Extended attributes over gRPC."""
+    """Custom metadata over gRPC."""
 
     def __init__(self, xattrs: Xattrs) -> None:
         self._xattrs = xattrs
@@ -23,21 +24,45 @@ class XattrServicer(xattrs_pb2_grpc.XattrServiceServicer):
     async def ListXattrs(
         self, request: xattrs_pb2.ListXattrsRequest, context: Any
     ) -> xattrs_pb2.ListXattrsResponse:
-        found = await self._xattrs.list(caller(), ref_from_proto(request.file), request.prefix)
+        asked = Asked(
+            prefix=request.prefix,
+            names=tuple(request.names),
+            inherited=request.inherited,
+            internal=request.internal,
+        )
+        told = await self._xattrs.list(caller(), ref_from_proto(request.file), asked)
         return xattrs_pb2.ListXattrsResponse(
-            xattrs=[xattrs_pb2.Xattr(name=name, value_json=value) for name, value in found]
+            xattrs=[xattrs_pb2.Xattr(name=name, value_json=value) for name, value in told.xattrs],
+            acl=acl_to_proto(told.acl),
         )
 
     async def UpdateXattrs(
         self, request: xattrs_pb2.UpdateXattrsRequest, context: Any
     ) -> xattrs_pb2.UpdateXattrsResponse:
         await self._xattrs.update(
-            caller(),
-            request.request_id,
-            ref_from_proto(request.file),
-            set_={item.name: item.value_json for item in request.set},
-            remove=request.remove,
-            replace_all=request.replace_all,
-            fields={name: getattr(request, name) for name in _FIELDS if request.HasField(name)},
+            caller(), request.request_id, ref_from_proto(request.file), _update_from_proto(request)
         )
         return xattrs_pb2.UpdateXattrsResponse()
+
+    async def GetJson(self, request: xattrs_pb2.GetJsonRequest, context: Any) -> xattrs_pb2.GetJsonResponse:
+        value = await self._xattrs.get_json(
+            caller(), ref_from_proto(request.file), request.keypath, inherited=request.inherited
+        )
+        return xattrs_pb2.GetJsonResponse(value_json=value)
+
+    async def GetRdf(self, request: xattrs_pb2.GetRdfRequest, context: Any) -> xattrs_pb2.GetRdfResponse:
+        rdf = await self._xattrs.get_rdf(caller(), ref_from_proto(request.file))
+        return xattrs_pb2.GetRdfResponse(rdf=rdf)
+
+
+def _update_from_proto(request: xattrs_pb2.UpdateXattrsRequest) -> Update:
+    json = JsonUpdate(request.json.value_json, request.json.keypath) if request.HasField("json") else None
+    return Update(
+        set={item.name: item.value_json for item in request.set},
+        remove=tuple(request.remove),
+        replace_all=request.replace_all,
+        fields={name: getattr(request, name) for name in _FIELDS if request.HasField(name)},
+        acl=acl_from_proto(request.acl.entries) if request.HasField("acl") else None,
+        json=json,
+        rdf=request.rdf if request.HasField("rdf") else None,
+    )

@@ -9,6 +9,7 @@ from runtime.errors import InvalidArgument, InvalidName
 from runtime.identity import Identity
 
 from . import names, permissions
+from .extras import Extra, Extras, Wanted
 from .paths import FileRef, Found, Paths
 from .records import File, FileType
 from .stores import FileStore, Position
@@ -35,11 +36,15 @@ class PageStart:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Files of one page, and the token for the next, which is also there on the last page."""
+    """Files of one page, and the token for the next, which is also there on the last page.
+
+    `extras`: what was wanted of each of them; empty when nothing was.
+    """
 
     files: Sequence[File]
     is_last: bool
     next_token: str
+    extras: Sequence[Extra] = ()
 
 
 class Listing:
@@ -49,14 +54,27 @@ class Listing:
     what is there the whole time, whatever comes and goes meanwhile.
     """
 
-    def __init__(self, store: FileStore, paths: Paths, tokens: PageTokens, touches: Touches) -> None:
+    def __init__(
+        self, store: FileStore, paths: Paths, extras: Extras, tokens: PageTokens, touches: Touches
+    ) -> None:
         self._store = store
         self._paths = paths
+        self._extras = extras
         self._tokens = tokens
         self._touches = touches
 
-    async def list(self, identity: Identity, ref: FileRef, start: PageStart, page_size: int) -> Page:
-        """One page. Needs the right to list and, since attributes are told, to traverse."""
+    async def list(
+        self,
+        identity: Identity,
+        ref: FileRef,
+        start: PageStart,
+        page_size: int,
+        wanted: Wanted | None = None,
+    ) -> Page:
+        """One page. Needs the right to list and, since attributes are told, to traverse.
+
+        What is `wanted` beside the records needs rights of its own.
+        """
         if not 1 <= page_size <= MAX_PAGE_SIZE:
             raise InvalidArgument("page_size out of range", page_size=page_size)
         if abs(start.offset) > MAX_OFFSET:
@@ -64,7 +82,9 @@ class Listing:
         found = await self._paths.resolve(identity, ref)
         file = found.file
         if not file.is_directory:
-            return Page((file,), True, self._tokens.make(file.file_id, Position(file.name, file.named_by)))
+            extra = [await self._extras.of_file(identity, found, wanted)] if wanted else ()
+            token = self._tokens.make(file.file_id, Position(file.name, file.named_by))
+            return Page((file,), True, token, extra)
         permissions.require(identity, found.chain, permissions.LIST | permissions.TRAVERSE, found.reach)
         self._touches.read(file)
         if found.reach.names is not None:
@@ -72,7 +92,10 @@ class Listing:
         else:
             files = await self._page_of_all(file.file_id, start, page_size)
         page = [self._touches.applied(child) for child in files[: _fitting(files, page_size)]]
-        return Page(page, len(page) == len(files), self._next(file.file_id, start, page))
+        extras = await self._extras.of_children(identity, found, page, wanted) if wanted else ()
+        if wanted:
+            page = page[: len(extras)]
+        return Page(page, len(page) == len(files), self._next(file.file_id, start, page), extras)
 
     async def _page_of_all(self, directory_id: str, start: PageStart, page_size: int) -> Sequence[File]:
         """The page and one more, if there is one more."""

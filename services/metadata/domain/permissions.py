@@ -6,6 +6,10 @@ An operation names the bits it needs (NFSv4 masks); besides, every ancestor must
 - A service of this provider passes everything but protection flags.
 - An owner of the space is treated alike, except on the directory of the space, where it is a plain member.
 - Who is no member is told `FORBIDDEN`, also of spaces that do not exist; a guest is asked for credentials.
+- A guest, let in by a share, never writes, needs no privilege, and is nobody's group: ACL entries for
+  EVERYONE@ and ANONYMOUS@, else the last three bits of the mode, are for him.
+- What is forbidden by flags or privileges is EPERM, what ACL or mode do not grant is EACCES
+  (docs/decisions/0012).
 """
 
 from __future__ import annotations
@@ -82,17 +86,20 @@ def require(
         raise NotPermitted("the file is protected", file_id=file.file_id)
     if passes_all(identity, file):
         return
-    rights = _rights(identity, file.space_id)
-    forbidden = 0
-    if not rights.has(SpacePrivilege.READ_DATA):
-        forbidden |= READ_PRIVILEGE_BITS
-    if not rights.has(SpacePrivilege.WRITE_DATA):
-        forbidden |= WRITE_PRIVILEGE_BITS
-    if bits & forbidden:
+    if bits & forbidden_bits(identity, file.space_id):
         raise NotPermitted("a space privilege is missing", file_id=file.file_id)
     parent = chain[-2] if len(chain) > 1 else None
     if not granted(identity, file, parent, bits):
         raise AccessDenied(file_id=file.file_id)
+
+
+def allows(identity: Identity, chain: Sequence[File], bits: int, reach: Reach) -> bool:
+    """Whether `require` would let it pass."""
+    try:
+        require(identity, chain, bits, reach)
+    except (AccessDenied, NotPermitted):
+        return False
+    return True
 
 
 def require_way(identity: Identity, chain: Sequence[File], reach: Reach) -> None:
@@ -117,6 +124,19 @@ def require_owner(identity: Identity, file: File, reach: Reach) -> None:
         raise NotPermitted("a space privilege is missing", file_id=file.file_id)
     if identity.subject_id != file.owner_id:
         raise AccessDenied("only the owner may", file_id=file.file_id)
+
+
+def forbidden_bits(identity: Identity, space_id: str) -> int:
+    """What no ACL or mode can grant the caller in this space. Raises `Forbidden` for who is no member."""
+    if identity.kind is Kind.GUEST:
+        return WRITE_PRIVILEGE_BITS
+    rights = _rights(identity, space_id)
+    forbidden = 0
+    if not rights.has(SpacePrivilege.READ_DATA):
+        forbidden |= READ_PRIVILEGE_BITS
+    if not rights.has(SpacePrivilege.WRITE_DATA):
+        forbidden |= WRITE_PRIVILEGE_BITS
+    return forbidden
 
 
 def passes_all(identity: Identity, file: File) -> bool:
@@ -171,8 +191,7 @@ def acl_grants(identity: Identity, file: File, acl: Sequence[AclEntry], bits: in
 
 
 def _applies(identity: Identity, file: File, entry: AclEntry) -> bool:
-    if entry.is_group:
-        return entry.identifier in identity.group_ids
+    # The special ones first: they mean the same with or without the flag of groups.
     match entry.identifier:
         case "EVERYONE@":
             return True
@@ -182,6 +201,8 @@ def _applies(identity: Identity, file: File, entry: AclEntry) -> bool:
             return identity.rights_in(file.space_id) is not None
         case "ANONYMOUS@":
             return identity.kind is Kind.GUEST
+    if entry.is_group:
+        return entry.identifier in identity.group_ids
     return identity.kind is Kind.USER and entry.identifier == identity.subject_id
 
 

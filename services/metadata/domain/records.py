@@ -105,6 +105,11 @@ class File:
     trashed: Trashed | None = None
 
     @property
+    def has_acl(self) -> bool:
+        """Whether an ACL decides in the place of the mode."""
+        return bool(self.acl)
+
+    @property
     def is_directory(self) -> bool:
         return self.type is FileType.DIRECTORY
 

@@ -7,7 +7,7 @@ record; what promises more says so.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -237,19 +237,37 @@ class IntentStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CustomMetadata:
-    """Extended attributes of a file: JSON texts by name. Revision 0 is not stored yet."""
+    """Custom metadata of a file by name. Revision 0 is not stored yet.
+
+    Values are JSON texts, also the JSON document under `onedata_json`; the RDF document under `onedata_rdf`
+    has its own bytes.
+    """
 
     file_id: str
     space_id: str
     xattrs: dict[str, bytes]
     revision: int = 0
 
+    @property
+    def size_bytes(self) -> int:
+        """Of the values."""
+        return sum(map(len, self.xattrs.values()))
+
 
 class CustomMetadataStore(Protocol):
-    """Extended attributes."""
+    """Extended attributes, JSON and RDF."""
 
     async def find(self, file_id: str) -> CustomMetadata | None:
         """What is set on the file."""
+        ...
+
+    async def find_many(
+        self, file_ids: Collection[str], names: Collection[str] | None, *, limit_bytes: int
+    ) -> Mapping[str, CustomMetadata] | None:
+        """What is set on these files, by file id; of it only these names, unless None.
+
+        None when the values have more than `limit_bytes` together.
+        """
         ...
 
     async def replace(self, metadata: CustomMetadata | None, file: File) -> None:

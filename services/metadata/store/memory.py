@@ -5,7 +5,8 @@ No method gives up the event loop between reading and changing, which is what ma
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from runtime.errors import DirectoryNotEmpty, NoSuchFile
 from services.metadata.domain.errors import IdTaken, NameTaken, RenameIntoItself, RevisionConflict
@@ -149,6 +150,17 @@ class MemoryCustomMetadataStore:
     async def find(self, file_id: str) -> CustomMetadata | None:
         return self._metadata.get(file_id)
 
+    async def find_many(
+        self, file_ids: Collection[str], names: Collection[str] | None, *, limit_bytes: int
+    ) -> Mapping[str, CustomMetadata] | None:
+        found = {
+            file_id: _named(self._metadata[file_id], names)
+            for file_id in file_ids
+            if file_id in self._metadata
+        }
+        size_bytes = sum(metadata.size_bytes for metadata in found.values())
+        return None if size_bytes > limit_bytes else found
+
     async def replace(self, metadata: CustomMetadata | None, file: File) -> None:
         if metadata is not None:
             old = self._metadata.get(metadata.file_id)
@@ -172,6 +184,14 @@ def memory_stores() -> Stores:
         intents=MemoryIntentStore(),
         custom_metadata=MemoryCustomMetadataStore(files),
         changes=MemoryChangeLog(),
+    )
+
+
+def _named(metadata: CustomMetadata, names: Collection[str] | None) -> CustomMetadata:
+    if names is None:
+        return metadata
+    return replace(
+        metadata, xattrs={name: metadata.xattrs[name] for name in names if name in metadata.xattrs}
     )
 
 

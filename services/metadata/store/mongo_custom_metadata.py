@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 
@@ -27,6 +29,22 @@ class MongoCustomMetadataStore:
         document = await self._threads.read(lambda: self._metadata.find_one({"_id": file_id}))
         return None if document is None else metadata_from_document(document)
 
+    async def find_many(
+        self, file_ids: Collection[str], names: Collection[str] | None, *, limit_bytes: int
+    ) -> Mapping[str, CustomMetadata] | None:
+        def read() -> Mapping[str, CustomMetadata] | None:
+            found: dict[str, CustomMetadata] = {}
+            left_bytes = limit_bytes
+            for document in self._metadata.find({"_id": {"$in": list(file_ids)}}, _projection(names)):
+                metadata = metadata_from_document(document)
+                left_bytes -= metadata.size_bytes
+                if left_bytes < 0:
+                    return None
+                found[metadata.file_id] = metadata
+            return found
+
+        return await self._threads.read(read)
+
     async def replace(self, metadata: CustomMetadata | None, file: File) -> None:
         def steps(session: Session) -> None:
             if metadata is not None:
@@ -49,3 +67,15 @@ class MongoCustomMetadataStore:
         expected = {"_id": metadata.file_id, "revision": metadata.revision - 1}
         if not self._metadata.replace_one(expected, document, session=session).matched_count:
             raise RevisionConflict(file_id=metadata.file_id)
+
+
+def _projection(names: Collection[str] | None) -> Document | None:
+    """Only these names of what is set. As a literal: a name may look like an expression."""
+    if names is None:
+        return None
+    wanted = {"$in": ["$$item.name", {"$literal": list(names)}]}
+    return {
+        "space_id": 1,
+        "revision": 1,
+        "xattrs": {"$filter": {"input": "$xattrs", "as": "item", "cond": wanted}},
+    }

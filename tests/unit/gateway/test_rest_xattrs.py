@@ -49,7 +49,6 @@ async def test_reserved_names_have_their_own_rules(gateway: GatewayTwin) -> None
     assert errno(await gateway.http.put(url, json={"onedata_x": 1})) == "eperm"
     assert errno(await gateway.http.put(url, json={"a": 1, "cdmi_size": 1})) == "eperm"
     assert errno(await gateway.http.request("DELETE", url, json={"keys": ["cdmi_mimetype"]})) == "eperm"
-    assert error_id(await gateway.http.put(url, json={"cdmi_acl": []})) == "notSupported"
     assert (await gateway.http.get(url)).json() == {}
 
 
@@ -83,6 +82,30 @@ async def test_links_are_followed_unless_told_not_to(gateway: GatewayTwin) -> No
     url = f"{API}/data/{link}/metadata/xattrs"
     assert (await gateway.http.get(url)).json() == {"k": 1}
     assert (await gateway.http.get(url + "?resolve_symlink=false")).json() == {}
+
+
+async def test_numbers_keep_every_digit(gateway: GatewayTwin) -> None:
+    url = await url_of_file(gateway)
+    body = b'{"n":123456789012345678901234567890}'
+    answer = await gateway.http.put(url, content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 204
+    assert (await gateway.http.get(url)).content == body
+
+
+async def test_the_completion_status_is_one_of_three(gateway: GatewayTwin) -> None:
+    url = await url_of_file(gateway)
+    assert (await gateway.http.put(url, json={"cdmi_completion_status": "Processing"})).status_code == 204
+    told = (await gateway.http.get(url + "?attribute=cdmi_completion_status")).json()
+    assert told == {"cdmi_completion_status": "Processing"}
+    assert errno(await gateway.http.put(url, json={"cdmi_completion_status": "Done"})) == "einval"
+
+
+async def test_too_much_is_e2big(gateway: GatewayTwin) -> None:
+    url = await url_of_file(gateway)
+    for name in ("a", "b"):
+        assert (await gateway.http.put(url, json={name: "x" * 1_000_000})).status_code == 204
+    assert errno(await gateway.http.put(url, json={"c": "x" * 1_000_000})) == "e2big"
+    assert (await gateway.http.get(url)).json().keys() == {"a", "b"}
 
 
 async def test_the_user_root_has_none(gateway: GatewayTwin) -> None:

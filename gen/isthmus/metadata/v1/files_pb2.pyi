@@ -45,6 +45,26 @@ class File(_message.Message):
 
     DESCRIPTOR: _descriptor.Descriptor
 
+    @_typing.final
+    class XattrsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.bytes
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     FILE_ID_FIELD_NUMBER: _builtins.int
     SPACE_ID_FIELD_NUMBER: _builtins.int
     PARENT_ID_FIELD_NUMBER: _builtins.int
@@ -68,6 +88,9 @@ class File(_message.Message):
     COMPLETION_STATUS_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     LOCAL_BYTES_FIELD_NUMBER: _builtins.int
+    HAS_ACL_FIELD_NUMBER: _builtins.int
+    ACL_FIELD_NUMBER: _builtins.int
+    XATTRS_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
     """The uuid: random hex, `space_<spaceId>` for a space root, `smlnk_<hex>` for a symbolic link."""
     space_id: _builtins.str
@@ -103,6 +126,8 @@ class File(_message.Message):
     """CDMI completion status; empty means `Complete`."""
     local_bytes: _builtins.int
     """Bytes held by the replica at this provider."""
+    has_acl: _builtins.bool
+    """True when an ACL is set: it decides in the place of the mode."""
     @_builtins.property
     def share_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of the shares whose root this file is."""
@@ -110,6 +135,16 @@ class File(_message.Message):
     @_builtins.property
     def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names from the space's directory down to the file, when asked for."""
+
+    @_builtins.property
+    def acl(self) -> _containers.RepeatedCompositeFieldContainer[Global___AclEntry]:
+        """The ACL, when it was wanted and may be read."""
+
+    @_builtins.property
+    def xattrs(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]:
+        """Values, as JSON texts, of the extended attributes that were wanted, are set
+        and may be read.
+        """
 
     def __init__(
         self,
@@ -137,14 +172,89 @@ class File(_message.Message):
         completion_status: _builtins.str = ...,
         path: _abc.Iterable[_builtins.str] | None = ...,
         local_bytes: _builtins.int = ...,
+        has_acl: _builtins.bool = ...,
+        acl: _abc.Iterable[Global___AclEntry] | None = ...,
+        xattrs: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["atime_ms", b"atime_ms", "completion_status", b"completion_status", "creation_time_ms", b"creation_time_ms", "ctime_ms", b"ctime_ms", "file_id", b"file_id", "hard_link_count", b"hard_link_count", "has_custom_metadata", b"has_custom_metadata", "local_bytes", b"local_bytes", "mimetype", b"mimetype", "mode", b"mode", "mtime_ms", b"mtime_ms", "name", b"name", "owner_id", b"owner_id", "parent_id", b"parent_id", "path", b"path", "provider_id", b"provider_id", "revision", b"revision", "share_ids", b"share_ids", "size_bytes", b"size_bytes", "space_id", b"space_id", "symlink_target", b"symlink_target", "type", b"type", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl", b"acl", "atime_ms", b"atime_ms", "completion_status", b"completion_status", "creation_time_ms", b"creation_time_ms", "ctime_ms", b"ctime_ms", "file_id", b"file_id", "hard_link_count", b"hard_link_count", "has_acl", b"has_acl", "has_custom_metadata", b"has_custom_metadata", "local_bytes", b"local_bytes", "mimetype", b"mimetype", "mode", b"mode", "mtime_ms", b"mtime_ms", "name", b"name", "owner_id", b"owner_id", "parent_id", b"parent_id", "path", b"path", "provider_id", b"provider_id", "revision", b"revision", "share_ids", b"share_ids", "size_bytes", b"size_bytes", "space_id", b"space_id", "symlink_target", b"symlink_target", "type", b"type", "value_transfer_encoding", b"value_transfer_encoding", "xattrs", b"xattrs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___File: _TypeAlias = File  # noqa: Y015
+
+@_typing.final
+class AclEntry(_message.Message):
+    """One entry of an access control list. The list is walked top down; the first
+    entry that is about the caller and an operation decides that operation, and
+    what no entry decides is refused.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ALLOW_FIELD_NUMBER: _builtins.int
+    IDENTIFIER_FIELD_NUMBER: _builtins.int
+    MASK_FIELD_NUMBER: _builtins.int
+    IS_GROUP_FIELD_NUMBER: _builtins.int
+    allow: _builtins.bool
+    """Allows or denies."""
+    identifier: _builtins.str
+    """A user id, a group id when `is_group`, or OWNER@, GROUP@ (every member of
+    the space), EVERYONE@, ANONYMOUS@ (guests).
+    """
+    mask: _builtins.int
+    """Operations, as NFSv4 and CDMI number them: within 0x7019B for a file, within
+    0x701FF for a directory.
+    """
+    is_group: _builtins.bool
+    def __init__(
+        self,
+        *,
+        allow: _builtins.bool = ...,
+        identifier: _builtins.str = ...,
+        mask: _builtins.int = ...,
+        is_group: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["allow", b"allow", "identifier", b"identifier", "is_group", b"is_group", "mask", b"mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AclEntry: _TypeAlias = AclEntry  # noqa: Y015
+
+@_typing.final
+class WantedAttributes(_message.Message):
+    """Attributes that cost a look-up or a right of their own, so they are told only
+    when wanted.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACL_FIELD_NUMBER: _builtins.int
+    XATTRS_FIELD_NUMBER: _builtins.int
+    acl: _builtins.bool
+    """File.acl. Needs the right to read the ACL (EACCES)."""
+    @_builtins.property
+    def xattrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names for File.xattrs, `onedata_json` and `onedata_rdf` among them. Needs
+        the right to read metadata (EACCES).
+        """
+
+    def __init__(
+        self,
+        *,
+        acl: _builtins.bool = ...,
+        xattrs: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl", b"acl", "xattrs", b"xattrs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WantedAttributes: _TypeAlias = WantedAttributes  # noqa: Y015
 
 @_typing.final
 class FileRef(_message.Message):
@@ -188,19 +298,23 @@ class GetFileRequest(_message.Message):
 
     FILE_FIELD_NUMBER: _builtins.int
     WITH_PATH_FIELD_NUMBER: _builtins.int
+    WANTED_FIELD_NUMBER: _builtins.int
     with_path: _builtins.bool
     """Fill in File.path."""
     @_builtins.property
     def file(self) -> Global___FileRef: ...
+    @_builtins.property
+    def wanted(self) -> Global___WantedAttributes: ...
     def __init__(
         self,
         *,
         file: Global___FileRef | None = ...,
         with_path: _builtins.bool = ...,
+        wanted: Global___WantedAttributes | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "wanted", b"wanted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "with_path", b"with_path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "wanted", b"wanted", "with_path", b"with_path"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -236,6 +350,7 @@ class ListChildrenRequest(_message.Message):
     START_NAME_FIELD_NUMBER: _builtins.int
     OFFSET_FIELD_NUMBER: _builtins.int
     INCLUSIVE_FIELD_NUMBER: _builtins.int
+    WANTED_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """1..10000."""
     page_token: _builtins.str
@@ -248,6 +363,12 @@ class ListChildrenRequest(_message.Message):
     """Whether an entry named exactly `start_name` is part of the answer."""
     @_builtins.property
     def directory(self) -> Global___FileRef: ...
+    @_builtins.property
+    def wanted(self) -> Global___WantedAttributes:
+        """Needs the rights at the directory. A child that refuses the caller the same
+        is listed without what it does not tell.
+        """
+
     def __init__(
         self,
         *,
@@ -257,10 +378,11 @@ class ListChildrenRequest(_message.Message):
         start_name: _builtins.str = ...,
         offset: _builtins.int = ...,
         inclusive: _builtins.bool = ...,
+        wanted: Global___WantedAttributes | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "wanted", b"wanted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "inclusive", b"inclusive", "offset", b"offset", "page_size", b"page_size", "page_token", b"page_token", "start_name", b"start_name"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "inclusive", b"inclusive", "offset", b"offset", "page_size", b"page_size", "page_token", b"page_token", "start_name", b"start_name", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -50,19 +50,35 @@ class ListXattrsRequest(_message.Message):
 
     FILE_FIELD_NUMBER: _builtins.int
     PREFIX_FIELD_NUMBER: _builtins.int
+    NAMES_FIELD_NUMBER: _builtins.int
+    INHERITED_FIELD_NUMBER: _builtins.int
+    INTERNAL_FIELD_NUMBER: _builtins.int
     prefix: _builtins.str
-    """Only names that start with this."""
+    """Only extended attributes whose names start with this."""
+    inherited: _builtins.bool
+    """What an extended attribute is not set to here it has from the nearest
+    directory above that sets it. Reading metadata must be allowed there, too.
+    """
+    internal: _builtins.bool
+    """All reserved names that are set, too."""
     @_builtins.property
     def file(self) -> _files_pb2.FileRef: ...
+    @_builtins.property
+    def names(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these; reserved names may be among them. Empty is all extended attributes."""
+
     def __init__(
         self,
         *,
         file: _files_pb2.FileRef | None = ...,
         prefix: _builtins.str = ...,
+        names: _abc.Iterable[_builtins.str] | None = ...,
+        inherited: _builtins.bool = ...,
+        internal: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "prefix", b"prefix"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "inherited", b"inherited", "internal", b"internal", "names", b"names", "prefix", b"prefix"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -73,16 +89,24 @@ class ListXattrsResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     XATTRS_FIELD_NUMBER: _builtins.int
+    ACL_FIELD_NUMBER: _builtins.int
     @_builtins.property
-    def xattrs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Xattr]: ...
+    def xattrs(self) -> _containers.RepeatedCompositeFieldContainer[Global___Xattr]:
+        """By name. Of the reserved names all but `cdmi_acl` are here."""
+
+    @_builtins.property
+    def acl(self) -> _containers.RepeatedCompositeFieldContainer[_files_pb2.AclEntry]:
+        """The ACL, when it was asked for; empty means that none is set."""
+
     def __init__(
         self,
         *,
         xattrs: _abc.Iterable[Global___Xattr] | None = ...,
+        acl: _abc.Iterable[_files_pb2.AclEntry] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["xattrs", b"xattrs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl", b"acl", "xattrs", b"xattrs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -99,18 +123,37 @@ class UpdateXattrsRequest(_message.Message):
     REPLACE_ALL_FIELD_NUMBER: _builtins.int
     MIMETYPE_FIELD_NUMBER: _builtins.int
     VALUE_TRANSFER_ENCODING_FIELD_NUMBER: _builtins.int
+    ACL_FIELD_NUMBER: _builtins.int
+    JSON_FIELD_NUMBER: _builtins.int
+    RDF_FIELD_NUMBER: _builtins.int
+    COMPLETION_STATUS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     replace_all: _builtins.bool
-    """Remove everything that is not in `set`."""
+    """Remove every extended attribute, JSON and RDF that is not set here. The ACL stays."""
     mimetype: _builtins.str
-    """CDMI fields kept on the file itself; absent leaves them."""
+    """Fields kept on the file itself; absent leaves them."""
     value_transfer_encoding: _builtins.str
+    rdf: _builtins.bytes
+    """The new RDF document, any bytes."""
+    completion_status: _builtins.str
     @_builtins.property
     def file(self) -> _files_pb2.FileRef: ...
     @_builtins.property
-    def set(self) -> _containers.RepeatedCompositeFieldContainer[Global___Xattr]: ...
+    def set(self) -> _containers.RepeatedCompositeFieldContainer[Global___Xattr]:
+        """Extended attributes; reserved names are EPERM here."""
+
     @_builtins.property
-    def remove(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def remove(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names; `cdmi_acl`, `onedata_json` and `onedata_rdf` may be among them. What
+        is not there is fine.
+        """
+
+    @_builtins.property
+    def acl(self) -> Global___Acl:
+        """The new ACL; an empty one removes it."""
+
+    @_builtins.property
+    def json(self) -> Global___JsonUpdate: ...
     def __init__(
         self,
         *,
@@ -121,21 +164,91 @@ class UpdateXattrsRequest(_message.Message):
         replace_all: _builtins.bool = ...,
         mimetype: _builtins.str | None = ...,
         value_transfer_encoding: _builtins.str | None = ...,
+        acl: Global___Acl | None = ...,
+        json: Global___JsonUpdate | None = ...,
+        rdf: _builtins.bytes | None = ...,
+        completion_status: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_mimetype", b"_mimetype", "_value_transfer_encoding", b"_value_transfer_encoding", "file", b"file", "mimetype", b"mimetype", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acl", b"_acl", "_completion_status", b"_completion_status", "_json", b"_json", "_mimetype", b"_mimetype", "_rdf", b"_rdf", "_value_transfer_encoding", b"_value_transfer_encoding", "acl", b"acl", "completion_status", b"completion_status", "file", b"file", "json", b"json", "mimetype", b"mimetype", "rdf", b"rdf", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mimetype", b"_mimetype", "_value_transfer_encoding", b"_value_transfer_encoding", "file", b"file", "mimetype", b"mimetype", "remove", b"remove", "replace_all", b"replace_all", "request_id", b"request_id", "set", b"set", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acl", b"_acl", "_completion_status", b"_completion_status", "_json", b"_json", "_mimetype", b"_mimetype", "_rdf", b"_rdf", "_value_transfer_encoding", b"_value_transfer_encoding", "acl", b"acl", "completion_status", b"completion_status", "file", b"file", "json", b"json", "mimetype", b"mimetype", "rdf", b"rdf", "remove", b"remove", "replace_all", b"replace_all", "request_id", b"request_id", "set", b"set", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__acl: _TypeAlias = _typing.Literal["acl"]  # noqa: Y015
+    _WhichOneofArgType__acl: _TypeAlias = _typing.Literal["_acl", b"_acl"]  # noqa: Y015
+    _WhichOneofReturnType__completion_status: _TypeAlias = _typing.Literal["completion_status"]  # noqa: Y015
+    _WhichOneofArgType__completion_status: _TypeAlias = _typing.Literal["_completion_status", b"_completion_status"]  # noqa: Y015
+    _WhichOneofReturnType__json: _TypeAlias = _typing.Literal["json"]  # noqa: Y015
+    _WhichOneofArgType__json: _TypeAlias = _typing.Literal["_json", b"_json"]  # noqa: Y015
     _WhichOneofReturnType__mimetype: _TypeAlias = _typing.Literal["mimetype"]  # noqa: Y015
     _WhichOneofArgType__mimetype: _TypeAlias = _typing.Literal["_mimetype", b"_mimetype"]  # noqa: Y015
+    _WhichOneofReturnType__rdf: _TypeAlias = _typing.Literal["rdf"]  # noqa: Y015
+    _WhichOneofArgType__rdf: _TypeAlias = _typing.Literal["_rdf", b"_rdf"]  # noqa: Y015
     _WhichOneofReturnType__value_transfer_encoding: _TypeAlias = _typing.Literal["value_transfer_encoding"]  # noqa: Y015
     _WhichOneofArgType__value_transfer_encoding: _TypeAlias = _typing.Literal["_value_transfer_encoding", b"_value_transfer_encoding"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__acl) -> _WhichOneofReturnType__acl | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__completion_status) -> _WhichOneofReturnType__completion_status | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__json) -> _WhichOneofReturnType__json | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mimetype) -> _WhichOneofReturnType__mimetype | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rdf) -> _WhichOneofReturnType__rdf | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__value_transfer_encoding) -> _WhichOneofReturnType__value_transfer_encoding | None: ...
 
 Global___UpdateXattrsRequest: _TypeAlias = UpdateXattrsRequest  # noqa: Y015
+
+@_typing.final
+class Acl(_message.Message):
+    """A whole ACL."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ENTRIES_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def entries(self) -> _containers.RepeatedCompositeFieldContainer[_files_pb2.AclEntry]: ...
+    def __init__(
+        self,
+        *,
+        entries: _abc.Iterable[_files_pb2.AclEntry] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Acl: _TypeAlias = Acl  # noqa: Y015
+
+@_typing.final
+class JsonUpdate(_message.Message):
+    """A new JSON document, or a new value inside the document there is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_JSON_FIELD_NUMBER: _builtins.int
+    KEYPATH_FIELD_NUMBER: _builtins.int
+    value_json: _builtins.bytes
+    keypath: _builtins.str
+    """`a.b.[2].c`: where the value goes; empty is the whole document. Objects that
+    are missing on the way are made and lists are filled up with nulls; a step
+    into a value of another kind is ENODATA.
+    """
+    def __init__(
+        self,
+        *,
+        value_json: _builtins.bytes = ...,
+        keypath: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["keypath", b"keypath", "value_json", b"value_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___JsonUpdate: _TypeAlias = JsonUpdate  # noqa: Y015
 
 @_typing.final
 class UpdateXattrsResponse(_message.Message):
@@ -151,3 +264,91 @@ class UpdateXattrsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateXattrsResponse: _TypeAlias = UpdateXattrsResponse  # noqa: Y015
+
+@_typing.final
+class GetJsonRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    KEYPATH_FIELD_NUMBER: _builtins.int
+    INHERITED_FIELD_NUMBER: _builtins.int
+    keypath: _builtins.str
+    """As in JsonUpdate."""
+    inherited: _builtins.bool
+    """The documents of all directories above, merged into one: objects by key, the
+    nearer value wins.
+    """
+    @_builtins.property
+    def file(self) -> _files_pb2.FileRef: ...
+    def __init__(
+        self,
+        *,
+        file: _files_pb2.FileRef | None = ...,
+        keypath: _builtins.str = ...,
+        inherited: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "inherited", b"inherited", "keypath", b"keypath"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetJsonRequest: _TypeAlias = GetJsonRequest  # noqa: Y015
+
+@_typing.final
+class GetJsonResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_JSON_FIELD_NUMBER: _builtins.int
+    value_json: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        value_json: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["value_json", b"value_json"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetJsonResponse: _TypeAlias = GetJsonResponse  # noqa: Y015
+
+@_typing.final
+class GetRdfRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def file(self) -> _files_pb2.FileRef: ...
+    def __init__(
+        self,
+        *,
+        file: _files_pb2.FileRef | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRdfRequest: _TypeAlias = GetRdfRequest  # noqa: Y015
+
+@_typing.final
+class GetRdfResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RDF_FIELD_NUMBER: _builtins.int
+    rdf: _builtins.bytes
+    def __init__(
+        self,
+        *,
+        rdf: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["rdf", b"rdf"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetRdfResponse: _TypeAlias = GetRdfResponse  # noqa: Y015

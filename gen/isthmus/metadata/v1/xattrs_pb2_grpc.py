@@ -26,8 +26,16 @@ if _version_not_supported:
 
 
 class XattrServiceStub:
-    """Custom metadata: extended attributes of files and directories. Values are
-    JSON texts. JSON and RDF documents join here with the complete file API.
+    """Custom metadata of files and directories: extended attributes, one JSON
+    document, one RDF document; and with them what users see as attributes under
+    reserved names: the ACL (`cdmi_acl`) and three fields of the file
+    (`cdmi_mimetype`, `cdmi_valuetransferencoding`, `cdmi_completion_status`).
+    Values are JSON texts.
+
+    Other names that start with `cdmi_` or `onedata_` are EPERM. Each kind needs
+    rights of its own, at the file: extended attributes, JSON and RDF to read or
+    write metadata, the ACL to read or write the ACL, the fields to read or write
+    attributes (EACCES).
     """
 
     def __init__(self, channel):
@@ -46,22 +54,57 @@ class XattrServiceStub:
                 request_serializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.UpdateXattrsRequest.SerializeToString,
                 response_deserializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.UpdateXattrsResponse.FromString,
                 _registered_method=True)
+        self.GetJson = channel.unary_unary(
+                '/isthmus.metadata.v1.XattrService/GetJson',
+                request_serializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.GetJsonRequest.SerializeToString,
+                response_deserializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.GetJsonResponse.FromString,
+                _registered_method=True)
+        self.GetRdf = channel.unary_unary(
+                '/isthmus.metadata.v1.XattrService/GetRdf',
+                request_serializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.GetRdfRequest.SerializeToString,
+                response_deserializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.GetRdfResponse.FromString,
+                _registered_method=True)
 
 
 class XattrServiceServicer:
-    """Custom metadata: extended attributes of files and directories. Values are
-    JSON texts. JSON and RDF documents join here with the complete file API.
+    """Custom metadata of files and directories: extended attributes, one JSON
+    document, one RDF document; and with them what users see as attributes under
+    reserved names: the ACL (`cdmi_acl`) and three fields of the file
+    (`cdmi_mimetype`, `cdmi_valuetransferencoding`, `cdmi_completion_status`).
+    Values are JSON texts.
+
+    Other names that start with `cdmi_` or `onedata_` are EPERM. Each kind needs
+    rights of its own, at the file: extended attributes, JSON and RDF to read or
+    write metadata, the ACL to read or write the ACL, the fields to read or write
+    attributes (EACCES).
     """
 
     def ListXattrs(self, request, context):
-        """The attributes set on this file. ENODATA when `names` asks for one that is absent.
+        """The attributes set on this file. Names that are not set are just absent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UpdateXattrs(self, request, context):
-        """Sets and removes in one step: all of it or nothing.
+        """Sets and removes in one step: all of it or nothing. Changes made at the same
+        time by others are kept. EINVAL for an ACL that does not fit the file, E2BIG
+        for more than a file can bear.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetJson(self, request, context):
+        """The JSON document, or what it holds at a key path. ENODATA when there is
+        none, or nothing there.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetRdf(self, request, context):
+        """The RDF document, byte for byte. ENODATA when there is none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -80,6 +123,16 @@ def add_XattrServiceServicer_to_server(servicer, server):
                     request_deserializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.UpdateXattrsRequest.FromString,
                     response_serializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.UpdateXattrsResponse.SerializeToString,
             ),
+            'GetJson': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetJson,
+                    request_deserializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.GetJsonRequest.FromString,
+                    response_serializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.GetJsonResponse.SerializeToString,
+            ),
+            'GetRdf': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetRdf,
+                    request_deserializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.GetRdfRequest.FromString,
+                    response_serializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.GetRdfResponse.SerializeToString,
+            ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
             'isthmus.metadata.v1.XattrService', rpc_method_handlers)
@@ -89,8 +142,16 @@ def add_XattrServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class XattrService:
-    """Custom metadata: extended attributes of files and directories. Values are
-    JSON texts. JSON and RDF documents join here with the complete file API.
+    """Custom metadata of files and directories: extended attributes, one JSON
+    document, one RDF document; and with them what users see as attributes under
+    reserved names: the ACL (`cdmi_acl`) and three fields of the file
+    (`cdmi_mimetype`, `cdmi_valuetransferencoding`, `cdmi_completion_status`).
+    Values are JSON texts.
+
+    Other names that start with `cdmi_` or `onedata_` are EPERM. Each kind needs
+    rights of its own, at the file: extended attributes, JSON and RDF to read or
+    write metadata, the ACL to read or write the ACL, the fields to read or write
+    attributes (EACCES).
     """
 
     @staticmethod
@@ -137,6 +198,60 @@ class XattrService:
             '/isthmus.metadata.v1.XattrService/UpdateXattrs',
             isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.UpdateXattrsRequest.SerializeToString,
             isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.UpdateXattrsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetJson(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.metadata.v1.XattrService/GetJson',
+            isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.GetJsonRequest.SerializeToString,
+            isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.GetJsonResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetRdf(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.metadata.v1.XattrService/GetRdf',
+            isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.GetRdfRequest.SerializeToString,
+            isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.GetRdfResponse.FromString,
             options,
             channel_credentials,
             insecure,

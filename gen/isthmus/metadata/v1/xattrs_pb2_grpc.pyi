@@ -27,8 +27,16 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class XattrServiceStub:
-    """Custom metadata: extended attributes of files and directories. Values are
-    JSON texts. JSON and RDF documents join here with the complete file API.
+    """Custom metadata of files and directories: extended attributes, one JSON
+    document, one RDF document; and with them what users see as attributes under
+    reserved names: the ACL (`cdmi_acl`) and three fields of the file
+    (`cdmi_mimetype`, `cdmi_valuetransferencoding`, `cdmi_completion_status`).
+    Values are JSON texts.
+
+    Other names that start with `cdmi_` or `onedata_` are EPERM. Each kind needs
+    rights of its own, at the file: extended attributes, JSON and RDF to read or
+    write metadata, the ACL to read or write the ACL, the fields to read or write
+    attributes (EACCES).
     """
 
     @_typing.overload
@@ -36,25 +44,59 @@ class XattrServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> XattrServiceAsyncStub: ...
     ListXattrs: _grpc.UnaryUnaryMultiCallable[_xattrs_pb2.ListXattrsRequest, _xattrs_pb2.ListXattrsResponse]
-    """The attributes set on this file. ENODATA when `names` asks for one that is absent."""
+    """The attributes set on this file. Names that are not set are just absent."""
     UpdateXattrs: _grpc.UnaryUnaryMultiCallable[_xattrs_pb2.UpdateXattrsRequest, _xattrs_pb2.UpdateXattrsResponse]
-    """Sets and removes in one step: all of it or nothing."""
+    """Sets and removes in one step: all of it or nothing. Changes made at the same
+    time by others are kept. EINVAL for an ACL that does not fit the file, E2BIG
+    for more than a file can bear.
+    """
+    GetJson: _grpc.UnaryUnaryMultiCallable[_xattrs_pb2.GetJsonRequest, _xattrs_pb2.GetJsonResponse]
+    """The JSON document, or what it holds at a key path. ENODATA when there is
+    none, or nothing there.
+    """
+    GetRdf: _grpc.UnaryUnaryMultiCallable[_xattrs_pb2.GetRdfRequest, _xattrs_pb2.GetRdfResponse]
+    """The RDF document, byte for byte. ENODATA when there is none."""
 
 @_typing.type_check_only
 class XattrServiceAsyncStub(XattrServiceStub):
-    """Custom metadata: extended attributes of files and directories. Values are
-    JSON texts. JSON and RDF documents join here with the complete file API.
+    """Custom metadata of files and directories: extended attributes, one JSON
+    document, one RDF document; and with them what users see as attributes under
+    reserved names: the ACL (`cdmi_acl`) and three fields of the file
+    (`cdmi_mimetype`, `cdmi_valuetransferencoding`, `cdmi_completion_status`).
+    Values are JSON texts.
+
+    Other names that start with `cdmi_` or `onedata_` are EPERM. Each kind needs
+    rights of its own, at the file: extended attributes, JSON and RDF to read or
+    write metadata, the ACL to read or write the ACL, the fields to read or write
+    attributes (EACCES).
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ListXattrs: _aio.UnaryUnaryMultiCallable[_xattrs_pb2.ListXattrsRequest, _xattrs_pb2.ListXattrsResponse]  # type: ignore[assignment]
-    """The attributes set on this file. ENODATA when `names` asks for one that is absent."""
+    """The attributes set on this file. Names that are not set are just absent."""
     UpdateXattrs: _aio.UnaryUnaryMultiCallable[_xattrs_pb2.UpdateXattrsRequest, _xattrs_pb2.UpdateXattrsResponse]  # type: ignore[assignment]
-    """Sets and removes in one step: all of it or nothing."""
+    """Sets and removes in one step: all of it or nothing. Changes made at the same
+    time by others are kept. EINVAL for an ACL that does not fit the file, E2BIG
+    for more than a file can bear.
+    """
+    GetJson: _aio.UnaryUnaryMultiCallable[_xattrs_pb2.GetJsonRequest, _xattrs_pb2.GetJsonResponse]  # type: ignore[assignment]
+    """The JSON document, or what it holds at a key path. ENODATA when there is
+    none, or nothing there.
+    """
+    GetRdf: _aio.UnaryUnaryMultiCallable[_xattrs_pb2.GetRdfRequest, _xattrs_pb2.GetRdfResponse]  # type: ignore[assignment]
+    """The RDF document, byte for byte. ENODATA when there is none."""
 
 class XattrServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Custom metadata: extended attributes of files and directories. Values are
-    JSON texts. JSON and RDF documents join here with the complete file API.
+    """Custom metadata of files and directories: extended attributes, one JSON
+    document, one RDF document; and with them what users see as attributes under
+    reserved names: the ACL (`cdmi_acl`) and three fields of the file
+    (`cdmi_mimetype`, `cdmi_valuetransferencoding`, `cdmi_completion_status`).
+    Values are JSON texts.
+
+    Other names that start with `cdmi_` or `onedata_` are EPERM. Each kind needs
+    rights of its own, at the file: extended attributes, JSON and RDF to read or
+    write metadata, the ACL to read or write the ACL, the fields to read or write
+    attributes (EACCES).
     """
 
     @_abc_1.abstractmethod
@@ -63,7 +105,7 @@ class XattrServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _xattrs_pb2.ListXattrsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_xattrs_pb2.ListXattrsResponse, _abc.Awaitable[_xattrs_pb2.ListXattrsResponse]]:
-        """The attributes set on this file. ENODATA when `names` asks for one that is absent."""
+        """The attributes set on this file. Names that are not set are just absent."""
 
     @_abc_1.abstractmethod
     def UpdateXattrs(
@@ -71,6 +113,27 @@ class XattrServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _xattrs_pb2.UpdateXattrsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_xattrs_pb2.UpdateXattrsResponse, _abc.Awaitable[_xattrs_pb2.UpdateXattrsResponse]]:
-        """Sets and removes in one step: all of it or nothing."""
+        """Sets and removes in one step: all of it or nothing. Changes made at the same
+        time by others are kept. EINVAL for an ACL that does not fit the file, E2BIG
+        for more than a file can bear.
+        """
+
+    @_abc_1.abstractmethod
+    def GetJson(
+        self,
+        request: _xattrs_pb2.GetJsonRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_xattrs_pb2.GetJsonResponse, _abc.Awaitable[_xattrs_pb2.GetJsonResponse]]:
+        """The JSON document, or what it holds at a key path. ENODATA when there is
+        none, or nothing there.
+        """
+
+    @_abc_1.abstractmethod
+    def GetRdf(
+        self,
+        request: _xattrs_pb2.GetRdfRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_xattrs_pb2.GetRdfResponse, _abc.Awaitable[_xattrs_pb2.GetRdfResponse]]:
+        """The RDF document, byte for byte. ENODATA when there is none."""
 
 def add_XattrServiceServicer_to_server(servicer: XattrServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -12,7 +12,7 @@ from runtime.http.paths import split_path
 from runtime.request import request_id
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer, empty, json_answer
-from services.gateway.api.namespace import id_of, ref, space_name, user_root_record, xattrs_of
+from services.gateway.api.namespace import id_of, ref, space_name, user_root_record, wanted
 from services.gateway.api.ports import Metadata
 from services.gateway.api.rest.operations import OCTETS, Call
 from services.gateway.api.rest.selection import selects
@@ -41,12 +41,12 @@ class DataRoutes:
         if call.file.is_user_root:
             record = user_root_record(call.identity, call.provider_id)
             return json_answer(selection.encode(record, View("")))
-        file = await self._get(call.file, with_path=selection.with_path)
-        xattrs = None
-        if selection.xattrs and file.has_custom_metadata:
-            xattrs = await xattrs_of(self._metadata, call.file)
+        request = files_pb2.GetFileRequest(
+            file=ref(call.file), with_path=selection.with_path, wanted=wanted(selection)
+        )
+        file = (await self._metadata.get_file(request)).file
         view = View(space_name(call.identity, call.file.space_id))
-        return json_answer(selection.encode(file, view, xattrs))
+        return json_answer(selection.encode(file, view))
 
     async def set_mode(self, call: Call) -> Answer:
         """`PUT /data/{id}`."""
@@ -111,9 +111,8 @@ class DataRoutes:
             raise ApiError("notFound")
         return empty()
 
-    async def _get(self, file: file_ids.FileId, *, with_path: bool = False) -> files_pb2.File:
-        answer = await self._metadata.get_file(files_pb2.GetFileRequest(file=ref(file), with_path=with_path))
-        return answer.file
+    async def _get(self, file: file_ids.FileId) -> files_pb2.File:
+        return (await self._metadata.get_file(files_pb2.GetFileRequest(file=ref(file)))).file
 
 
 def _refuse_user_root(call: Call) -> None:

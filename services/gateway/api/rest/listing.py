@@ -12,14 +12,7 @@ from runtime.errors import InvalidName, NoSuchFile
 from runtime.http.declared import flag, integer, text
 from runtime.http.file_ids import space_root
 from services.gateway.api.http import Answer, json_answer
-from services.gateway.api.namespace import (
-    id_of,
-    in_parallel,
-    listed_spaces,
-    ref,
-    space_name,
-    xattrs_of,
-)
+from services.gateway.api.namespace import in_parallel, listed_spaces, ref, space_name, wanted
 from services.gateway.api.ports import Metadata
 from services.gateway.api.rest.operations import Call
 from services.gateway.api.rest.selection import selects
@@ -61,10 +54,12 @@ class ListingRoutes:
         if call.file.is_user_root:
             return await self._list_spaces(call, first, limit, selection)
         first.directory.CopyFrom(ref(call.file))
+        more = wanted(selection)
+        if more is not None:
+            first.wanted.CopyFrom(more)
         entries, is_last, token = await self._gather(first, limit)
         view = await self._view(call, selection)
-        xattrs = await self._xattrs(entries, selection)
-        children = [selection.encode(file, view, xattrs.get(file.file_id)) for file in entries]
+        children = [selection.encode(file, view) for file in entries]
         return _page(children, is_last, token)
 
     async def _gather(
@@ -81,6 +76,7 @@ class ListingRoutes:
                     directory=request.directory,
                     page_size=min(limit - len(entries), _PAGE_SIZE),
                     page_token=answer.next_page_token,
+                    wanted=request.wanted if request.HasField("wanted") else None,
                 )
             )
             entries.extend(answer.children)
@@ -95,15 +91,6 @@ class ListingRoutes:
         # A regular file lists as itself.
         is_directory = answer.file.type == files_pb2.FILE_TYPE_DIRECTORY
         return View(name, parent_path=path if is_directory else path[:-1])
-
-    async def _xattrs(
-        self, entries: Sequence[files_pb2.File], selection: Selection
-    ) -> dict[str, dict[str, Any]]:
-        if not selection.xattrs:
-            return {}
-        bearers = [file for file in entries if file.has_custom_metadata]
-        found = await in_parallel(xattrs_of(self._metadata, id_of(file)) for file in bearers)
-        return {file.file_id: xattrs for file, xattrs in zip(bearers, found, strict=True)}
 
     async def _list_spaces(
         self, call: Call, first: files_pb2.ListChildrenRequest, limit: int, selection: Selection
@@ -123,11 +110,11 @@ class ListingRoutes:
             record = VirtualDirectory(root.uuid, space_id, name, owner_id="", provider_id="")
             return selection.encode(record, View(name))
         try:
-            answer = await self._metadata.get_file(files_pb2.GetFileRequest(file=ref(root)))
+            request = files_pb2.GetFileRequest(file=ref(root), wanted=wanted(selection))
+            answer = await self._metadata.get_file(request)
         except NoSuchFile:
             return None  # supported a moment ago, and not made here yet
-        xattrs = await xattrs_of(self._metadata, root) if selection.xattrs else None
-        return selection.encode(answer.file, View(name), xattrs)
+        return selection.encode(answer.file, View(name))
 
 
 def _first_page(call: Call) -> files_pb2.ListChildrenRequest:

@@ -49,6 +49,8 @@ class PlainCall:
     provider_id: str = ""
     #: The body, for operations that take it as it is: a JSON value, or bytes.
     value: Any = None
+    #: The JSON value as it was written.
+    text: bytes = b""
     #: Decoded segments of the path that stand for something, by the name they have in the route.
     path: Mapping[str, str] = field(default_factory=dict)
     #: Undecoded rest of the path, for routes that have one.
@@ -165,7 +167,8 @@ async def run(
     params, value = parameters(request, operation, body)
     file = await gate.resolve(decode_loosely(segment), identity)
     arguments = Arguments(operation.params, params)
-    call = Call(request, identity, arguments, gate.provider_id, value, tail=tail, file=file)
+    text = bytes(body) if operation.takes is Takes.VALUE else b""
+    call = Call(request, identity, arguments, gate.provider_id, value, text, tail=tail, file=file)
     return await operation.handler(call)
 
 
@@ -183,7 +186,7 @@ async def run_plain(
         return refusal
     params, value = parameters(request, operation, body)
     arguments = Arguments(operation.params, params)
-    call = PlainCall(request, identity, arguments, gate.provider_id, value, path, tail)
+    call = PlainCall(request, identity, arguments, gate.provider_id, value, path=path, tail=tail)
     return await operation.handler(call)
 
 

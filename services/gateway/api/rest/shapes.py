@@ -112,6 +112,8 @@ XATTRS = Shape(
     {"license": "CC-BY-4.0", "run": 7},
     name="ExtendedAttributes",
 )
+JSON = Shape({"description": "Any JSON value."}, {"sample": {"ph": 7.4}})
+RDF = Shape({**BINARY, "description": "Never looked into."}, "<rdf:RDF/>", media="application/rdf+xml")
 TICKET = json_object(
     {"url": TEXT, "expiresAt": SECONDS},
     {"url": "https://provider.example.org/ticket/CiQ5ZjFi", "expiresAt": 1733000300},

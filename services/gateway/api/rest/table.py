@@ -14,15 +14,17 @@ from runtime.http.errors import ApiError
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer
 from services.gateway.api.ports import Metadata
-from services.gateway.api.rest import data, listing, shapes, tickets, xattrs
+from services.gateway.api.rest import data, documents, listing, shapes, tickets, xattrs
 from services.gateway.api.rest.data import DataRoutes
 from services.gateway.api.rest.described import Told
+from services.gateway.api.rest.documents import DocumentRoutes
 from services.gateway.api.rest.listing import ListingRoutes
 from services.gateway.api.rest.lookup import LookupRoutes
 from services.gateway.api.rest.operations import (
     JSON_TYPE,
     OCTETS,
     Call,
+    Handler,
     Methods,
     Operation,
     PlainMethods,
@@ -34,6 +36,7 @@ from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.api.rest.xattrs import XattrRoutes
 
 _GONE = ("posix/enoent", "posix/eacces")
+_DOCUMENT_ERRORS = ("notFound", "posix/eacces", "posix/eperm")
 _WRITE_ERRORS = (*_GONE, "posix/eisdir", "posix/enospc", "posix/efbig", "posix/eagain")
 _CREATE_ERRORS = (
     *_GONE, "posix/eexist", "posix/enotdir", "posix/eisdir", "posix/einval", "posix/enametoolong",
@@ -53,6 +56,8 @@ def rest_routes(metadata: Metadata, gate: Gate, ticket_routes: TicketRoutes) -> 
             b"hardlinks": _hard_links(files),
             b"symlink_value": _symlink_value(files),
             b"metadata/xattrs": _xattrs(XattrRoutes(metadata)),
+            b"metadata/json": _json(DocumentRoutes(metadata)),
+            b"metadata/rdf": _rdf(DocumentRoutes(metadata)),
             b"ticket": _ticket(ticket_routes),
         },
         below_path=_below_path(files),
@@ -201,7 +206,10 @@ def _xattrs(attributes: XattrRoutes) -> Methods:
             status=204,
             params=(follow,),
             told=Told(
-                errors=(*errors, "posix/einval", "badValueJSON"), body=(shapes.XATTRS,), tag="metadata"
+                errors=(*errors, "posix/einval", "posix/enametoolong", "posix/e2big", "badValueJSON"),
+                body=(shapes.XATTRS,),
+                tag="metadata",
+                notes="Merged key by key. `cdmi_acl` sets the ACL, `[]` removes it.",
             ),
         ),
         "DELETE": Operation(
@@ -213,6 +221,67 @@ def _xattrs(attributes: XattrRoutes) -> Methods:
             told=Told(errors=errors, tag="metadata"),
         ),
     }
+
+
+def _json(routes: DocumentRoutes) -> Methods:
+    follow = xattrs.RESOLVE_SYMLINK
+    place = (documents.FILTER, documents.FILTER_TYPE)
+    return {
+        "GET": Operation(
+            routes.get_json,
+            "The JSON document",
+            shared=True,
+            params=(follow, *place, documents.INHERITED),
+            told=Told((shapes.JSON,), (*_DOCUMENT_ERRORS, "posix/enodata", "posix/e2big"), tag="metadata"),
+        ),
+        "PUT": Operation(
+            routes.put_json,
+            "Set the JSON document, or one place in it",
+            Takes.VALUE,
+            status=204,
+            params=(follow, *place),
+            told=Told(
+                errors=(*_DOCUMENT_ERRORS, "posix/enodata", "posix/e2big", "posix/einval", "badValueJSON"),
+                body=(shapes.JSON,),
+                tag="metadata",
+            ),
+        ),
+        "DELETE": _removes("Remove the JSON document", routes.delete_json),
+    }
+
+
+def _rdf(routes: DocumentRoutes) -> Methods:
+    follow = xattrs.RESOLVE_SYMLINK
+    return {
+        "GET": Operation(
+            routes.get_rdf,
+            "The RDF document",
+            produces=(documents.RDF_TYPE,),
+            shared=True,
+            params=(follow,),
+            told=Told((shapes.RDF,), (*_DOCUMENT_ERRORS, "posix/enodata"), tag="metadata"),
+        ),
+        "PUT": Operation(
+            routes.put_rdf,
+            "Set the RDF document",
+            Takes.BYTES,
+            status=204,
+            params=(follow,),
+            consumes=documents.RDF_TYPE,
+            told=Told(errors=(*_DOCUMENT_ERRORS, "posix/e2big"), body=(shapes.RDF,), tag="metadata"),
+        ),
+        "DELETE": _removes("Remove the RDF document", routes.delete_rdf),
+    }
+
+
+def _removes(summary: str, handler: Handler[Call]) -> Operation[Call]:
+    return Operation(
+        handler,
+        summary,
+        status=204,
+        params=(xattrs.RESOLVE_SYMLINK,),
+        told=Told(errors=_DOCUMENT_ERRORS, notes="Fine also where there is none.", tag="metadata"),
+    )
 
 
 def _ticket(routes: TicketRoutes) -> Methods:
