@@ -74,12 +74,6 @@ CORE = {
 #: Core routes that are still to be built. None of them may be in the document.
 NOT_YET = {
     "GET /data/{id}/files",
-    "GET /data/{id}/metadata/json",
-    "PUT /data/{id}/metadata/json",
-    "DELETE /data/{id}/metadata/json",
-    "GET /data/{id}/metadata/rdf",
-    "PUT /data/{id}/metadata/rdf",
-    "DELETE /data/{id}/metadata/rdf",
     "GET /data/{id}/distribution",
     "GET /data/{id}/storage_locations",
     "POST /data/register",
