@@ -1,7 +1,9 @@
 """Whose token is this: the zone's verdicts, kept for a short while by each service that meets users.
 
-A verdict is believed for `token_cache_s`, so a revoked token ends within that time. While the zone is
-away a verdict is used for `zone_away_s` since the zone last confirmed it, but never past the token's end.
+While the zone tells what changes in it, a verdict is believed for `WATCHED_S`, and dropped the moment that
+something it rests on changes. Else it is believed for `token_cache_s`, so in any case a revoked token ends
+within that time. While the zone is away a verdict is used for `zone_away_s` since the zone last confirmed
+it, but never past the token's end, and never when something it rests on is known to have changed.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import grpc.aio
 import structlog
 from isthmus.zone.v1 import tokens_pb2
 
+from clients.zone_changes import ZoneWatch
 from clients.zone_client import ProviderCredentials, UnregisteredOneprovider, ZoneClient
 from runtime.auth import ClusterKey, from_proto
 from runtime.clock import Clock, SystemClock
@@ -41,6 +44,9 @@ log = structlog.get_logger(__name__)
 
 #: How long a signed identity is believed inside the provider: long enough for a slow upload.
 IDENTITY_LIFE_S = 3600.0
+
+#: How long a verdict is believed of which a change would have been heard.
+WATCHED_S = 60.0
 
 _MAX_ENTRIES = 5000
 _MAX_ASKING = 64
@@ -71,9 +77,13 @@ class _TokenExpired(Unauthenticated):
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """A token the zone found good. `expires_at_ms`: end of the token, 0 for never."""
+    """A token the zone found good. `expires_at_ms`: end of the token, 0 for never.
+
+    `rests_on`: what the zone will name when it changes.
+    """
 
     identity: Identity
+    rests_on: frozenset[str]
     blob: bytes
     answer: bytes
     expires_at_ms: int
@@ -88,6 +98,8 @@ class _Entry:
     refusal: IsthmusError | None = None
     failure: IsthmusError | None = None
     checked_at: float = 0.0
+    #: Era of the watch since which no change can have been missed; None for not watched.
+    watched_in: int | None = None
     failed_at: float = 0.0
     asking: asyncio.Task[None] | None = None
 
@@ -117,13 +129,23 @@ class TokenAuthenticator:
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking = asyncio.Semaphore(_MAX_ASKING)
         self._zone_away = False
+        self._watch = ZoneWatch(
+            self._zone,
+            on_changes=self._forget,
+            on_start_over=self._doubt,
+            clock=self._clock,
+        )
+        self._era = 0
+        self._changes_heard = 0
         self._guest: tuple[Identity, bytes] = (GUEST, b"")
 
     async def start(self) -> None:
-        """Nothing to open: the channel belongs to who made it."""
+        """Begins to hear of changes. The channel belongs to who made it."""
+        await self._watch.start()
 
     async def stop(self) -> None:
         """Ends the calls under way."""
+        await self._watch.stop()
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -190,7 +212,8 @@ class TokenAuthenticator:
         age_s = self._clock.monotonic_s() - entry.checked_at
         if entry.refusal is not None and age_s < _REFUSED_FOR_S:
             _raise_again(entry.refusal)
-        if entry.verdict is None or age_s >= self._fresh_s:
+        watched = entry.watched_in == self._era and self._watch.live
+        if entry.verdict is None or age_s >= (WATCHED_S if watched else self._fresh_s):
             return None
         self._check_end(entry.verdict)
         return entry.verdict
@@ -230,6 +253,7 @@ class TokenAuthenticator:
         return task
 
     async def _ask(self, entry: _Entry, request: tokens_pb2.VerifyAccessTokenRequest) -> None:
+        era, heard = self._era, self._changes_heard
         try:
             async with self._asking:
                 answer = await self._zone.verify_access_token(request)
@@ -243,6 +267,10 @@ class TokenAuthenticator:
         else:
             entry.verdict, entry.refusal, entry.failure = self._verdict(entry.verdict, answer), None, None
             entry.checked_at = self._clock.monotonic_s()
+            # A change heard of meanwhile may be one that the answer does not know yet. And what proves the
+            # consumer rests on more than the verdict names.
+            in_time = (era, heard) == (self._era, self._changes_heard)
+            entry.watched_in = era if in_time and not request.consumer_token else None
             self._note_zone(away=False)
         finally:
             entry.asking = None
@@ -260,7 +288,7 @@ class TokenAuthenticator:
             expires_at_ms=min(ends_ms, life_end_ms) if ends_ms else life_end_ms,
         )
         supported = any(rights.supported for rights in identity.spaces.values())
-        return _Verdict(identity, self._key.sign(identity), told, ends_ms, supported)
+        return _Verdict(identity, _foundations(identity), self._key.sign(identity), told, ends_ms, supported)
 
     def _is_young(self, verdict: _Verdict, now_ms: int) -> bool:
         """Whether its signature has more than half a life left, or all the token has."""
@@ -275,12 +303,30 @@ class TokenAuthenticator:
             caveat = {"type": "time", "validUntil": verdict.expires_at_ms // 1000}
             raise _TokenExpired(caveat=json.dumps(caveat))
 
+    def _forget(self, changed: frozenset[str]) -> None:
+        """Something changed: verdicts that rest on it are no more."""
+        self._changes_heard += 1
+        for entry in self._entries.values():
+            if entry.verdict is not None and not entry.verdict.rests_on.isdisjoint(changed):
+                entry.verdict, entry.watched_in = None, None
+
+    def _doubt(self) -> None:
+        """Changes may have been missed: verdicts are believed no longer than without being told of any."""
+        self._era += 1
+
     def _note_zone(self, *, away: bool, error: IsthmusError | None = None) -> None:
         if away and not self._zone_away:
             log.warning("zone_away", reason=error.reason if error else "")
         elif self._zone_away and not away:
             log.info("zone_back")
         self._zone_away = away
+
+
+def _foundations(identity: Identity) -> frozenset[str]:
+    """As the zone will name them in changes."""
+    groups = (f"grp-{group_id}" for group_id in identity.group_ids)
+    spaces = (f"spc-{space_id}" for space_id in identity.spaces)
+    return frozenset((f"usr-{identity.subject_id}", f"tok-{identity.token_id}", *groups, *spaces))
 
 
 def _raise_again(error: IsthmusError) -> NoReturn:

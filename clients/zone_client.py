@@ -6,12 +6,14 @@ a token confined to a few minutes, made from it offline.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 from isthmus.zone.v1 import (
+    changes_pb2,
+    changes_pb2_grpc,
     providers_pb2,
     providers_pb2_grpc,
     shares_pb2,
@@ -83,6 +85,7 @@ class ZoneClient:
         self._tokens = tokens_pb2_grpc.TokenServiceStub(channel)
         self._providers = providers_pb2_grpc.ProviderServiceStub(channel)
         self._shares = shares_pb2_grpc.ShareServiceStub(channel)
+        self._changes = changes_pb2_grpc.ChangeServiceStub(channel)
 
     async def verify_access_token(
         self, request: tokens_pb2.VerifyAccessTokenRequest, *, timeout_s: float = _CALL_TIMEOUT_S
@@ -92,6 +95,15 @@ class ZoneClient:
             self._tokens.VerifyAccessToken, request, timeout_s=timeout_s
         )
         return answer
+
+    async def watch_changes(self, *, after: str) -> AsyncIterator[changes_pb2.WatchChangesResponse]:
+        """What changes in the zone, from a place on, without end."""
+        request = changes_pb2.WatchChangesRequest(after=after)
+        try:
+            async for response in self._changes.WatchChanges(request, metadata=self._credentials()):
+                yield response
+        except Unauthenticated as error:
+            raise _ours(error) from error
 
     async def support_space(
         self, token: str, *, size_bytes: int, storage_id: str, readonly: bool = False, request_id: str = ""

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from isthmus.zone.v1 import providers_pb2_grpc, shares_pb2_grpc, tokens_pb2_grpc
+from isthmus.zone.v1 import changes_pb2_grpc, providers_pb2_grpc, shares_pb2_grpc, tokens_pb2_grpc
 
 from runtime.clock import Clock, SystemClock
 from runtime.config import BadSettings
@@ -20,6 +20,7 @@ from runtime.mongo import MongoThreads, connect_as_told
 from runtime.process import Part
 from runtime.rpc.server import RpcServer
 from runtime.version import ONEDATA_VERSION
+from services.zone.api.changes import ChangeServicer
 from services.zone.api.provider_door import ProviderDoor
 from services.zone.api.providers import ProviderServicer
 from services.zone.api.rest.app import build_app
@@ -28,6 +29,7 @@ from services.zone.api.shares import ShareServicer
 from services.zone.api.tokens import TokenServicer
 from services.zone.config import Settings
 from services.zone.domain.authentication import Authenticator
+from services.zone.domain.changes import ChangeFeed
 from services.zone.domain.errors import ZoneError
 from services.zone.domain.first_start import FirstStart
 from services.zone.domain.groups import Groups
@@ -72,6 +74,8 @@ async def build(settings: Settings) -> Sequence[Part]:
     rpc.add(tokens_pb2_grpc.add_TokenServiceServicer_to_server, TokenServicer(zone.scopes, door))
     rpc.add(providers_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(zone.providers, door))
     rpc.add(shares_pb2_grpc.add_ShareServiceServicer_to_server, ShareServicer(zone.shares, door))
+    feed = ChangeFeed()
+    rpc.add(changes_pb2_grpc.add_ChangeServiceServicer_to_server, ChangeServicer(feed, door))
     info = ZoneInfo(settings.zone_name, settings.zone_domain, ONEDATA_VERSION, "isthmus")
     http = HttpServer(
         build_app(zone, info),
@@ -84,8 +88,10 @@ async def build(settings: Settings) -> Sequence[Part]:
     return [
         threads,
         _Kept(stores, first_start, passwords),
+        stores.changes(feed),
         rpc,
         http,
+        _Ended(feed),
         _Registered(settings, rpc, http),
     ]
 
@@ -238,6 +244,19 @@ class _Kept:
     async def stop(self) -> None:
         self._passwords.close()
         self._stores.close()
+
+
+class _Ended:
+    """Lets the followers of changes go before the servers wait for what is under way."""
+
+    def __init__(self, feed: ChangeFeed) -> None:
+        self._feed = feed
+
+    async def start(self) -> None:
+        """They come by themselves."""
+
+    async def stop(self) -> None:
+        self._feed.close()
 
 
 class _Registered:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pymongo import MongoClient
 
 from runtime.mongo import Document, MongoThreads
+from services.zone.domain.changes import ChangeFeed
+from services.zone.store.mongo_changes import MongoChanges
 from services.zone.store.mongo_groups import MongoGroupStore
 from services.zone.store.mongo_memberships import MongoMembershipStore, create_membership_indexes
 from services.zone.store.mongo_providers import MongoProviderStore, create_provider_indexes
@@ -40,6 +42,10 @@ class MongoStores:
         create_space_indexes(self._database)
         create_share_indexes(self._database)
         create_provider_indexes(self._database)
+
+    def changes(self, feed: ChangeFeed) -> MongoChanges:
+        """A part that publishes what changes here, by whichever instance."""
+        return MongoChanges(self._database, feed)
 
     def close(self) -> None:
         """Ends the connections."""

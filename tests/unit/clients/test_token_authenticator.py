@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from isthmus.common.v1 import identity_pb2
-from isthmus.zone.v1 import tokens_pb2
+from isthmus.zone.v1 import changes_pb2, tokens_pb2
 
 from clients.zone import (
     NoConnectionToOnezone,
@@ -38,6 +38,7 @@ def _answer(*, supported: bool = True, expires_at_ms: int = 0) -> tokens_pb2.Ver
         kind=identity_pb2.Identity.KIND_USER,
         subject_id="u1",
         spaces={"s1": rights},
+        group_ids=["g1"],
         expires_at_ms=expires_at_ms,
         token_id="t1",
     )
@@ -57,8 +58,19 @@ class ZoneTwin:
         self.outcome: Any = _answer()
         self.open = asyncio.Event()
         self.open.set()
+        self.changes: asyncio.Queue[changes_pb2.WatchChangesResponse | None] = asyncio.Queue()
+        self.places: list[str] = []
         self.requests: list[tokens_pb2.VerifyAccessTokenRequest] = []
         self.metadata: list[Any] = []
+
+    def unary_stream(self, _method: str, *_args: Any, **_kwargs: Any) -> Callable[..., Any]:
+        async def call(request: Any, *, metadata: Any) -> AsyncIterator[Any]:
+            self.places.append(request.after)
+            while (told := await self.changes.get()) is not None:
+                yield told
+            raise Unavailable
+
+        return call
 
     def unary_unary(self, _method: str, *_args: Any, **_kwargs: Any) -> Callable[..., Any]:
         async def call(request: Any, *, metadata: Any, timeout: float) -> Any:
@@ -86,13 +98,26 @@ class Bench:
             channel, ProviderCredentials(provider), self.key, clock=self.clock
         )
 
+    async def hear(self, *changed: str, place: str = "p1", start_over: bool = False) -> None:
+        """The zone tells of changes, and they have been acted on."""
+        told = changes_pb2.WatchChangesResponse(place=place, changed=changed, start_over=start_over)
+        self.zone.changes.put_nowait(told)
+        await asyncio.sleep(0.01)
+
+    async def watched(self) -> None:
+        """From now on the zone tells of changes."""
+        await self.authenticator.start()
+        await self.hear(start_over=True)
+
     async def ask(self, token: str | None = None, ip: str = IP) -> Any:
         return await self.authenticator.authenticate(_token("x = 1") if token is None else token, ip)
 
 
 @pytest.fixture
-def bench() -> Bench:
-    return Bench()
+async def bench() -> AsyncIterator[Bench]:
+    made = Bench()
+    yield made
+    await made.authenticator.stop()
 
 
 async def test_no_token_makes_a_signed_guest(bench: Bench) -> None:
@@ -208,7 +233,6 @@ async def test_silent_zone_keeps_known_tokens_waiting_once(bench: Bench) -> None
     for _ in range(10):
         await bench.ask()
     assert loop.time() - began_s < 0.2
-    await bench.authenticator.stop()
 
 
 async def test_verdict_is_never_used_past_the_tokens_end(bench: Bench) -> None:
@@ -255,3 +279,80 @@ async def test_identity_is_signed_anew_before_it_ends(bench: Bench) -> None:
     identity, third = await bench.ask()
     assert first == second != third
     assert identity.expires_at_ms - bench.clock.now_ms() == 3_600_000
+
+
+async def test_watched_verdict_is_believed_longer(bench: Bench) -> None:
+    await bench.watched()
+    await bench.ask()
+    for _ in range(5):
+        bench.clock.advance(10)
+        await bench.hear()
+        await bench.ask()
+    assert len(bench.zone.requests) == 1
+    bench.clock.advance(11)
+    await bench.hear()
+    await bench.ask()
+    assert len(bench.zone.requests) == 2
+
+
+@pytest.mark.parametrize("changed", ["usr-u1", "tok-t1", "grp-g1", "spc-s1"])
+async def test_change_ends_what_rests_on_it(bench: Bench, changed: str) -> None:
+    await bench.watched()
+    await bench.ask()
+    await bench.hear("usr-u2", "grp-g2", "spc-s2", "tok-t2")
+    await bench.ask()
+    assert len(bench.zone.requests) == 1
+    await bench.hear(changed)
+    bench.zone.outcome = Revoked()
+    with pytest.raises(Unauthenticated):
+        await bench.ask()
+
+
+async def test_silent_watch_is_not_trusted(bench: Bench) -> None:
+    await bench.watched()
+    await bench.ask()
+    bench.clock.advance(2.1)
+    await bench.ask()
+    assert len(bench.zone.requests) == 2
+
+
+async def test_starting_over_ends_all_trust(bench: Bench) -> None:
+    await bench.watched()
+    await bench.ask()
+    bench.clock.advance(2.1)
+    await bench.hear(start_over=True)
+    await bench.ask()
+    assert len(bench.zone.requests) == 2
+
+
+async def test_broken_watch_goes_on_where_it_was(bench: Bench) -> None:
+    await bench.watched()
+    await bench.hear("usr-u2", place="p7")
+    bench.zone.changes.put_nowait(None)
+    async with asyncio.timeout(5):
+        while len(bench.zone.places) < 2:
+            await asyncio.sleep(0.02)
+    assert bench.zone.places == ["", "p7"]
+
+
+async def test_answer_that_a_change_overtook_is_not_watched(bench: Bench) -> None:
+    await bench.watched()
+    bench.zone.open.clear()
+    asking = asyncio.create_task(bench.ask())
+    await asyncio.sleep(0.01)
+    await bench.hear("usr-u1")
+    bench.zone.open.set()
+    await asking
+    bench.clock.advance(2.1)
+    await bench.hear()
+    await bench.ask()
+    assert len(bench.zone.requests) == 2
+
+
+async def test_what_is_known_to_have_changed_is_not_served_without_the_zone(bench: Bench) -> None:
+    await bench.watched()
+    await bench.ask()
+    await bench.hear("usr-u1")
+    bench.zone.outcome = Unavailable()
+    with pytest.raises(NoConnectionToOnezone):
+        await bench.ask()
