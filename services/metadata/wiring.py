@@ -61,10 +61,11 @@ from services.metadata.workers.trash_reaper import TrashReaper
 
 #: Intervals of the background duties, in seconds.
 SETTLE_INTERVAL_S = 0.5
+SETTLE_QUOTAS_INTERVAL_S = 1.0
 TOUCH_INTERVAL_S = 5.0
 REAP_INTERVAL_S = 2.0
 RECONCILE_INTERVAL_S = 20.0
-RECOUNT_INTERVAL_S = 600.0
+RECOUNT_INTERVAL_S = 60.0
 EXPIRE_INTERVAL_S = 600.0
 
 
@@ -82,6 +83,7 @@ class Rules:
     commits: Commits
     writer: ContentWriter
     removals: Removals
+    quotas: Quotas
     spaces: Spaces
     xattrs: Xattrs
     changes: Changes
@@ -141,8 +143,9 @@ def assemble(
             provider_id=provider_id,
         ),
         writer=writer,
-        removals=Removals(stores.locations, stores.intents, replicas, quotas, clock),
-        spaces=Spaces(stores.quotas, stores.locations, tree, clock, provider_id),
+        removals=Removals(stores.locations, stores.intents, tree, replicas, quotas, clock),
+        quotas=quotas,
+        spaces=Spaces(stores.quotas, quotas, stores.locations, tree, clock, provider_id),
         xattrs=Xattrs(stores.custom_metadata, tree, paths, clock),
         changes=Changes(stores.changes, tree),
         repairs=Repairs(
@@ -233,6 +236,7 @@ class _Writing:
         await self._rules.touches.flush()
         while await self._rules.settled.flush():
             pass
+        await self._rules.quotas.close()
 
 
 def _own_duties(rules: Rules) -> Sequence[Part]:
@@ -240,6 +244,7 @@ def _own_duties(rules: Rules) -> Sequence[Part]:
     return [
         _Writing(rules),
         Periodic("settle", rules.settled.flush, SETTLE_INTERVAL_S),
+        Periodic("settle_quotas", rules.quotas.flush, SETTLE_QUOTAS_INTERVAL_S),
         Periodic("touch", rules.touches.flush, TOUCH_INTERVAL_S),
     ]
 

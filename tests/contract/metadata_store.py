@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from runtime.errors import DirectoryNotEmpty, NoSpace, NoSuchFile, SpaceNotSupported
+from runtime.errors import DirectoryNotEmpty, NoSuchFile, SpaceNotSupported
 from services.metadata.domain.errors import (
     IdTaken,
     NameTaken,
@@ -24,7 +24,7 @@ from services.metadata.domain.records import (
     trash_id,
     trashed_from,
 )
-from services.metadata.domain.stores import CustomMetadata, Intent, Position, Stores
+from services.metadata.domain.stores import CustomMetadata, Intent, Position, Stores, Usage
 
 SPACE = "space1"
 PROVIDER = "provider1"
@@ -377,41 +377,126 @@ class LocationStoreContract:
         assert await stores.locations.held_bytes("other") == 0
 
 
+class FirstLocationContract:
+    """A location that came with its file, until it changes."""
+
+    async def made(self, stores: Stores) -> Location:
+        location = a_location("f", dirty_ms=None)
+        await stores.files.insert(a_file("f", size_bytes=100, location_revision=1, location=location))
+        return location
+
+    async def test_it_is_found_with_the_file_and_by_itself(self, stores: Stores) -> None:
+        location = await self.made(stores)
+        file = await stores.files.find("f")
+        assert file is not None
+        assert file.location == location
+        assert await stores.locations.find("f") == location
+
+    async def test_it_counts_and_is_a_reference(self, stores: Stores) -> None:
+        await self.made(stores)
+        await stores.locations.insert(a_location("g"))
+        assert await stores.locations.held_bytes(SPACE) == 200
+        assert await stores.locations.find_references("s1", ["/f", "/g", "/x"]) == {"/f", "/g"}
+        assert await stores.locations.find_references("s2", ["/f"]) == set()
+
+    async def test_its_next_revision_is_a_record_of_its_own(self, stores: Stores) -> None:
+        location = await self.made(stores)
+        later = replace(location, size_bytes=5, revision=2)
+        await stores.locations.replace(later)
+        with pytest.raises(RevisionConflict):
+            await stores.locations.replace(replace(location, size_bytes=6, revision=2))
+        assert await stores.locations.find("f") == later
+
+    async def test_of_many_next_revisions_one_wins(self, stores: Stores) -> None:
+        location = await self.made(stores)
+        replaces = (stores.locations.replace(replace(location, size_bytes=n, revision=2)) for n in range(20))
+        outcomes = await asyncio.gather(*replaces, return_exceptions=True)
+        assert outcomes.count(None) == 1
+        assert sum(isinstance(outcome, RevisionConflict) for outcome in outcomes) == 19
+
+    async def test_what_was_let_go_is_not_found(self, stores: Stores) -> None:
+        await self.made(stores)
+        file = await stores.files.find("f")
+        assert file is not None
+        await stores.files.replace(file.changed(location=None))
+        assert await stores.locations.find("f") is None
+        with pytest.raises(RevisionConflict):
+            await stores.locations.replace(replace(a_location("f"), revision=2))
+
+
 class QuotaStoreContract:
+    async def use(self, stores: Stores, size_bytes: int) -> None:
+        await self.lease(stores, "one", 0, spent=size_bytes)
+
+    async def lease(
+        self, stores: Stores, holder: str, needed: int, *, spare: int = 0, spent: int = 0
+    ) -> tuple[Usage, int]:
+        return await stores.quotas.lease(
+            SPACE, holder, spent_bytes=spent, needed_bytes=needed, spare_bytes=spare
+        )
+
     async def test_a_quota_keeps_what_is_used(self, stores: Stores) -> None:
         await stores.quotas.ensure(SPACE, 100)
-        await stores.quotas.charge(SPACE, 60)
+        await self.use(stores, 60)
         usage = await stores.quotas.ensure(SPACE, 50)
         assert (usage.quota_bytes, usage.used_bytes, usage.available_bytes) == (50, 60, 0)
 
-    async def test_a_charge_beyond_the_quota_is_refused(self, stores: Stores) -> None:
+    async def test_a_lease_is_the_need_and_what_is_free_of_the_spare(self, stores: Stores) -> None:
         await stores.quotas.ensure(SPACE, 100)
-        await stores.quotas.charge(SPACE, 100)
-        with pytest.raises(NoSpace):
-            await stores.quotas.charge(SPACE, 1)
+        usage, leased = await self.lease(stores, "one", 40, spare=30)
+        assert (leased, usage.leased_bytes, usage.available_bytes) == (70, 70, 30)
+        usage, leased = await self.lease(stores, "two", 20, spare=30)
+        assert (leased, usage.leased_bytes, usage.available_bytes) == (30, 100, 0)
         with pytest.raises(SpaceNotSupported):
-            await stores.quotas.charge("other", 1)
+            await stores.quotas.lease("other", "one", spent_bytes=0, needed_bytes=1, spare_bytes=0)
 
-    async def test_concurrent_charges_fill_the_quota_and_no_more(self, stores: Stores) -> None:
+    async def test_a_need_that_is_not_free_leases_nothing(self, stores: Stores) -> None:
         await stores.quotas.ensure(SPACE, 100)
-        charges = (stores.quotas.charge(SPACE, 7) for _ in range(50))
-        outcomes = await asyncio.gather(*charges, return_exceptions=True)
+        await self.lease(stores, "one", 70)
+        usage, leased = await self.lease(stores, "two", 31, spare=10)
+        assert (leased, usage.available_bytes) == (0, 30)
+        _, leased = await self.lease(stores, "two", 30)
+        assert leased == 30
+
+    async def test_a_lease_is_settled_by_its_holder_alone(self, stores: Stores) -> None:
+        await stores.quotas.ensure(SPACE, 100)
+        await self.lease(stores, "one", 40)
+        await self.lease(stores, "two", 20)
+        usage, leased = await self.lease(stores, "one", 5, spent=30)
+        assert (usage.used_bytes, leased, usage.leased_bytes) == (30, 5, 25)
+        usage, _ = await self.lease(stores, "one", 0, spent=-20)
+        assert (usage.used_bytes, usage.leased_bytes) == (10, 20)
+
+    async def test_concurrent_leases_fill_the_quota_and_no_more(self, stores: Stores) -> None:
+        await stores.quotas.ensure(SPACE, 100)
+        leases = (self.lease(stores, f"h{n}", 7) for n in range(50))
+        outcomes = await asyncio.gather(*leases)
         usage = await stores.quotas.find(SPACE)
         assert usage is not None
-        assert usage.used_bytes == 98
-        assert sum(isinstance(outcome, NoSpace) for outcome in outcomes) == 36
+        assert (usage.leased_bytes, usage.available_bytes) == (98, 2)
+        assert sum(leased for _, leased in outcomes) == 98
 
-    async def test_what_is_released_can_be_used_again(self, stores: Stores) -> None:
+    async def test_what_is_used_never_falls_below_nothing(self, stores: Stores) -> None:
         await stores.quotas.ensure(SPACE, 100)
-        await stores.quotas.charge(SPACE, 100)
-        await stores.quotas.release(SPACE, 60)
-        assert (await stores.quotas.charge(SPACE, 50)).used_bytes == 90
-        await stores.quotas.release(SPACE, 1000)
-        assert (await stores.quotas.charge(SPACE, 1)).used_bytes == 1
+        await self.use(stores, 60)
+        await self.use(stores, -1000)
+        usage = await stores.quotas.find(SPACE)
+        assert usage is not None
+        assert usage.used_bytes == 0
+
+    async def test_a_lease_that_is_not_renewed_counts_as_used(self, stores: Stores) -> None:
+        await stores.quotas.ensure(SPACE, 100)
+        await stores.quotas.ensure("quiet", 100)
+        await self.lease(stores, "one", 40, spent=10)
+        assert list(await stores.quotas.lapse(unheard_s=3600)) == []
+        assert list(await stores.quotas.lapse(unheard_s=-1)) == [SPACE]
+        usage = await stores.quotas.find(SPACE)
+        assert usage is not None
+        assert (usage.used_bytes, usage.leased_bytes) == (50, 0)
 
     async def test_a_counter_is_mended_only_while_it_rests(self, stores: Stores) -> None:
         usage = await stores.quotas.ensure(SPACE, 100)
-        await stores.quotas.charge(SPACE, 10)
+        await self.use(stores, 10)
         assert not await stores.quotas.mend(usage, 50)
         now = await stores.quotas.find(SPACE)
         assert now is not None
@@ -529,6 +614,7 @@ class MetadataStoreContract(
     FileStoreContract,
     MoveContract,
     LocationStoreContract,
+    FirstLocationContract,
     QuotaStoreContract,
     IntentStoreContract,
     CustomMetadataStoreContract,

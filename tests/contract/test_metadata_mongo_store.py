@@ -10,7 +10,7 @@ import pytest
 from runtime.mongo import connect
 from services.metadata.domain.stores import Stores
 from services.metadata.store.mongo import INDEXES, MongoStores
-from tests.contract.metadata_store import PROVIDER, MetadataStoreContract
+from tests.contract.metadata_store import PROVIDER, SPACE, MetadataStoreContract
 
 
 @pytest.fixture
@@ -61,6 +61,8 @@ async def test_every_query_of_listings_uses_an_index(
         {"trashed.time_ms": {"$lt": 5}},
         {"purge_ms": {"$lt": 5}},
         {"delete_op": "r"},
+        {"location.storage_file_id": {"$in": ["/a", "/b"]}, "location.storage_id": "s1"},
+        {"space_id": SPACE, "location.held_bytes": {"$gte": 0}},
     )
     with connect(mongo_url) as client:
         for query in queries:

@@ -90,6 +90,8 @@ class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
             upload=upload,
             mode=request.permissions if request.HasField("permissions") else None,
             set_existing_mode=request.set_existing_mode,
+            follow_symlink=request.follow_last_symlink,
+            recorded=request.recorded,
             fields={name: getattr(request, name) for name in _FIELDS if request.HasField(name)},
         )
         file, created = await self._commits.commit(caller(), commit)

@@ -1,24 +1,23 @@
 """Publishing uploads: what a commit makes visible, and what becomes of a refused one.
 
-The location is stored and the quota charged first, then the file record: a new file is there whole or not at
-all, and new content of an existing file comes by one swap. A refused commit leaves its storage file to the
-removers, never to chance.
+The quota is charged first. A new file comes with its location in one record, so it is there whole or not at
+all; new content of an existing file comes by one swap of its location, and its record follows. A refused
+commit leaves its storage file to the removers, never to chance.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from runtime.clock import Clock
-from runtime.errors import FileExists, InvalidArgument, IsthmusError, NoSuchFile
+from runtime.errors import FileExists, InvalidArgument, IsthmusError
 from runtime.identity import Identity
 
 from . import names, permissions
 from .content_writer import ContentWriter
-from .errors import IdTaken, LostRace, NameTaken, StaleUpload
+from .errors import DirectoryGone, LostRace, NameTaken, StaleUpload
 from .files import Files
 from .ids import may_take_over
 from .locations import Location, Upload
@@ -26,7 +25,6 @@ from .paths import Found, Paths
 from .quotas import Quotas
 from .records import DEFAULT_FILE_MODE, File, FileType
 from .replicas import Replicas
-from .retries import attempts
 from .settled import Settled
 from .stores import Intent, Stores
 from .tree import Tree
@@ -37,7 +35,11 @@ MAX_FILE_BYTES = 2**62
 
 @dataclass(frozen=True, slots=True)
 class Commit:
-    """An upload whose bytes are on a storage. `fields`: CDMI fields of the file record to set."""
+    """An upload whose bytes are on a storage.
+
+    `fields`: CDMI fields of the file record to set. `follow_symlink`: a link that has the name means the file
+    it leads to. `recorded`: there is an intent of the upload.
+    """
 
     space_id: str
     file_id: str
@@ -48,6 +50,8 @@ class Commit:
     mode: int | None = None
     set_existing_mode: bool = False
     fields: Mapping[str, str] | None = None
+    follow_symlink: bool = False
+    recorded: bool = True
 
 
 class Commits:
@@ -97,7 +101,8 @@ class Commits:
             if not error.retryable or isinstance(error, StaleUpload):
                 await self._discard(commit)
             raise
-        self._settled.upload(upload.op_id)
+        if commit.recorded:
+            self._settled.upload(upload.op_id)
         return file, created
 
     async def _publish(self, identity: Identity, commit: Commit) -> tuple[File, bool]:
@@ -127,82 +132,51 @@ class Commits:
         permissions.require_way(identity, chain, parent.reach)
         names.check_new_name(commit.name, parent.file)
         require_add(identity, parent)
-        location = await self._place(commit) if commit.upload.size_bytes else None
+        location = self._first_location(commit)
         file = self._new(identity, commit, parent.file, location)
+        await self._quotas.charge(commit.space_id, commit.upload.size_bytes)
         try:
-            file = await self._files.insert(identity, parent, file)
+            stored = await self._files.insert(identity, parent, file)
         except NameTaken:
-            return await self._publish_taken(identity, parent, commit, location)
+            await self._quotas.release(commit.space_id, commit.upload.size_bytes)
+            return await self._publish_taken(identity, parent, commit)
         except IsthmusError as error:
-            if location is not None and not error.retryable:
-                await self._writer.retire(location)
+            # What is stored, or may be, stays counted.
+            if not error.retryable and not isinstance(error, DirectoryGone):
+                await self._quotas.release(commit.space_id, commit.upload.size_bytes)
             raise
-        if location is not None:
-            if file.location_revision < location.revision and not file.deleted:
-                file = await self._writer.mirror(file, location, {})
-            self._settled.location(location.file_id, location.revision)
-        return file, True
+        if stored is not file:
+            await self._made_before(commit)
+        elif location is not None:
+            self._replicas.made(location)
+        return stored, True
 
-    async def _place(self, commit: Commit) -> Location:
-        """Charges the quota and stores the location of a new file, at once; both or neither."""
+    def _first_location(self, commit: Commit) -> Location | None:
+        """Where the content of a new file lies; it becomes part of the file's record."""
+        if not commit.upload.size_bytes:
+            return None
         blank = self._replicas.blank(commit.space_id, commit.file_id)
-        applied = blank.applied(commit.upload, self._clock.now_ms())
-        location = replace(applied, revision=1)
-        charged, stored = await asyncio.gather(
-            self._quotas.charge(commit.space_id, commit.upload.size_bytes),
-            self._replicas.insert(location),
-            return_exceptions=True,
-        )
-        if isinstance(stored, IdTaken):
-            if charged is None:
-                await self._quotas.release(commit.space_id, commit.upload.size_bytes)
-            return await self._place_again(commit)
-        if isinstance(stored, BaseException):
-            if charged is None:
-                await self._quotas.release(commit.space_id, commit.upload.size_bytes)
-            raise stored
-        if isinstance(charged, BaseException):
-            await self._replicas.remove(location)
-            raise charged
-        return location
+        return replace(blank.applied(commit.upload, self._clock.now_ms()), dirty_ms=None, revision=1)
 
-    async def _place_again(self, commit: Commit) -> Location:
-        """An earlier try of the request came as far as the location, maybe with another storage file."""
-        async for _ in attempts():
-            location = await self._replicas.find(commit.space_id, commit.file_id, fresh=True)
-            if location is None or location.retired:
-                raise NoSuchFile("the upload was given up", file_id=commit.file_id)
-            upload = commit.upload
-            if location.storage_file_id == upload.storage_file_id:
-                return location
-            await self._quotas.charge(commit.space_id, upload.size_bytes)
-            after = location.applied(upload, self._clock.now_ms())
-            after = replace(after, revision=location.revision + 1)
-            try:
-                await self._replicas.replace(after)
-            except IsthmusError:
-                await self._quotas.release(commit.space_id, upload.size_bytes)
-                continue
-            return after
-        raise LostRace(file_id=commit.file_id)
+    async def _made_before(self, commit: Commit) -> None:
+        """An earlier try of the request made the file, maybe with another storage file."""
+        await self._quotas.release(commit.space_id, commit.upload.size_bytes)
+        await self._discard(commit)
 
-    async def _publish_taken(
-        self, identity: Identity, parent: Found, commit: Commit, location: Location | None
-    ) -> tuple[File, bool]:
-        """Another file got the name since the upload began: replaces its content, if that was asked for."""
+    async def _publish_taken(self, identity: Identity, parent: Found, commit: Commit) -> tuple[File, bool]:
+        """Another file has the name: replaces its content, if that was asked for."""
         existing = await self._paths.child(identity, parent, commit.name)
         if existing is None:
             raise LostRace(name=commit.name)
         if existing.file.file_id == commit.file_id:
             return existing.file, True
-        if location is not None:
-            # The storage file goes on to the other file; no two locations may ever hold it.
-            await self._replicas.remove(location)
-            await self._quotas.release(commit.space_id, commit.upload.size_bytes)
         if not may_take_over(
             commit.file_id, commit.upload.op_id, identity.subject_id, commit.parent_id, commit.name
         ):
             raise FileExists(name=commit.name, file_id=existing.file.file_id)
+        if existing.file.type is FileType.SYMLINK and commit.follow_symlink:
+            # Whoever begins anew is told where the link leads.
+            raise StaleUpload(file_id=existing.file.file_id)
         return await self._publish_existing(identity, existing, commit), False
 
     def _new(self, identity: Identity, commit: Commit, parent: File, location: Location | None) -> File:
@@ -224,6 +198,7 @@ class Commits:
             size_bytes=location.size_bytes if location else 0,
             local_bytes=location.local_bytes if location else 0,
             location_revision=location.revision if location else 0,
+            location=location,
             op_id=commit.upload.op_id,
             **(commit.fields or {}),  # type: ignore[arg-type]  # names of text fields only
         )

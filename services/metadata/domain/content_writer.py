@@ -227,5 +227,7 @@ def _mirrored(file: File, location: Location) -> dict[str, Any]:
         "size_bytes": location.size_bytes,
         "local_bytes": location.local_bytes,
         "location_revision": location.revision,
+        # From its first change on the location is a record of its own.
+        "location": None,
         "mtime_ms": max(file.mtime_ms, location.changed_ms),
     }

@@ -6,6 +6,7 @@ from runtime.errors import (
     Aborted,
     FailedPrecondition,
     InvalidArgument,
+    NoSuchFile,
     OutOfRange,
     PermissionDenied,
     Unimplemented,
@@ -46,6 +47,10 @@ class NotSupported(Unimplemented):
     """Not possible for this file."""
 
     reason = "ENOTSUP"
+
+
+class DirectoryGone(NoSuchFile):
+    """The directory was deleted while something was being added; what was added went with it."""
 
 
 class LostRace(Aborted):

@@ -9,7 +9,7 @@ from runtime.errors import DirectoryNotEmpty, FileExists, NoSuchFile, NotADirect
 from runtime.identity import Identity
 
 from . import names, permissions
-from .errors import IdTaken, LostRace, NameTaken, RevisionConflict
+from .errors import DirectoryGone, IdTaken, LostRace, NameTaken, RevisionConflict
 from .ids import new_file_id
 from .paths import FileRef, Found, Paths
 from .records import (
@@ -120,8 +120,8 @@ class Files:
             await self._tree.insert(file)
         except IdTaken:
             stored = await self._tree.find(file.space_id, file.file_id, fresh=True)
-            if stored is None or stored.is_fence:
-                raise NoSuchFile("the request was given up", file_id=file.file_id) from None
+            if stored is None:
+                raise NoSuchFile("made by this request, and purged since", file_id=file.file_id) from None
             return stored
         await self._require_alive(parent.file, file)
         self._touches.content_changed(parent.file)
@@ -199,7 +199,7 @@ class Files:
             await self._tree.replace(self._tombstone(child, ""))
         except RevisionConflict:
             self._tree.forget(child.file_id)
-        raise NoSuchFile(file_id=parent.file_id)
+        raise DirectoryGone(file_id=parent.file_id)
 
     async def _set_mode(self, identity: Identity, request_id: str, found: Found, mode: int) -> File:
         file = found.file

@@ -88,6 +88,10 @@ class Paths:
         permissions.require_way(identity, found.chain[-1:], found.reach)
         return found
 
+    def knows_child(self, parent: File, name: str) -> bool | None:
+        """Whether the name is known to be in the directory; None where only the store can tell."""
+        return self._tree.knows_child(parent, name)
+
     def require_lookup(self, identity: Identity, parent: Found) -> None:
         """Raises unless the caller may ask for names in this directory."""
         if not parent.file.is_directory:

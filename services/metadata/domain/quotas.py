@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import secrets
 from collections import OrderedDict
+from dataclasses import dataclass, field, replace
 
 from runtime.clock import Clock
 from runtime.errors import InvalidArgument, NoSpace, SpaceNotSupported
@@ -17,6 +21,15 @@ from .tree import Tree
 #: How old what is known of a quota may be when an upload begins; its commit asks the store anyway.
 KNOWN_FOR_S = 2.0
 MAX_KNOWN = 10_000
+#: What an instance leases beyond what it needs: so much, but no more than this share of what is left, and
+#: nothing when that comes to little: the last bytes of a quota go to whoever asks first. What is not used
+#: comes back from an instance that had no upload for `IDLE_AFTER_S`.
+MAX_SPARE_BYTES, MIN_SPARE_BYTES = 64 * 1024 * 1024, 4 * 1024 * 1024
+SPARE_SHARE = 16
+IDLE_AFTER_S = 2.0
+#: A lease that is not renewed for so long counts as used up; its holder trusts it for much less.
+LAPSE_AFTER_S = 60.0
+VALID_FOR_S = 20.0
 
 
 def require_insider(identity: Identity) -> None:
@@ -25,41 +38,164 @@ def require_insider(identity: Identity) -> None:
         raise Forbidden("for services and operators only")
 
 
-class Quotas:
-    """Bytes of spaces. Used are the bytes of all contents and of garbage that is still on a storage."""
+@dataclass(slots=True)
+class _Lease:
+    """Bytes of one space that this instance may still give out, and what it gave since it last told.
 
-    def __init__(self, store: QuotaStore, clock: Clock) -> None:
+    `awaited_bytes` are asked for by callers that wait for a renewal.
+    """
+
+    left_bytes: int = 0
+    spent_bytes: int = 0
+    awaited_bytes: int = 0
+    renewed_s: float = 0.0
+    charged_s: float = 0.0
+    renewing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Quotas:
+    """Bytes of spaces. Used are the bytes of all contents and of garbage that is still on a storage.
+
+    An instance leases a piece of what is free and counts uploads against it in memory, so most of them cost
+    the store nothing. All leases come out of the quota, so it is never exceeded, whoever believes to own the
+    space. What a crash leaves leased counts as used until the bytes are counted again.
+    """
+
+    def __init__(self, store: QuotaStore, clock: Clock, *, holder: str = "") -> None:
         self._store = store
         self._clock = clock
+        # Nobody else's, not even our successor's: what we spent of a lease, only we know.
+        self._holder = holder or secrets.token_hex(8)
+        self._leases: dict[str, _Lease] = {}
         self._known: OrderedDict[str, tuple[float, Usage]] = OrderedDict()
 
     async def charge(self, space_id: str, size_bytes: int) -> None:
         """Takes bytes of the quota for good. Raises `NoSpace` and takes nothing when they are not there."""
-        if size_bytes > 0:
-            try:
-                self._keep(await self._store.charge(space_id, size_bytes))
-            except NoSpace:
-                self._known.pop(space_id, None)
-                raise
+        if size_bytes <= 0:
+            return
+        lease = self._leases.get(space_id)
+        if lease is None:
+            lease = self._leases[space_id] = _Lease()
+        if not self._take(lease, size_bytes):
+            await self._charge_slowly(space_id, lease, size_bytes)
 
     async def release(self, space_id: str, size_bytes: int) -> None:
         """Gives bytes back."""
         if size_bytes > 0:
-            await self._store.release(space_id, size_bytes)
-            self._known.pop(space_id, None)
+            lease = self._leases.setdefault(space_id, _Lease())
+            lease.spent_bytes -= size_bytes
+
+    async def usage(self, space_id: str) -> Usage:
+        """Quota and usage, with what this instance has not told the store yet. Raises `SpaceNotSupported`."""
+        lease = self._leases.get(space_id)
+        if lease is None:
+            return await self.find(space_id)
+        async with lease.renewing:
+            usage = await self.find(space_id)
+            return replace(usage, used_bytes=usage.used_bytes + lease.spent_bytes)
+
+    async def settle(self, space_id: str) -> None:
+        """Tells the store what was used. Gives back what is not needed."""
+        lease = self._leases.get(space_id)
+        if lease is None:
+            return
+        async with lease.renewing:
+            idle = self._clock.monotonic_s() - lease.charged_s >= IDLE_AFTER_S
+            await self._renew(space_id, lease, 0, keep=not idle)
+        if idle and not (lease.spent_bytes or lease.left_bytes or lease.awaited_bytes):
+            del self._leases[space_id]
+
+    async def flush(self) -> int:
+        """Settles every lease that was used, or lies idle; answers how many."""
+        now_s = self._clock.monotonic_s()
+        due = [
+            space_id
+            for space_id, lease in self._leases.items()
+            if lease.spent_bytes or now_s - lease.charged_s >= IDLE_AFTER_S
+        ]
+        for space_id in due:
+            await self.settle(space_id)
+        # The next round has to be a moment later, or nothing would be gained.
+        return 0
+
+    async def close(self) -> None:
+        """Gives everything back."""
+        for lease in self._leases.values():
+            lease.charged_s = -math.inf
+        await self.flush()
 
     async def available_bytes(self, space_id: str, *, wanted_bytes: int = 1) -> int:
         """What is left, as known a moment ago; asked anew when that is less than what is wanted."""
         known = self._known.get(space_id)
         if known is not None and self._clock.monotonic_s() - known[0] <= KNOWN_FOR_S:
-            available_bytes = known[1].available_bytes
+            available_bytes = known[1].available_bytes + self._left_bytes(space_id)
             if available_bytes >= wanted_bytes:
                 return available_bytes
+        usage = await self.find(space_id)
+        self._keep(usage)
+        return usage.available_bytes + self._left_bytes(space_id)
+
+    async def find(self, space_id: str) -> Usage:
+        """Quota and usage as the store has them. Raises `SpaceNotSupported`."""
         usage = await self._store.find(space_id)
         if usage is None:
             raise SpaceNotSupported(space_id=space_id)
+        return usage
+
+    def _left_bytes(self, space_id: str) -> int:
+        lease = self._leases.get(space_id)
+        return 0 if lease is None else lease.left_bytes
+
+    def _take(self, lease: _Lease, size_bytes: int) -> bool:
+        now_s = self._clock.monotonic_s()
+        # One that is old may count as lapsed, and its bytes as used by somebody who is gone.
+        if size_bytes > lease.left_bytes or now_s - lease.renewed_s > VALID_FOR_S:
+            return False
+        lease.left_bytes -= size_bytes
+        lease.spent_bytes += size_bytes
+        lease.charged_s = now_s
+        return True
+
+    async def _charge_slowly(self, space_id: str, lease: _Lease, size_bytes: int) -> None:
+        lease.awaited_bytes += size_bytes
+        try:
+            async with lease.renewing:
+                # Who came before may have brought enough for all.
+                if self._take(lease, size_bytes):
+                    return
+                lease.charged_s = self._clock.monotonic_s()
+                await self._renew(space_id, lease, size_bytes, keep=True)
+                if not self._take(lease, size_bytes):
+                    raise NoSpace("the quota of the space is used up", space_id=space_id)
+        finally:
+            lease.awaited_bytes -= size_bytes
+
+    async def _renew(self, space_id: str, lease: _Lease, needed_bytes: int, *, keep: bool) -> None:
+        """Settles, and leases what is needed and some more, but little of what is left for all."""
+        spent_bytes = lease.spent_bytes
+        spare_bytes = max(
+            self._spare_bytes(space_id, lease) if keep else 0, lease.awaited_bytes - needed_bytes
+        )
+        # Nothing of it may be given out twice while the store is asked.
+        lease.left_bytes = 0
+        usage, leased_bytes = await self._store.lease(
+            space_id,
+            self._holder,
+            spent_bytes=spent_bytes,
+            needed_bytes=needed_bytes,
+            spare_bytes=spare_bytes,
+        )
+        lease.spent_bytes -= spent_bytes
+        lease.left_bytes = leased_bytes
+        lease.renewed_s = self._clock.monotonic_s()
         self._keep(usage)
-        return usage.available_bytes
+
+    def _spare_bytes(self, space_id: str, lease: _Lease) -> int:
+        if space_id not in self._known:
+            return 0
+        free_bytes = self._known[space_id][1].available_bytes + lease.left_bytes
+        spare_bytes = min(MAX_SPARE_BYTES, free_bytes // SPARE_SHARE)
+        return spare_bytes if spare_bytes >= MIN_SPARE_BYTES else 0
 
     def _keep(self, usage: Usage) -> None:
         self._known[usage.space_id] = (self._clock.monotonic_s(), usage)
@@ -72,8 +208,15 @@ class Spaces:
     """Spaces this provider keeps."""
 
     def __init__(
-        self, quotas: QuotaStore, locations: LocationStore, tree: Tree, clock: Clock, provider_id: str
+        self,
+        store: QuotaStore,
+        quotas: Quotas,
+        locations: LocationStore,
+        tree: Tree,
+        clock: Clock,
+        provider_id: str,
     ) -> None:
+        self._store = store
         self._quotas = quotas
         self._locations = locations
         self._tree = tree
@@ -86,14 +229,14 @@ class Spaces:
         if not space_id or "/" in space_id or "\0" in space_id or quota_bytes < 0:
             raise InvalidArgument("a space needs an id and a quota", space_id=space_id)
         # The quota first: a space with a root is ready to be written to.
-        usage = await self._quotas.ensure(space_id, quota_bytes)
+        await self._store.ensure(space_id, quota_bytes)
         root = new_root(space_id, self._provider_id, self._clock.now_ms())
         if await self._tree.find(space_id, root.file_id, fresh=True) is None:
             try:
                 await self._tree.insert(root)
             except IdTaken:
                 self._tree.forget(root.file_id)
-        return usage
+        return await self._quotas.usage(space_id)
 
     async def usage(self, identity: Identity, space_id: str) -> Usage:
         """Quota and usage. Raises `SpaceNotSupported`."""
@@ -101,7 +244,7 @@ class Spaces:
             raise Forbidden(space_id=space_id)
         if identity.kind is not Kind.USER:
             require_insider(identity)
-        return await self._usage(space_id)
+        return await self._quotas.usage(space_id)
 
     async def recount(self, identity: Identity, space_id: str) -> tuple[Usage, int]:
         """Counts the used bytes again and mends the counter; what it was off by.
@@ -110,23 +253,19 @@ class Spaces:
         """
         require_insider(identity)
         async for _ in attempts():
-            usage = await self._usage(space_id)
+            await self._quotas.settle(space_id)
+            usage = await self._quotas.usage(space_id)
             held = await self._locations.held_bytes(space_id)
-            if held == usage.used_bytes or await self._quotas.mend(usage, held):
-                return Usage(space_id, usage.quota_bytes, held), held - usage.used_bytes
+            if held == usage.used_bytes or await self._store.mend(usage, held):
+                return replace(usage, used_bytes=held), held - usage.used_bytes
         raise LostRace(space_id=space_id)
 
     async def drift(self, space_id: str) -> tuple[Usage, int]:
-        """What is counted, and how far what is held is from it now."""
-        usage = await self._usage(space_id)
-        return usage, await self._locations.held_bytes(space_id) - usage.used_bytes
+        """What is counted, and how far what is held is from it now, whatever is used of the leases."""
+        usage = await self._quotas.find(space_id)
+        drift = await self._locations.held_bytes(space_id) - usage.used_bytes
+        return usage, drift if drift < 0 else max(0, drift - usage.leased_bytes)
 
     async def mend(self, usage: Usage, drift: int) -> bool:
         """Takes a drift away, unless the counter moved since."""
-        return await self._quotas.mend(usage, usage.used_bytes + drift)
-
-    async def _usage(self, space_id: str) -> Usage:
-        usage = await self._quotas.find(space_id)
-        if usage is None:
-            raise SpaceNotSupported(space_id=space_id)
-        return usage
+        return await self._store.mend(usage, usage.used_bytes + drift)

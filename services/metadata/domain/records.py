@@ -6,6 +6,8 @@ import enum
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .locations import Location
+
 #: Names with this start belong to the system: never listed, never made by users.
 HIDDEN_PREFIX = ".__onedata__"
 #: The trash has no link in the tree, but its name can't be taken in the directory of a space.
@@ -68,8 +70,10 @@ class File:
 
     Times are milliseconds since the epoch. `revision` grows by one with every change and is what a replace
     is conditional on. `op_id` is the request that made the last change. `size_bytes` and `local_bytes` mirror
-    the location numbered `location_revision`. A deleted file stays as a tombstone: `cleanup_ms` says since
-    when there is something to clean up after it, `purge_ms` when the record itself may go. `delete_op` is
+    the location numbered `location_revision`. `location` is the first location of a file that was made with
+    its content: it stays in this record until the content changes for the first time. A deleted file stays as
+    a tombstone: `cleanup_ms` says since when there is something to clean up after it, `purge_ms` when the
+    record itself may go. `delete_op` is
     the request that deleted it or sent it to the trash.
     """
 
@@ -89,6 +93,7 @@ class File:
     size_bytes: int = 0
     local_bytes: int = 0
     location_revision: int = 0
+    location: Location | None = None
     symlink_target: str = ""
     mimetype: str = ""
     value_transfer_encoding: str = ""
@@ -118,11 +123,6 @@ class File:
         """Whether this is the directory of a space."""
         return not self.parent_id
 
-    @property
-    def is_fence(self) -> bool:
-        """Whether this only keeps a given-up upload from making the file later."""
-        return self.deleted and not self.name
-
     def changed(self, **changes: Any) -> File:
         """The next revision, with these fields changed."""
         return replace(self, revision=self.revision + 1, **changes)
@@ -143,27 +143,6 @@ def trashed_from(directory: File, *, now_ms: int, op_id: str) -> File:
         ctime_ms=now_ms,
         op_id=op_id,
         delete_op=op_id,
-    )
-
-
-def fence(space_id: str, file_id: str, provider_id: str, *, now_ms: int, purge_ms: int) -> File:
-    """A tombstone in the place of a file that an upload never made, so that it can't be made any more."""
-    return File(
-        file_id=file_id,
-        space_id=space_id,
-        parent_id=trash_id(space_id),
-        name="",
-        type=FileType.REGULAR,
-        mode=0,
-        owner_id="",
-        provider_id=provider_id,
-        named_by=provider_id,
-        creation_time_ms=now_ms,
-        atime_ms=now_ms,
-        mtime_ms=now_ms,
-        ctime_ms=now_ms,
-        deleted=True,
-        purge_ms=purge_ms,
     )
 
 

@@ -11,10 +11,12 @@ from runtime.errors import InvalidArgument
 from runtime.identity import Identity
 
 from .errors import LostRace, RevisionConflict
+from .locations import Location
 from .quotas import Quotas, require_insider
 from .replicas import Replicas
 from .retries import attempts
 from .stores import Intent, IntentStore, LocationStore
+from .tree import Tree
 
 MAX_PAGE_SIZE = 1000
 #: Who has just been told where a file lies gets this time to open it.
@@ -42,12 +44,14 @@ class Removals:
         self,
         locations: LocationStore,
         intents: IntentStore,
+        tree: Tree,
         replicas: Replicas,
         quotas: Quotas,
         clock: Clock,
     ) -> None:
         self._locations = locations
         self._intents = intents
+        self._tree = tree
         self._replicas = replicas
         self._quotas = quotas
         self._clock = clock
@@ -131,7 +135,7 @@ class Removals:
                     return None
                 continue
             try:
-                if after.retired and not after.garbage:
+                if after.retired and not after.garbage and not await self._holds_first(location):
                     await self._replicas.remove(location)
                 else:
                     await self._replicas.replace(after)
@@ -139,6 +143,11 @@ class Removals:
                 continue
             return await self._quotas.release(space_id, freed)
         raise LostRace(file_id=file_id)
+
+    async def _holds_first(self, location: Location) -> bool:
+        """Whether the file's record still holds its first location, which would be the location again."""
+        file = await self._tree.find(location.space_id, location.file_id)
+        return file is not None and file.location is not None
 
 
 def _removal(intent: Intent) -> Removal:

@@ -13,10 +13,10 @@ from runtime.clock import Clock
 from runtime.errors import NoSuchFile
 
 from .content_writer import ContentWriter
-from .errors import IdTaken, RevisionConflict
+from .errors import RevisionConflict
 from .files import STRAY_CHILDREN_AFTER_MS
 from .locations import Location
-from .records import File, FileType, fence, trashed_from
+from .records import File, FileType, trashed_from
 from .replicas import Replicas
 from .settled import Settled
 from .stores import Stores
@@ -133,17 +133,25 @@ class Repairs:
                 return
         if tombstone.has_custom_metadata:
             await self._stores.custom_metadata.remove(tombstone.file_id)
-        cleaned = tombstone.changed(cleanup_ms=None, purge_ms=self._clock.now_ms() + self._retention_ms)
+        purge_ms = self._clock.now_ms() + self._retention_ms
+        cleaned = tombstone.changed(cleanup_ms=None, purge_ms=purge_ms, location=None)
         try:
             await self._tree.replace(cleaned)
         except RevisionConflict:
             return
+        await self._forget_removed(tombstone)
+
+    async def _forget_removed(self, tombstone: File) -> None:
+        """The bytes may be gone already, if an earlier try came only as far as to give them up."""
+        if tombstone.location is None:
+            return
+        location = await self._replicas.find(tombstone.space_id, tombstone.file_id, fresh=True)
+        if location is not None and location.retired and not location.garbage:
+            await self._replicas.remove(location)
 
     async def _reconcile(self, location: Location) -> None:
         file = await self._tree.find(location.space_id, location.file_id, fresh=True)
-        if file is None:
-            file = await self._fence(location)
-        if file.deleted:
+        if file is None or file.deleted:
             await self._writer.retire(location)
             return
         try:
@@ -152,20 +160,3 @@ class Repairs:
             await self._writer.retire(location)
             return
         self._settled.location(location.file_id, location.revision)
-
-    async def _fence(self, location: Location) -> File:
-        """Makes sure that a commit which is somehow still under way can't make the file any more."""
-        now_ms = self._clock.now_ms()
-        barrier = fence(
-            location.space_id,
-            location.file_id,
-            self._provider_id,
-            now_ms=now_ms,
-            purge_ms=now_ms + self._retention_ms,
-        )
-        try:
-            await self._tree.insert(barrier)
-        except IdTaken:
-            file = await self._tree.find(location.space_id, location.file_id, fresh=True)
-            return file if file is not None else barrier
-        return barrier

@@ -47,6 +47,10 @@ class Replicas:
         """Puts a location in the place of its previous revision; as the store does."""
         await self._change(location, self._store.replace(location))
 
+    def made(self, location: Location) -> None:
+        """Notes a first location, which was stored in the record of its file."""
+        self._cache.put_written(location)
+
     async def remove(self, location: Location) -> None:
         """Removes a location that is still at this revision."""
         self._cache.invalidate(location.file_id)

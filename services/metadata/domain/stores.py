@@ -94,7 +94,11 @@ class FileStore(Protocol):
 
 
 class LocationStore(Protocol):
-    """The locations of this provider."""
+    """The locations of this provider.
+
+    A file that was made with its content holds its first location in its own record; it counts as one of
+    these, at revision 1, until there is a later one.
+    """
 
     async def find(self, file_id: str) -> Location | None:
         """The location, retired ones included."""
@@ -137,20 +141,24 @@ class LocationStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Quota of a space at this provider. `version` grows with every change of `used_bytes`."""
+    """Quota of a space at this provider. `version` grows with every change of `used_bytes`.
+
+    `leased_bytes` are taken as well: some instance uses them up and tells later how many it used.
+    """
 
     space_id: str
     quota_bytes: int
     used_bytes: int
     version: int = 0
+    leased_bytes: int = 0
 
     @property
     def available_bytes(self) -> int:
-        return max(0, self.quota_bytes - self.used_bytes)
+        return max(0, self.quota_bytes - self.used_bytes - self.leased_bytes)
 
 
 class QuotaStore(Protocol):
-    """Quotas of spaces."""
+    """Quotas of spaces. Used and leased bytes together never grow beyond a quota."""
 
     async def ensure(self, space_id: str, quota_bytes: int) -> Usage:
         """Sets the quota, keeps what is used. Idempotent."""
@@ -160,15 +168,19 @@ class QuotaStore(Protocol):
         """Quota and usage."""
         ...
 
-    async def charge(self, space_id: str, size_bytes: int) -> Usage:
-        """Counts bytes as used, or raises `NoSpace` and counts nothing: the quota is never exceeded.
+    async def lease(
+        self, space_id: str, holder: str, *, spent_bytes: int, needed_bytes: int, spare_bytes: int
+    ) -> tuple[Usage, int]:
+        """Settles and renews the lease of a holder: one lease a space and holder.
 
-        Raises `SpaceNotSupported`.
+        Counts `spent_bytes` as used (as free, when negative; never below zero), then makes the lease what is
+        needed and as much of the spare as is free, or nothing when not even the need is: the usage, and the
+        bytes leased. Raises `SpaceNotSupported`.
         """
         ...
 
-    async def release(self, space_id: str, size_bytes: int) -> None:
-        """Counts bytes as free; never below zero."""
+    async def lapse(self, *, unheard_s: float) -> Sequence[str]:
+        """Counts leases that were not renewed for so long as used, whole; answers their spaces."""
         ...
 
     async def mend(self, usage: Usage, used_bytes: int) -> bool:

@@ -79,6 +79,12 @@ class Tree:
             self._cache.put_read(child, mark)
         return child
 
+    def knows_child(self, parent: File, name: str) -> bool | None:
+        """Whether a name was heard of in the directory; None where what is cached can't be trusted."""
+        if not self._ownership.owns(parent.space_id):
+            return None
+        return self._cache.get_named(parent.file_id, name) is not None
+
     async def chain(self, space_id: str, file_id: str, *, fresh: bool = False) -> list[File]:
         """The way to a file, the directory of the space first.
 

@@ -5,7 +5,7 @@ Run these in a writer thread. What they raise concerns all writes, and then nobo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pymongo import InsertOne, ReplaceOne
@@ -30,20 +30,29 @@ def insert_each(collection: Collection[Document], documents: Sequence[Document])
     return outcomes
 
 
-def replace_each(collection: Collection[Document], documents: Sequence[Document]) -> list[Outcome]:
+def replace_each(
+    collection: Collection[Document],
+    documents: Sequence[Document],
+    *,
+    may_be_new: Callable[[Sequence[Document]], Iterable[str]] = lambda _: (),
+) -> list[Outcome]:
     """Puts documents in the place of their previous revisions: `RevisionConflict` or `NameTaken`.
 
     A bulk of plain replaces tells only how many matched. As upserts, each that does not match tries to insert
-    a second document with the same `_id`, and that is told by position.
+    a second document with the same `_id`, and that is told by position. `may_be_new` is asked which of those
+    that were inserted had their previous revision elsewhere.
     """
     writes = [
         ReplaceOne({"_id": document["_id"], "revision": document["revision"] - 1}, document, upsert=True)
         for document in documents
     ]
     outcomes, inserted = _write(collection, writes, _conflict)
+    new = set(may_be_new([documents[index] for index in inserted])) if inserted else set()
     for index in inserted:
-        # The record was gone altogether: it must not come back this way.
         document = documents[index]
+        if document["_id"] in new:
+            continue
+        # The record was gone altogether: it must not come back this way.
         collection.delete_one({"_id": document["_id"], "revision": document["revision"]})
         outcomes[index] = RevisionConflict(document_id=document["_id"])
     return outcomes

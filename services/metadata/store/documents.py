@@ -54,6 +54,8 @@ def file_to_document(file: File) -> Document:
             document[name] = value
     if file.share_ids:
         document["share_ids"] = list(file.share_ids)
+    if file.location is not None:
+        document["location"] = _first_location_to_document(file.location)
     if file.acl is not None:
         document["acl"] = [[e.allow, e.identifier, e.mask, e.is_group] for e in file.acl]
     if file.trashed is not None:
@@ -70,10 +72,12 @@ def file_from_document(document: Mapping[str, Any]) -> File:
     for name, default in _OPTIONAL:
         values[name] = document.get(name, default)
     acl, trashed = document.get("acl"), document.get("trashed")
+    location = document.get("location")
     return File(
         file_id=document["_id"],
         type=FileType(document["type"]),
         share_ids=tuple(document.get("share_ids", ())),
+        location=None if location is None else first_location_from_document(document),
         acl=None if acl is None else tuple(AclEntry(*entry) for entry in acl),
         trashed=None if trashed is None else Trashed(**trashed),
         **values,
@@ -142,6 +146,21 @@ def location_from_document(document: Mapping[str, Any]) -> Location:
         dirty_ms=document.get("dirty_ms"),
         retired=document.get("retired", False),
         revision=document["revision"],
+    )
+
+
+def _first_location_to_document(location: Location) -> Document:
+    """Within the record of its file, which has the ids."""
+    document = location_to_document(location)
+    for name in ("_id", "file_id", "space_id"):
+        del document[name]
+    return document
+
+
+def first_location_from_document(file: Mapping[str, Any]) -> Location:
+    """The location in the record of a file; its ids are those of the file."""
+    return location_from_document(
+        {"file_id": file["_id"], "space_id": file["space_id"], **file["location"]},
     )
 
 

@@ -5,11 +5,12 @@ No method gives up the event loop between reading and changing, which is what ma
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from runtime.errors import DirectoryNotEmpty, NoSuchFile
 from services.metadata.domain.errors import IdTaken, NameTaken, RenameIntoItself, RevisionConflict
+from services.metadata.domain.locations import Location
 from services.metadata.domain.records import HIDDEN_PREFIX, File, trash_id
 from services.metadata.domain.stores import CustomMetadata, Position, Stores
 
@@ -99,6 +100,15 @@ class MemoryFileStore:
             del self._files[file_id]
         return gone
 
+    def first_locations(self) -> Iterator[Location]:
+        """Locations that are still in the record of their file."""
+        return (file.location for file in self._files.values() if file.location is not None)
+
+    def first_location(self, file_id: str) -> Location | None:
+        """The location in the record of this file."""
+        file = self._files.get(file_id)
+        return None if file is None else file.location
+
     def _put(self, file: File) -> None:
         old = self._files.get(file.file_id)
         if old is not None and not old.deleted:
@@ -179,7 +189,7 @@ def memory_stores() -> Stores:
     files = MemoryFileStore()
     return Stores(
         files=files,
-        locations=MemoryLocationStore(),
+        locations=MemoryLocationStore(files),
         quotas=MemoryQuotaStore(),
         intents=MemoryIntentStore(),
         custom_metadata=MemoryCustomMetadataStore(files),

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
+from typing import Protocol
 
-from runtime.errors import NoSpace, SpaceNotSupported
+from runtime.errors import SpaceNotSupported
 from services.metadata.domain.errors import IdTaken, RevisionConflict
 from services.metadata.domain.locations import Location
 from services.metadata.domain.stores import Change, Intent, LogEnds, Usage
 
 
-class MemoryLocationStore:
-    """Locations in a dictionary."""
+class FirstLocations(Protocol):
+    """Locations in the records of their files."""
 
-    def __init__(self) -> None:
+    def first_locations(self) -> Iterator[Location]: ...
+
+    def first_location(self, file_id: str) -> Location | None: ...
+
+
+class MemoryLocationStore:
+    """Locations in a dictionary, and first ones in the records of their files."""
+
+    def __init__(self, files: FirstLocations) -> None:
+        self._files = files
         self._locations: dict[str, Location] = {}
 
     async def find(self, file_id: str) -> Location | None:
-        return self._locations.get(file_id)
+        return self._locations.get(file_id) or self._files.first_location(file_id)
 
     async def insert(self, location: Location) -> None:
         if location.file_id in self._locations:
@@ -26,7 +37,7 @@ class MemoryLocationStore:
         self._locations[location.file_id] = location
 
     async def replace(self, location: Location) -> None:
-        old = self._locations.get(location.file_id)
+        old = await self.find(location.file_id)
         if old is None or old.revision != location.revision - 1:
             raise RevisionConflict(file_id=location.file_id)
         self._locations[location.file_id] = location
@@ -62,21 +73,27 @@ class MemoryLocationStore:
 
     async def find_references(self, storage_id: str, storage_file_ids: Collection[str]) -> set[str]:
         found = set()
-        for location in self._locations.values():
+        for location in self._all():
             if location.storage_id == storage_id:
                 found.add(location.storage_file_id)
             found.update(item.storage_file_id for item in location.garbage if item.storage_id == storage_id)
         return found & set(storage_file_ids)
 
     async def held_bytes(self, space_id: str) -> int:
-        return sum(item.held_bytes for item in self._locations.values() if item.space_id == space_id)
+        return sum(item.held_bytes for item in self._all() if item.space_id == space_id)
+
+    def _all(self) -> Iterator[Location]:
+        yield from self._locations.values()
+        yield from self._files.first_locations()
 
 
 class MemoryQuotaStore:
-    """Quotas in a dictionary."""
+    """Quotas and leases in dictionaries. `now_s`: what tells the age of a lease."""
 
-    def __init__(self) -> None:
+    def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._now_s = now_s
         self._usages: dict[str, Usage] = {}
+        self._leases: dict[str, dict[str, tuple[int, float]]] = {}
 
     async def ensure(self, space_id: str, quota_bytes: int) -> Usage:
         usage = self._usages.get(space_id) or Usage(space_id, 0, 0)
@@ -86,18 +103,31 @@ class MemoryQuotaStore:
     async def find(self, space_id: str) -> Usage | None:
         return self._usages.get(space_id)
 
-    async def charge(self, space_id: str, size_bytes: int) -> Usage:
+    async def lease(
+        self, space_id: str, holder: str, *, spent_bytes: int, needed_bytes: int, spare_bytes: int
+    ) -> tuple[Usage, int]:
         usage = self._usages.get(space_id)
         if usage is None:
             raise SpaceNotSupported(space_id=space_id)
-        if usage.used_bytes + size_bytes > usage.quota_bytes:
-            raise NoSpace("the quota of the space is used up", space_id=space_id)
-        return self._use(usage, usage.used_bytes + size_bytes)
+        leases = self._leases.setdefault(space_id, {})
+        leases.pop(holder, None)
+        used_bytes = max(0, usage.used_bytes + spent_bytes)
+        free_bytes = usage.quota_bytes - used_bytes - sum(size for size, _ in leases.values())
+        granted_bytes = min(needed_bytes + spare_bytes, free_bytes) if needed_bytes <= free_bytes else 0
+        if granted_bytes:
+            leases[holder] = granted_bytes, self._now_s()
+        return self._use(usage, used_bytes), granted_bytes
 
-    async def release(self, space_id: str, size_bytes: int) -> None:
-        usage = self._usages.get(space_id)
-        if usage is not None:
-            self._use(usage, max(0, usage.used_bytes - size_bytes))
+    async def lapse(self, *, unheard_s: float) -> Sequence[str]:
+        before_s = self._now_s() - unheard_s
+        lapsed = []
+        for space_id, leases in self._leases.items():
+            old = [holder for holder, (_, renewed_s) in leases.items() if renewed_s < before_s]
+            if old:
+                usage = self._usages[space_id]
+                self._use(usage, usage.used_bytes + sum(leases.pop(holder)[0] for holder in old))
+                lapsed.append(space_id)
+        return lapsed
 
     async def mend(self, usage: Usage, used_bytes: int) -> bool:
         now = self._usages.get(usage.space_id)
@@ -110,7 +140,8 @@ class MemoryQuotaStore:
         return sorted(space_id for space_id in self._usages if space_id > after)[:limit]
 
     def _use(self, usage: Usage, used_bytes: int) -> Usage:
-        changed = replace(usage, used_bytes=used_bytes, version=usage.version + 1)
+        leased_bytes = sum(size for size, _ in self._leases.get(usage.space_id, {}).values())
+        changed = replace(usage, used_bytes=used_bytes, leased_bytes=leased_bytes, version=usage.version + 1)
         self._usages[usage.space_id] = changed
         return changed
 

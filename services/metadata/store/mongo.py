@@ -42,6 +42,13 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         _index("cleanup_ms", sparse=True),
         _index("purge_ms", sparse=True),
         _index("delete_op", sparse=True),
+        # First locations, which the records of their files hold.
+        IndexModel([("location.storage_file_id", HASHED)], sparse=True),
+        _index(
+            "space_id",
+            "location.held_bytes",
+            partialFilterExpression={"location.held_bytes": {"$gte": 0}},
+        ),
     ),
     "locations": (
         # 8 bytes an entry, and asked by equality only.
@@ -107,7 +114,7 @@ class MongoStores:
 
     async def stop(self) -> None:
         """Ends what is under way and leaves."""
-        for store in (self._files, self._locations, self._quotas):
+        for store in (self._files, self._locations):
             await store.close()
         await self._log_threads.stop()
         await self._threads.stop()

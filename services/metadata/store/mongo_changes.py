@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bson import Timestamp
@@ -18,7 +18,7 @@ from runtime.mongo import ChangeFollower, ResumeToken
 from services.metadata.domain.errors import RevisionConflict
 from services.metadata.domain.stores import Change, LogEnds
 
-from .documents import Document
+from .documents import Document, location_id
 from .threads import PatientThreads
 
 #: Collections whose changes are followed.
@@ -43,11 +43,15 @@ _PIPELINE: list[Mapping[str, Any]] = [
             "fullDocument.revision": 1,
             "fullDocument.deleted": 1,
             "fullDocument.retired": 1,
+            "fullDocument.location.revision": 1,
+            "fullDocument.location.provider_id": 1,
         }
     },
 ]
 _STREAM_WAIT_MS = 1000
 _POSITION_ID = "position"
+#: Sets the second change of an event behind the first one; tokens are hexadecimal digits.
+_SECOND = "-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ def follow_changes(
     """
 
     async def on_batch(events: Sequence[Document], token: ResumeToken) -> None:
-        await on_changes([_from_event(event) for event in events], token)
+        await on_changes([change for event in events for change in _from_event(event)], token)
 
     def open_stream(token: ResumeToken | None) -> ChangeStream[Document]:
         nonlocal begin_at
@@ -257,11 +261,12 @@ class MongoChangeLog:
         return f"{space_id}:{self._origin};"
 
 
-def _from_event(event: Mapping[str, Any]) -> RecordChange:
+def _from_event(event: Mapping[str, Any]) -> list[RecordChange]:
+    """The change of the record, and of the first location that came with it."""
     collection = event["ns"]["coll"]
     document_id = event["documentKey"]["_id"]
     record = event.get("fullDocument") or {}
-    return RecordChange(
+    change = RecordChange(
         collection=collection,
         document_id=document_id,
         # Keys of locations are `<file id>:<provider id>`, all others are file ids.
@@ -272,6 +277,18 @@ def _from_event(event: Mapping[str, Any]) -> RecordChange:
         position=event["_id"]["_data"],
         time_ms=int(event["wallTime"].replace(tzinfo=datetime.UTC).timestamp() * 1000),
     )
+    location = record.get("location")
+    if location is None or event["operationType"] != "insert":
+        return [change]
+    first = replace(
+        change,
+        collection="locations",
+        document_id=location_id(change.file_id, location["provider_id"]),
+        revision=location["revision"],
+        deleted=False,
+    )
+    # Bytes have a place before a file is seen, here too; the position still grows from one to the next.
+    return [first, replace(change, position=change.position + _SECOND)]
 
 
 def _to_change(document: Mapping[str, Any]) -> Change:

@@ -11,15 +11,26 @@ from runtime.batching import Batcher
 from services.metadata.domain.locations import Location
 
 from .bulk import Outcome, insert_each, replace_each
-from .documents import Document, location_from_document, location_id, location_to_document
+from .documents import (
+    Document,
+    first_location_from_document,
+    location_from_document,
+    location_id,
+    location_to_document,
+)
 from .threads import PatientThreads
+
+#: Records that hold a first location; the partial index has the same condition.
+_HAS_FIRST = {"location.held_bytes": {"$gte": 0}}
+_FIRST_FIELDS = {"space_id": 1, "location": 1}
 
 
 class MongoLocationStore:
-    """The documents of one provider in the collection `locations`."""
+    """The documents of one provider in the collection `locations`, and first locations within `files`."""
 
     def __init__(self, database: Database[Document], threads: PatientThreads, provider_id: str) -> None:
         self._locations: MongoCollection[Document] = database["locations"]
+        self._files: MongoCollection[Document] = database["files"]
         self._threads = threads
         self._provider_id = provider_id
         self._finds: Batcher[str, Location | None] = Batcher(self._find_batch, name="locations.find")
@@ -64,6 +75,21 @@ class MongoLocationStore:
 
     async def find_references(self, storage_id: str, storage_file_ids: Collection[str]) -> set[str]:
         wanted = list(storage_file_ids)
+
+        def read() -> set[str]:
+            # A location leaves the record of its file for one of its own, so asked in this order none is
+            # missed.
+            first = self._first_references(storage_id, wanted)
+            return (first | self._references(storage_id, wanted)) & set(wanted)
+
+        return await self._threads.read(read)
+
+    def _first_references(self, storage_id: str, wanted: list[str]) -> set[str]:
+        query = {"location.storage_file_id": {"$in": wanted}, "location.storage_id": storage_id}
+        found = self._files.find(query, {"location.storage_file_id": 1})
+        return {document["location"]["storage_file_id"] for document in found}
+
+    def _references(self, storage_id: str, wanted: list[str]) -> set[str]:
         query = {
             "$or": [
                 {"storage_file_id": {"$in": wanted}, "storage_id": storage_id},
@@ -71,25 +97,24 @@ class MongoLocationStore:
             ]
         }
         fields = {"storage_id": 1, "storage_file_id": 1, "garbage": 1}
-
-        def read() -> set[str]:
-            found = set()
-            for document in self._locations.find(query, fields):
-                for item in (document, *document.get("garbage", ())):
-                    if item["storage_id"] == storage_id:
-                        found.add(item["storage_file_id"])
-            return found & set(wanted)
-
-        return await self._threads.read(read)
+        return {
+            item["storage_file_id"]
+            for document in self._locations.find(query, fields)
+            for item in (document, *document.get("garbage", ()))
+            if item["storage_id"] == storage_id
+        }
 
     async def held_bytes(self, space_id: str) -> int:
-        pipeline: list[Document] = [
-            {"$match": {"space_id": space_id, "provider_id": self._provider_id}},
-            {"$group": {"_id": None, "held": {"$sum": "$held_bytes"}}},
-        ]
+        def total(collection: MongoCollection[Document], query: Document, field: str) -> int:
+            group = {"$group": {"_id": None, "held": {"$sum": f"${field}"}}}
+            return sum(int(document["held"]) for document in collection.aggregate([{"$match": query}, group]))
 
         def read() -> int:
-            return sum(int(document["held"]) for document in self._locations.aggregate(pipeline))
+            own = {"space_id": space_id, "provider_id": self._provider_id}
+            first = {"space_id": space_id, **_HAS_FIRST}
+            return total(self._locations, own, "held_bytes") + total(
+                self._files, first, "location.held_bytes"
+            )
 
         return await self._threads.read(read)
 
@@ -101,14 +126,22 @@ class MongoLocationStore:
         return await self._threads.read(read)
 
     async def _find_batch(self, file_ids: list[str]) -> list[Location | None]:
-        query = {"_id": {"$in": [self._id(file_id) for file_id in set(file_ids)]}}
-
         def read() -> list[Location | None]:
+            # Later ones first: a first location that is read after them may be out of date, never missing.
+            query = {"_id": {"$in": [self._id(file_id) for file_id in set(file_ids)]}}
             found = (location_from_document(document) for document in self._locations.find(query))
             by_id = {location.file_id: location for location in found}
+            missing = [file_id for file_id in set(file_ids) if file_id not in by_id]
+            if missing:
+                by_id |= self._find_first(missing)
             return [by_id.get(file_id) for file_id in file_ids]
 
         return await self._threads.read(read)
+
+    def _find_first(self, file_ids: Collection[str]) -> dict[str, Location]:
+        query = {"_id": {"$in": list(file_ids)}, "location.provider_id": self._provider_id}
+        found = map(first_location_from_document, self._files.find(query, _FIRST_FIELDS))
+        return {location.file_id: location for location in found}
 
     async def _insert_batch(self, locations: list[Location]) -> list[Outcome]:
         documents = [location_to_document(location) for location in locations]
@@ -116,7 +149,14 @@ class MongoLocationStore:
 
     async def _replace_batch(self, locations: list[Location]) -> list[Outcome]:
         documents = [location_to_document(location) for location in locations]
-        return await self._threads.write(lambda: replace_each(self._locations, documents))
+        return await self._threads.write(
+            lambda: replace_each(self._locations, documents, may_be_new=self._with_first)
+        )
+
+    def _with_first(self, documents: Sequence[Document]) -> set[str]:
+        """Keys of those whose previous revision is the first location in the record of their file."""
+        ids = [document["file_id"] for document in documents if document["revision"] == 2]
+        return {self._id(file_id) for file_id in self._find_first(ids)} if ids else set()
 
     def _id(self, file_id: str) -> str:
         return location_id(file_id, self._provider_id)

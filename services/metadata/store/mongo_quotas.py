@@ -1,4 +1,4 @@
-"""Quotas in MongoDB: one document a space, and one conditional update for all charges of a batch."""
+"""Quotas in MongoDB: one document a space, with what is leased of it."""
 
 from __future__ import annotations
 
@@ -9,36 +9,19 @@ from pymongo import ReturnDocument
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 
-from runtime.batching import Batcher
-from runtime.errors import InternalError, IsthmusError, NoSpace, SpaceNotSupported
-from services.metadata.domain.errors import LostRace
+from runtime.errors import InternalError, SpaceNotSupported
 from services.metadata.domain.stores import Usage
 
 from .documents import Document
 from .threads import PatientThreads
 
-#: Tries to find out which charges of a batch fit, while others change the same quota.
-MAX_TRIES = 10
-
-_Charge = tuple[str, int]
-
 
 class MongoQuotaStore:
-    """The collection `quotas`."""
+    """The collection `quotas`. A lease says who holds it, its bytes, and by the server's clock since when."""
 
     def __init__(self, database: Database[Document], threads: PatientThreads) -> None:
         self._quotas: MongoCollection[Document] = database["quotas"]
         self._threads = threads
-        self._charges: Batcher[_Charge, Usage] = Batcher(
-            # One at a time: two batches for one space would only meet at the same document.
-            self._charge_batch,
-            max_in_flight=1,
-            name="quotas.charge",
-        )
-
-    async def close(self) -> None:
-        """Fails who waits."""
-        await self._charges.close()
 
     async def ensure(self, space_id: str, quota_bytes: int) -> Usage:
         change = {"$set": {"quota_bytes": quota_bytes}, "$setOnInsert": {"used_bytes": 0, "version": 0}}
@@ -58,13 +41,41 @@ class MongoQuotaStore:
 
         return await self._threads.read(read)
 
-    async def charge(self, space_id: str, size_bytes: int) -> Usage:
-        return await self._charges.submit((space_id, size_bytes))
+    async def lease(
+        self, space_id: str, holder: str, *, spent_bytes: int, needed_bytes: int, spare_bytes: int
+    ) -> tuple[Usage, int]:
+        change = _renewal(holder, spent_bytes, needed_bytes, spare_bytes)
 
-    async def release(self, space_id: str, size_bytes: int) -> None:
-        less = {"$max": [0, {"$subtract": ["$used_bytes", size_bytes]}]}
-        change = [{"$set": {"used_bytes": less, "version": {"$add": ["$version", 1]}}}]
-        await self._threads.write(lambda: self._quotas.update_one({"_id": space_id}, change))
+        def write() -> Document | None:
+            return self._quotas.find_one_and_update(
+                {"_id": space_id}, change, return_document=ReturnDocument.AFTER
+            )
+
+        document = await self._threads.write(write)
+        if document is None:
+            raise SpaceNotSupported(space_id=space_id)
+        leased = (item["bytes"] for item in document["leases"] if item["holder"] == holder)
+        return _usage(document), int(next(leased, 0))
+
+    async def lapse(self, *, unheard_s: float) -> Sequence[str]:
+        unheard_ms = int(unheard_s * 1000)
+        is_old = {"$lt": ["$$this.renewed_at", {"$subtract": ["$$NOW", unheard_ms]}]}
+        is_live = {"$not": [is_old]}
+        old = {"$filter": {"input": "$leases", "cond": is_old}}
+        has_old = {"leases.0": {"$exists": True}, "$expr": {"$gt": [{"$size": old}, 0]}}
+        bytes_of_old = {"$sum": {"$map": {"input": old, "in": "$$this.bytes"}}}
+        change: list[Mapping[str, Any]] = [
+            {"$set": {"used_bytes": {"$add": ["$used_bytes", bytes_of_old]}, "version": _NEXT_VERSION}},
+            {"$set": {"leases": {"$filter": {"input": "$leases", "cond": is_live}}}},
+        ]
+
+        def write() -> list[str]:
+            ids = [document["_id"] for document in self._quotas.find(has_old, {"_id": 1})]
+            if ids:
+                self._quotas.update_many({"_id": {"$in": ids}, **has_old}, change)
+            return ids
+
+        return await self._threads.write(write)
 
     async def mend(self, usage: Usage, used_bytes: int) -> bool:
         query = {"_id": usage.space_id, "version": usage.version}
@@ -79,52 +90,46 @@ class MongoQuotaStore:
 
         return await self._threads.read(read)
 
-    async def _charge_batch(self, charges: list[_Charge]) -> list[Usage | IsthmusError]:
-        spaces: dict[str, list[int]] = {}
-        for index, (space_id, _) in enumerate(charges):
-            spaces.setdefault(space_id, []).append(index)
 
-        def write() -> list[Usage | IsthmusError]:
-            outcomes: dict[int, Usage | IsthmusError] = {}
-            for space_id, indexes in spaces.items():
-                sizes = [charges[index][1] for index in indexes]
-                outcomes.update(zip(indexes, self._charge_space(space_id, sizes), strict=True))
-            return [outcomes[index] for index in range(len(charges))]
+_NEXT_VERSION = {"$add": ["$version", 1]}
 
-        return await self._threads.write(write)
 
-    def _charge_space(self, space_id: str, sizes: Sequence[int]) -> list[Usage | IsthmusError]:
-        """All at once if they fit; else those that fit, in their order."""
-        admitted = list(range(len(sizes)))
-        for _ in range(MAX_TRIES):
-            usage = self._charge_sum(space_id, sum(sizes[index] for index in admitted))
-            if usage is not None:
-                full = NoSpace("the quota of the space is used up", space_id=space_id)
-                return [usage if index in admitted else full for index in range(len(sizes))]
-            document = self._quotas.find_one({"_id": space_id})
-            if document is None:
-                return [SpaceNotSupported(space_id=space_id)] * len(sizes)
-            admitted, left = [], document["quota_bytes"] - document["used_bytes"]
-            for index, size in enumerate(sizes):
-                if size <= left:
-                    admitted.append(index)
-                    left -= size
-            if not admitted:
-                return [NoSpace("the quota of the space is used up", space_id=space_id)] * len(sizes)
-        return [LostRace(space_id=space_id)] * len(sizes)
-
-    def _charge_sum(self, space_id: str, size_bytes: int) -> Usage | None:
-        """Counts the bytes if they fit, in one conditional update."""
-        fits = {"$lte": [{"$add": ["$used_bytes", size_bytes]}, "$quota_bytes"]}
-        document = self._quotas.find_one_and_update(
-            {"_id": space_id, "$expr": fits},
-            {"$inc": {"used_bytes": size_bytes, "version": 1}},
-            return_document=ReturnDocument.AFTER,
-        )
-        return None if document is None else _usage(document)
+def _renewal(holder: str, spent_bytes: int, needed_bytes: int, spare_bytes: int) -> list[Mapping[str, Any]]:
+    """One update: settles what was spent, then leases."""
+    leases = {"$ifNull": ["$leases", []]}
+    others = {"$filter": {"input": leases, "cond": {"$ne": ["$$this.holder", holder]}}}
+    taken = {"$add": ["$used_bytes", {"$sum": "$leases.bytes"}]}
+    free = {"$subtract": ["$quota_bytes", taken]}
+    granted = {"$min": [needed_bytes + spare_bytes, "$free"]}
+    own = [{"holder": holder, "bytes": "$granted", "renewed_at": "$$NOW"}]
+    return [
+        {
+            "$set": {
+                "used_bytes": {"$max": [0, {"$add": ["$used_bytes", spent_bytes]}]},
+                "version": _NEXT_VERSION,
+                "leases": others,
+            }
+        },
+        {"$set": {"free": free}},
+        {"$set": {"granted": {"$cond": [{"$lte": [needed_bytes, "$free"]}, granted, 0]}}},
+        {
+            "$set": {
+                "leases": {
+                    "$cond": [{"$gt": ["$granted", 0]}, {"$concatArrays": ["$leases", own]}, "$leases"]
+                }
+            }
+        },
+        {"$unset": ["free", "granted"]},
+    ]
 
 
 def _usage(document: Mapping[str, Any] | None) -> Usage:
     if document is None:
         raise InternalError("an upsert answered with nothing")
-    return Usage(document["_id"], document["quota_bytes"], document["used_bytes"], document["version"])
+    return Usage(
+        document["_id"],
+        document["quota_bytes"],
+        document["used_bytes"],
+        document["version"],
+        sum(item["bytes"] for item in document.get("leases", ())),
+    )

@@ -72,6 +72,7 @@ class MetadataContents:
             exists=answer.exists,
             location=_location_from_proto(answer.location) if answer.HasField("location") else None,
             available_bytes=answer.available_bytes,
+            recorded=record,
         )
 
     async def commit(
@@ -85,6 +86,8 @@ class MetadataContents:
                 parent_id="" if begun.exists else begun.parent_id,
                 name="" if begun.exists else begun.name,
                 create=not begun.exists,
+                recorded=begun.recorded,
+                follow_last_symlink=wish.file.follow_last_symlink,
                 permissions=wish.permissions,
                 set_existing_mode=wish.set_existing_mode,
                 mode=_MODES[wish.mode],

@@ -105,7 +105,10 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What metadata allowed. `parent_id` and `name` are for the commit of a new file."""
+    """What metadata allowed. `parent_id` and `name` are for the commit of a new file.
+
+    `recorded`: a record of the upload was made.
+    """
 
     file_id: str
     space_id: str
@@ -114,6 +117,7 @@ class Begun:
     exists: bool = False
     location: Location | None = None
     available_bytes: int = 0
+    recorded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from runtime.errors import IsthmusError
 from services.metadata.domain.records import FileType
 from services.metadata.domain.stores import Stores
 from services.metadata.store.memory import memory_stores
@@ -132,17 +131,18 @@ async def test_a_request_repeated_after_a_crash_answers_as_if_nothing_had_been(
     await require_whole(survivor)
 
 
-async def test_an_upload_given_up_can_not_make_its_file_later() -> None:
+async def test_a_new_file_and_its_place_come_by_one_write() -> None:
     stores = await prepared()
-    doomed = World(stores=crashing(stores, Fuse(2, after=True)))
-    with pytest.raises(Killed):
-        await create(doomed)
-    survivor = World(stores=stores)
-    survivor.clock.advance(1000)
-    await survivor.clean_up()
-    with pytest.raises(IsthmusError):
-        await create(survivor)
-    assert "new" not in await survivor.names()
-    survivor.clock.advance(1000)
-    await survivor.clean_up()
-    assert await survivor.used_bytes() == 15
+    for number in range(1, MAX_WRITES):
+        doomed = World(stores=crashing(stores, Fuse(number, after=False)))
+        try:
+            await create(doomed)
+        except Killed:
+            references = await stores.locations.find_references(STORAGE, ["/new"])
+            assert not references, "something of the file is there before all of it is"
+            assert "new" not in await World(stores=stores).names()
+            continue
+        break
+    file, location = await World(stores=stores).rules.uploads.locate(ALICE, ref("new"))
+    assert location is not None
+    assert (file.size_bytes, location.storage_file_id) == (7, "/new")

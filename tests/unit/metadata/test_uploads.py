@@ -404,3 +404,80 @@ async def test_reading_is_remembered_once_in_a_while(world: World) -> None:
     world.clock.advance(10)
     again, _ = await world.rules.uploads.locate(ALICE, ref("a"))
     assert file.atime_ms == again.atime_ms == before.atime_ms + 10_000
+
+
+async def cold(world: World) -> World:
+    """Another instance over the same stores, which has heard of no name."""
+    return World(stores=world.stores)
+
+
+async def test_a_name_nobody_has_heard_of_counts_as_free(world: World) -> None:
+    await world.put("a", size_bytes=5)
+    plan = await begin(await cold(world), "a", size_bytes=5)
+    assert plan.file is None
+    plan = await begin(await cold(world), "a", size_bytes=5, record_intent=True, storage_file_id="/new")
+    assert plan.file is not None, "a large body is not received in vain"
+    plan = await begin(await cold(world), "a", replaces=False, size_bytes=5)
+    assert plan.file is not None, "a patch goes into the storage file that is there"
+
+
+async def test_a_known_name_is_looked_at(world: World) -> None:
+    await world.put("a", size_bytes=5)
+    assert (await begin(world, "a", size_bytes=5)).file is not None
+
+
+async def test_a_name_that_was_taken_after_all_is_replaced(world: World) -> None:
+    before = await world.put("a", size_bytes=5, storage_file_id="/old")
+    await world.rules.quotas.close()
+    other = await cold(world)
+    after = await other.put("a", size_bytes=6, storage_file_id="/new")
+    assert (after.file_id, after.size_bytes) == (before.file_id, 6)
+    assert await removals(other) == {"/old"}
+    assert await other.used_bytes() == 5 + 6, "garbage counts until it is removed"
+
+
+async def test_a_name_that_had_to_be_free_is_refused_by_the_commit(world: World) -> None:
+    await world.put("a", size_bytes=5, storage_file_id="/old")
+    other = await cold(world)
+    with pytest.raises(FileExists):
+        await other.put("a", size_bytes=6, storage_file_id="/new", exclusive=True)
+    assert await removals(other) == {"/new"}
+    assert (await other.get("a")).size_bytes == 5
+
+
+async def test_a_link_that_has_the_name_is_followed_by_the_next_try(world: World) -> None:
+    target = await world.put("target", size_bytes=5)
+    await world.make("link", type=FileType.SYMLINK, target="target")
+    other = await cold(world)
+    request = UploadRequest(fresh_id(), ref("link", follow=True), True, create=True, size_bytes=6)
+    plan = await other.rules.uploads.begin(ALICE, request)
+    assert plan.file is None
+    with pytest.raises(StaleUpload):
+        await commit(other, plan, whole(6, "/new", request.request_id), follow_symlink=True)
+    plan = await other.rules.uploads.begin(ALICE, request)
+    assert plan.file_id == target.file_id
+
+
+async def test_who_may_write_a_file_need_not_add_to_its_directory(world: World) -> None:
+    await world.mkdir("d", mode=0o755)
+    made = await world.put("d", "a", size_bytes=5)
+    await world.rules.files.set_mode(ALICE, fresh_id(), ref("d", "a"), 0o666)
+    other = await cold(world)
+    assert (await other.put("d", "a", size_bytes=6, who=BOB)).file_id == made.file_id
+    with pytest.raises(AccessDenied):
+        await other.put("d", "b", size_bytes=6, who=BOB)
+
+
+async def test_a_new_file_keeps_its_place_through_other_changes(world: World) -> None:
+    await world.put("a", size_bytes=5, storage_file_id="/old")
+    await world.rules.files.set_mode(ALICE, fresh_id(), ref("a"), 0o600)
+    await world.rules.renames.rename(ALICE, fresh_id(), ref("a"), ref(), "b")
+    assert await current(await cold(world), "b") == "/old"
+
+
+async def test_a_deleted_file_gives_its_first_bytes_back_once(world: World) -> None:
+    await world.put("a", size_bytes=5, storage_file_id="/old")
+    await world.rules.files.delete(ALICE, fresh_id(), ref("a"))
+    await world.clean_up()
+    assert await world.used_bytes() == 0
+    assert await world.stores.locations.held_bytes(SPACE) == 0

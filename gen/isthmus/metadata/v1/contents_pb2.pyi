@@ -331,6 +331,8 @@ class CommitUploadRequest(_message.Message):
     MIMETYPE_FIELD_NUMBER: _builtins.int
     VALUE_TRANSFER_ENCODING_FIELD_NUMBER: _builtins.int
     COMPLETION_STATUS_FIELD_NUMBER: _builtins.int
+    RECORDED_FIELD_NUMBER: _builtins.int
+    FOLLOW_LAST_SYMLINK_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     space_id: _builtins.str
     file_id: _builtins.str
@@ -352,6 +354,12 @@ class CommitUploadRequest(_message.Message):
     """Absent leaves what is stored."""
     value_transfer_encoding: _builtins.str
     completion_status: _builtins.str
+    recorded: _builtins.bool
+    """As `record_intent` of BeginUpload."""
+    follow_last_symlink: _builtins.bool
+    """As in the FileRef of BeginUpload: when the name of a new file turns out to
+    be a link, STALE_UPLOAD tells to begin anew.
+    """
     def __init__(
         self,
         *,
@@ -371,10 +379,12 @@ class CommitUploadRequest(_message.Message):
         mimetype: _builtins.str | None = ...,
         value_transfer_encoding: _builtins.str | None = ...,
         completion_status: _builtins.str | None = ...,
+        recorded: _builtins.bool = ...,
+        follow_last_symlink: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_completion_status", b"_completion_status", "_mimetype", b"_mimetype", "_permissions", b"_permissions", "_value_transfer_encoding", b"_value_transfer_encoding", "completion_status", b"completion_status", "mimetype", b"mimetype", "permissions", b"permissions", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_completion_status", b"_completion_status", "_mimetype", b"_mimetype", "_permissions", b"_permissions", "_value_transfer_encoding", b"_value_transfer_encoding", "completion_status", b"completion_status", "create", b"create", "file_id", b"file_id", "mimetype", b"mimetype", "mode", b"mode", "name", b"name", "offset", b"offset", "parent_id", b"parent_id", "permissions", b"permissions", "request_id", b"request_id", "set_existing_mode", b"set_existing_mode", "size_bytes", b"size_bytes", "space_id", b"space_id", "storage_file_id", b"storage_file_id", "storage_id", b"storage_id", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_completion_status", b"_completion_status", "_mimetype", b"_mimetype", "_permissions", b"_permissions", "_value_transfer_encoding", b"_value_transfer_encoding", "completion_status", b"completion_status", "create", b"create", "file_id", b"file_id", "follow_last_symlink", b"follow_last_symlink", "mimetype", b"mimetype", "mode", b"mode", "name", b"name", "offset", b"offset", "parent_id", b"parent_id", "permissions", b"permissions", "recorded", b"recorded", "request_id", b"request_id", "set_existing_mode", b"set_existing_mode", "size_bytes", b"size_bytes", "space_id", b"space_id", "storage_file_id", b"storage_file_id", "storage_id", b"storage_id", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__completion_status: _TypeAlias = _typing.Literal["completion_status"]  # noqa: Y015
     _WhichOneofArgType__completion_status: _TypeAlias = _typing.Literal["_completion_status", b"_completion_status"]  # noqa: Y015

@@ -29,9 +29,10 @@ class ContentServiceStub:
     """Where the bytes of regular files lie at this provider, and the two steps that
     make an upload visible. Callers are the data ports; bytes never pass here.
 
-    Order makes it safe: bytes, then the location, then the file record. A new
-    file becomes visible in the last step, whole or not at all; an overwrite is
-    one update of the location that swaps in the new storage file.
+    Order makes it safe: bytes, then where they lie. A new file and its location
+    are one record, so it becomes visible whole or not at all; an overwrite is one
+    update of the location that swaps in the new storage file, and then the file
+    record follows.
     """
 
     def __init__(self, channel):
@@ -81,9 +82,10 @@ class ContentServiceServicer:
     """Where the bytes of regular files lie at this provider, and the two steps that
     make an upload visible. Callers are the data ports; bytes never pass here.
 
-    Order makes it safe: bytes, then the location, then the file record. A new
-    file becomes visible in the last step, whole or not at all; an overwrite is
-    one update of the location that swaps in the new storage file.
+    Order makes it safe: bytes, then where they lie. A new file and its location
+    are one record, so it becomes visible whole or not at all; an overwrite is one
+    update of the location that swaps in the new storage file, and then the file
+    record follows.
     """
 
     def LocateContent(self, request, context):
@@ -96,7 +98,9 @@ class ContentServiceServicer:
 
     def BeginUpload(self, request, context):
         """May the caller write here? Decided before any byte is taken. Answers what
-        to write into; changes nothing but the record of a large upload.
+        to write into; changes nothing but the record of a large upload. For a small
+        whole body a name that nobody has heard of counts as free (`exists` false);
+        if it is taken after all, the commit replaces the content, or refuses.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -191,9 +195,10 @@ class ContentService:
     """Where the bytes of regular files lie at this provider, and the two steps that
     make an upload visible. Callers are the data ports; bytes never pass here.
 
-    Order makes it safe: bytes, then the location, then the file record. A new
-    file becomes visible in the last step, whole or not at all; an overwrite is
-    one update of the location that swaps in the new storage file.
+    Order makes it safe: bytes, then where they lie. A new file and its location
+    are one record, so it becomes visible whole or not at all; an overwrite is one
+    update of the location that swaps in the new storage file, and then the file
+    record follows.
     """
 
     @staticmethod

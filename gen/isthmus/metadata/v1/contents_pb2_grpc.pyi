@@ -30,9 +30,10 @@ class ContentServiceStub:
     """Where the bytes of regular files lie at this provider, and the two steps that
     make an upload visible. Callers are the data ports; bytes never pass here.
 
-    Order makes it safe: bytes, then the location, then the file record. A new
-    file becomes visible in the last step, whole or not at all; an overwrite is
-    one update of the location that swaps in the new storage file.
+    Order makes it safe: bytes, then where they lie. A new file and its location
+    are one record, so it becomes visible whole or not at all; an overwrite is one
+    update of the location that swaps in the new storage file, and then the file
+    record follows.
     """
 
     @_typing.overload
@@ -45,7 +46,9 @@ class ContentServiceStub:
     """
     BeginUpload: _grpc.UnaryUnaryMultiCallable[_contents_pb2.BeginUploadRequest, _contents_pb2.BeginUploadResponse]
     """May the caller write here? Decided before any byte is taken. Answers what
-    to write into; changes nothing but the record of a large upload.
+    to write into; changes nothing but the record of a large upload. For a small
+    whole body a name that nobody has heard of counts as free (`exists` false);
+    if it is taken after all, the commit replaces the content, or refuses.
     """
     CommitUpload: _grpc.UnaryUnaryMultiCallable[_contents_pb2.CommitUploadRequest, _contents_pb2.CommitUploadResponse]
     """Publishes what was written. ENOSPC when the quota does not allow it, ABORTED
@@ -71,9 +74,10 @@ class ContentServiceAsyncStub(ContentServiceStub):
     """Where the bytes of regular files lie at this provider, and the two steps that
     make an upload visible. Callers are the data ports; bytes never pass here.
 
-    Order makes it safe: bytes, then the location, then the file record. A new
-    file becomes visible in the last step, whole or not at all; an overwrite is
-    one update of the location that swaps in the new storage file.
+    Order makes it safe: bytes, then where they lie. A new file and its location
+    are one record, so it becomes visible whole or not at all; an overwrite is one
+    update of the location that swaps in the new storage file, and then the file
+    record follows.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -83,7 +87,9 @@ class ContentServiceAsyncStub(ContentServiceStub):
     """
     BeginUpload: _aio.UnaryUnaryMultiCallable[_contents_pb2.BeginUploadRequest, _contents_pb2.BeginUploadResponse]  # type: ignore[assignment]
     """May the caller write here? Decided before any byte is taken. Answers what
-    to write into; changes nothing but the record of a large upload.
+    to write into; changes nothing but the record of a large upload. For a small
+    whole body a name that nobody has heard of counts as free (`exists` false);
+    if it is taken after all, the commit replaces the content, or refuses.
     """
     CommitUpload: _aio.UnaryUnaryMultiCallable[_contents_pb2.CommitUploadRequest, _contents_pb2.CommitUploadResponse]  # type: ignore[assignment]
     """Publishes what was written. ENOSPC when the quota does not allow it, ABORTED
@@ -108,9 +114,10 @@ class ContentServiceServicer(metaclass=_abc_1.ABCMeta):
     """Where the bytes of regular files lie at this provider, and the two steps that
     make an upload visible. Callers are the data ports; bytes never pass here.
 
-    Order makes it safe: bytes, then the location, then the file record. A new
-    file becomes visible in the last step, whole or not at all; an overwrite is
-    one update of the location that swaps in the new storage file.
+    Order makes it safe: bytes, then where they lie. A new file and its location
+    are one record, so it becomes visible whole or not at all; an overwrite is one
+    update of the location that swaps in the new storage file, and then the file
+    record follows.
     """
 
     @_abc_1.abstractmethod
@@ -130,7 +137,9 @@ class ContentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_contents_pb2.BeginUploadResponse, _abc.Awaitable[_contents_pb2.BeginUploadResponse]]:
         """May the caller write here? Decided before any byte is taken. Answers what
-        to write into; changes nothing but the record of a large upload.
+        to write into; changes nothing but the record of a large upload. For a small
+        whole body a name that nobody has heard of counts as free (`exists` false);
+        if it is taken after all, the commit replaces the content, or refuses.
         """
 
     @_abc_1.abstractmethod
