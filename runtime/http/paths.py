@@ -46,6 +46,14 @@ def decode_segment(segment: bytes) -> str:
     return name
 
 
+def decode_id(segment: bytes) -> str:
+    """A segment that stands for an id; what is no text is no id of anything either."""
+    try:
+        return decode_segment(segment)
+    except ApiError:
+        return segment.decode("latin-1")
+
+
 def quote_segment(name: str) -> str:
     """A name as a URL path segment."""
     return quote(name, safe="")

@@ -21,6 +21,7 @@ from runtime.process import Part
 from runtime.rpc.channel import open_channel
 from runtime.rpc.mux import MuxClient
 from runtime.version import ONEDATA_VERSION
+from services.gateway.api.cdmi.described import cdmi_entries
 from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
@@ -137,7 +138,7 @@ def _application(settings: Settings, outside: _Outside) -> Front:
                 original_capabilities=settings.cdmi_original_capabilities,
             ),
         ),
-        pages=build_pages(info, rest_entries(routes), ONEDATA_VERSION),
+        pages=build_pages(info, [*rest_entries(routes), *cdmi_entries()], ONEDATA_VERSION),
         provider_id=provider_id,
         slow_s=settings.slow_call_ms / 1000,
     )

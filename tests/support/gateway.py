@@ -20,6 +20,7 @@ from runtime.http.paths import resolve_space, split_path
 from runtime.http.ranges import parse_content_range
 from runtime.identity import GUEST, Identity, Kind, SpacePrivilege, SpaceRights
 from runtime.request import request_id
+from services.gateway.api.cdmi.described import cdmi_entries
 from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
@@ -230,10 +231,11 @@ class GatewayTwin:
         gate = Gate(self.tokens, self.metadata, provider_id=PROVIDER_ID)
         tickets = TicketRoutes(self.metadata, SignerTwin(), self.clock, life_s=300)
         routes = rest_routes(self.metadata, gate, tickets)
+        self.pages = build_pages(self.info, [*rest_entries(routes), *cdmi_entries()], "21.02.8")
         self.app = Front(
             RestRouter(gate, routes),
             CdmiRouter(gate, self.metadata, DataPortTwin(self.metadata), options),
-            build_pages(self.info, rest_entries(routes), "21.02.8"),
+            self.pages,
             provider_id=PROVIDER_ID,
         )
         self.http = httpx.AsyncClient(

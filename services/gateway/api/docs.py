@@ -26,7 +26,8 @@ _CACHED = {"cache-control": "public, max-age=3600"}
 
 def add_docs(app: FastAPI, entries: Iterable[Entry], version: str) -> None:
     """Adds the document, the page and what the page loads."""
-    described = orjson.dumps(document(entries, version))
+    app.openapi_schema = document(entries, version)
+    described = orjson.dumps(app.openapi_schema)
 
     async def openapi() -> Response:
         return Response(described, media_type="application/json")

@@ -9,7 +9,7 @@ from typing import Any
 
 from runtime.http.declared import Param
 from services.gateway.api.error_answers import ERROR_SCHEMA, error_responses
-from services.gateway.api.rest.described import JSON_TYPE, Reply, Shape, Told
+from services.gateway.api.rest.described import JSON_TYPE, Header, Reply, Shape, Told
 from services.gateway.api.rest.operations import Operation, Takes
 from services.gateway.api.rest.router import PREFIX, RestRoutes
 
@@ -155,6 +155,8 @@ def _operation(entry: Entry) -> Json:
 
 def _operation_id(entry: Entry) -> str:
     words = re.findall(r"[A-Za-z0-9]+", entry.path.removeprefix(PREFIX.decode()))
+    if entry.path.endswith("}/"):
+        words.append("container")
     return entry.method.lower() + "".join(word[0].upper() + word[1:] for word in words)
 
 
@@ -185,12 +187,19 @@ def _header_parameters(told: Told) -> list[Json]:
             "in": "header",
             "required": header.required,
             "description": header.about,
-            "schema": {"type": "string", "examples": [header.example]}
-            if header.example
-            else {"type": "string"},
+            "schema": _header_schema(header),
         }
         for header in told.request_headers
     ]
+
+
+def _header_schema(header: Header) -> Json:
+    schema: Json = {"type": "string"}
+    if header.example:
+        schema["examples"] = [header.example]
+    if header.pattern:
+        schema["pattern"] = header.pattern
+    return schema
 
 
 def _request_body(entry: Entry) -> Json | None:

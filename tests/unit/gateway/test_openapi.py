@@ -8,11 +8,13 @@ from typing import Any
 import jsonschema_rs
 import pytest
 
+from runtime.http.file_ids import encode
 from services.gateway.api.rest.shapes import ATTRIBUTE_SCHEMAS
 from services.gateway.domain import attributes
 from tests.support.gateway import GatewayTwin
 
 API = "/api/v3/oneprovider"
+SPACE = encode("home1", "space_home1")
 Json = dict[str, Any]
 
 _SELECTION = "attributes attribute"
@@ -132,7 +134,7 @@ async def test_every_operation_of_the_document_is_served(gateway: GatewayTwin, d
     for operation in operations(described):
         method, path = operation.split(" ")
         path = path if path in described["paths"] else API + path
-        answer = await gateway.http.request(method, path.replace("{id}", "home1"))
+        answer = await gateway.http.request(method, path.replace("{id}", SPACE))
         assert answer.status_code != 405, operation
         assert answer.status_code != 404 or answer.content or path.startswith("/cdmi"), operation
 
@@ -141,7 +143,7 @@ async def test_other_methods_of_its_paths_are_refused(gateway: GatewayTwin, desc
     for path, item in described["paths"].items():
         for method in _METHODS:
             if method not in item and method != "head":
-                answer = await gateway.http.request(method.upper(), path.replace("{id}", "home1"))
+                answer = await gateway.http.request(method.upper(), path.replace("{id}", SPACE))
                 assert answer.status_code == 405, (method, path)
 
 

@@ -43,6 +43,7 @@ class Header:
     about: str
     example: str = ""
     required: bool = False
+    pattern: str = ""
 
 
 @dataclass(frozen=True, slots=True)

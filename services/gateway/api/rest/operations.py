@@ -18,7 +18,7 @@ from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId, check_member, decode
 from runtime.http.media import accepts
 from runtime.http.params import MAX_JSON_BODY_BYTES, Params, parse_query, parse_value
-from runtime.http.paths import decode_segment
+from runtime.http.paths import decode_id
 from runtime.identity import Identity
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer, Request, empty
@@ -165,7 +165,7 @@ async def run(
     if refusal is not None:
         return refusal
     params, value = parameters(request, operation, body)
-    file = await gate.resolve(decode_loosely(segment), identity)
+    file = await gate.resolve(decode_id(segment), identity)
     arguments = Arguments(operation.params, params)
     text = bytes(body) if operation.takes is Takes.VALUE else b""
     call = Call(request, identity, arguments, gate.provider_id, value, text, tail=tail, file=file)
@@ -188,11 +188,3 @@ async def run_plain(
     arguments = Arguments(operation.params, params)
     call = PlainCall(request, identity, arguments, gate.provider_id, value, path=path, tail=tail)
     return await operation.handler(call)
-
-
-def decode_loosely(segment: bytes) -> str:
-    """A segment that is an id; one that is no text at all is no id of anything either."""
-    try:
-        return decode_segment(segment)
-    except ApiError:
-        return segment.decode("latin-1")

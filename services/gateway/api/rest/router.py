@@ -10,13 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from runtime.auth import as_caller
+from runtime.http.paths import decode_id
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer, Request, empty
 from services.gateway.api.rest.operations import (
     Methods,
     PlainMethods,
     authenticate,
-    decode_loosely,
     run,
     run_plain,
 )
@@ -128,7 +128,7 @@ def _match(segments: list[str], given: list[bytes]) -> dict[str, str] | None:
         elif not raw:
             return None
         else:
-            values[segment[1:-1]] = decode_loosely(raw)
+            values[segment[1:-1]] = decode_id(raw)
     return values
 
 

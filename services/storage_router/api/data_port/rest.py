@@ -8,7 +8,7 @@ from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId
 from runtime.http.media import accepts
 from runtime.http.params import Params
-from runtime.http.paths import decode_segment, resolve_space, split_path
+from runtime.http.paths import decode_id, resolve_space, split_path
 from runtime.http.tokens import require_user
 from runtime.request import request_id
 from services.storage_router.api.data_port import replies
@@ -83,7 +83,7 @@ class RestFront:
 
     def _resolve(self, exchange: Exchange, id_segment: bytes) -> FileId:
         return file_ids.resolve_id(
-            decode_segment(id_segment),
+            decode_id(id_segment),
             exchange.identity,
             provider_id=self._service.provider_id,
             supported_spaces=self._catalog.supports,

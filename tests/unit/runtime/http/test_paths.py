@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.http.errors import ApiError
-from runtime.http.paths import quote_segment, resolve_space, split_path
+from runtime.http.paths import decode_id, quote_segment, resolve_space, split_path
 from runtime.identity import Identity, Kind, SpaceRights
 
 USER = Identity(
@@ -46,6 +46,11 @@ USER = Identity(
 )
 def test_segments_are_split_then_decoded_then_folded(raw: bytes, names: list[str]) -> None:
     assert split_path(raw) == names
+
+
+@pytest.mark.parametrize(("raw", "id"), [(b"a%20b", "a b"), (b"%00", "%00"), (b"%FF", "%FF")])
+def test_what_is_no_text_is_taken_for_an_unknown_id(raw: bytes, id: str) -> None:
+    assert decode_id(raw) == id
 
 
 def test_dots_stay_when_not_folded() -> None:
