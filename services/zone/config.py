@@ -35,6 +35,11 @@ class Settings(MongoSettings):
     max_temporary_token_ttl_s: int = Field(default=2_592_000, ge=60)
     #: How long a support token is good.
     support_token_ttl_s: int = Field(default=86_400, ge=60)
+    #: How long the token is good that a log-in by an identity provider gives.
+    login_token_ttl_s: int = Field(default=28_800, ge=60)
+    #: File (JSON, a list) with the identity providers by which users may log in: `id`, `issuer`, `client_id`,
+    #: `client_secret`, `scope`. They send the browser back to `<zone>/api/v3/onezone/login/<id>/callback`.
+    oidc_file: Path | None = None
     #: Least a provider may promise to a space.
     minimum_support_bytes: int = Field(default=1_000_000, ge=1)
     #: Requests served at a time; more are refused with 503.

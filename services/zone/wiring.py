@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from cryptography.fernet import Fernet
 from isthmus.zone.v1 import changes_pb2_grpc, providers_pb2_grpc, shares_pb2_grpc, tokens_pb2_grpc
+from pydantic import TypeAdapter, ValidationError
 
+from runtime.auth import ClusterKey
 from runtime.clock import Clock, SystemClock
 from runtime.config import BadSettings
 from runtime.discovery import Registrar, Registration, process_meta
@@ -24,9 +28,11 @@ from services.zone.api.changes import ChangeServicer
 from services.zone.api.provider_door import ProviderDoor
 from services.zone.api.providers import ProviderServicer
 from services.zone.api.rest.app import build_app
+from services.zone.api.rest.http import BASE_PATH
 from services.zone.api.services import ZoneInfo, ZoneServices
 from services.zone.api.shares import ShareServicer
 from services.zone.api.tokens import TokenServicer
+from services.zone.clients.oidc import OidcProvider, OidcSettings
 from services.zone.config import Settings
 from services.zone.domain.authentication import Authenticator
 from services.zone.domain.changes import ChangeFeed
@@ -34,6 +40,7 @@ from services.zone.domain.errors import ZoneError
 from services.zone.domain.first_start import FirstStart
 from services.zone.domain.groups import Groups
 from services.zone.domain.invites import Invites
+from services.zone.domain.logins import Logins
 from services.zone.domain.members import Members
 from services.zone.domain.owners import Owners
 from services.zone.domain.passwords import Passwords
@@ -66,6 +73,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         settings,
         stores=stores,
         passwords=passwords,
+        seal=_seal(ClusterKey.load(settings.cluster_key_file)),
         clock=clock,
     )
     first_start = FirstStart(stores.users, passwords, _PasswordFile(settings.admin_password_file), clock)
@@ -101,6 +109,7 @@ def assemble(
     *,
     stores: Stores,
     passwords: Passwords,
+    seal: Fernet,
     clock: Clock,
 ) -> ZoneServices:
     """The rules over any stores."""
@@ -129,6 +138,7 @@ def assemble(
         location=settings.zone_domain,
         max_temporary_ttl_s=settings.max_temporary_token_ttl_s,
         support_token_ttl_s=settings.support_token_ttl_s,
+        login_token_ttl_s=settings.login_token_ttl_s,
     )
     token_rules = Tokens(stores.tokens, invites, verifier, token_settings, clock)
     owners = Owners(space_rules, spaces, stores.memberships, users, rights)
@@ -175,8 +185,27 @@ def assemble(
             minimum_support_bytes=settings.minimum_support_bytes,
         ),
         scopes=scopes,
+        logins=Logins(_identity_providers(settings), users, token_rules, seal, clock),
         clock=clock,
     )
+
+
+def _identity_providers(settings: Settings) -> list[OidcProvider]:
+    """Raises BadSettings."""
+    if settings.oidc_file is None:
+        return []
+    try:
+        found = TypeAdapter(list[OidcSettings]).validate_json(settings.oidc_file.read_bytes())
+    except (OSError, ValidationError) as error:
+        what = error.strerror if isinstance(error, OSError) else "not a list of identity providers"
+        raise BadSettings(f"ISTHMUS_OIDC_FILE {settings.oidc_file}: {what}") from None
+    base = f"https://{settings.zone_domain}{BASE_PATH}/login"
+    return [OidcProvider(each, redirect_uri=f"{base}/{each.id}/callback") for each in found]
+
+
+def _seal(key: ClusterKey) -> Fernet:
+    """The same at every instance of the zone."""
+    return Fernet(base64.urlsafe_b64encode(key.sign_bytes("login", b"")))
 
 
 def _space_of_object(object_id: str) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from runtime.clock import Clock
 from services.zone.domain.authentication import Authenticator
 from services.zone.domain.groups import Groups
+from services.zone.domain.logins import Logins
 from services.zone.domain.members import Members
 from services.zone.domain.owners import Owners
 from services.zone.domain.providers import Providers
@@ -34,6 +35,7 @@ class ZoneServices:
     shares: Shares
     providers: Providers
     scopes: Scopes
+    logins: Logins
     clock: Clock
 
 

@@ -56,6 +56,18 @@ def space_ref(space_id: str) -> Ref:
 
 
 @dataclass(frozen=True, slots=True)
+class LinkedAccount:
+    """An account at an identity provider, as it was at the last log-in. `emails` are verified ones."""
+
+    idp: str
+    subject_id: str
+    full_name: str = ""
+    username: str | None = None
+    emails: tuple[str, ...] = ()
+    entitlements: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class User:
     """A person. `privileges`: names of the `oz_` privileges over the whole zone."""
 
@@ -67,6 +79,7 @@ class User:
     blocked: bool = False
     privileges: frozenset[str] = frozenset()
     created_at_ms: int = 0
+    linked_accounts: tuple[LinkedAccount, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,14 @@ def check_name(name: str, *, key: str = "name") -> str:
 
 def check_full_name(name: str) -> str:
     """The full name of a user."""
-    if not _FULL_NAME.fullmatch(name):
+    if not is_full_name(name):
         raise bad.BadValueFullName
     return name
+
+
+def is_full_name(name: str) -> bool:
+    """Whether it is a possible full name."""
+    return bool(_FULL_NAME.fullmatch(name))
 
 
 def check_username(name: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from services.zone.domain.entities import (
     Group,
     Kind,
+    LinkedAccount,
     Membership,
     NamedToken,
     Provider,
@@ -41,11 +42,17 @@ class UserStore(Protocol):
     """Users, and apart from them their password hashes."""
 
     async def create(self, user: User, password_hash: str | None) -> None:
-        """Raises Taken("username"). The user is seen only once his password is kept."""
+        """Raises Taken("username") and Taken("account"). The user is seen only once his password is kept."""
         ...
 
     async def find(self, user_id: str) -> User | None: ...
     async def find_by_username(self, username: str) -> User | None: ...
+    async def find_by_account(self, idp: str, subject_id: str) -> User | None: ...
+    async def link_account(self, user_id: str, account: LinkedAccount) -> bool:
+        """Adds the account, or puts it in the place of the same one. Raises Taken("account") when it is
+        somebody else's; False when there is no such user."""
+        ...
+
     async def list_ids(self) -> list[str]:
         """All users, in order of creation."""
         ...

@@ -44,6 +44,13 @@ class BadConsumerToken(TokenError):
     error_id = "badConsumerToken"
 
 
+class BadIdpAccessToken(TokenError):
+    """What the identity provider answered proves nothing."""
+
+    reason = "BAD_IDP_ACCESS_TOKEN"
+    error_id = "badIdpAccessToken"
+
+
 class TokenInvalid(TokenError):
     """The token is not genuine, or is known no more."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +24,7 @@ from services.zone.domain.identifiers import (
     TokenType,
     encode,
     invitation,
+    user_subject,
 )
 from services.zone.domain.ids import new_id, new_secret
 from services.zone.domain.invites import Invites
@@ -50,6 +51,7 @@ class TokenSettings:
     location: str
     max_temporary_ttl_s: int
     support_token_ttl_s: int
+    login_token_ttl_s: int
 
 
 class Tokens:
@@ -223,6 +225,14 @@ class Tokens:
         if not ends or min(ends) > self._clock.now_ms() // 1000 + limit_s:
             raise TokenTimeCaveatRequired.of(maxTtl=limit_s)
         await self._check_entitled(caller, subject, type, caveats, custom=False)
+        return await self._temporary(subject, type, caveats)
+
+    async def for_login(self, user_id: str) -> tuple[str, int]:
+        """A temporary access token for who has just logged in, and when it ends (s)."""
+        until_s = self._clock.now_ms() // 1000 + self._settings.login_token_ttl_s
+        return await self._temporary(user_subject(user_id), ACCESS, [TimeCaveat(until_s)]), until_s
+
+    async def _temporary(self, subject: Subject, type: TokenType, caveats: Sequence[Caveat]) -> str:
         current = await self._store.temporary_secret(subject, new_secret())
         identifier = Identifier(new_id(), type, subject, current.generation)
         texts = tuple(caveat.text for caveat in caveats)

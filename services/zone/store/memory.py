@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.zone.domain.entities import (
+    LinkedAccount,
     Membership,
     NamedToken,
     Provider,
@@ -34,6 +35,8 @@ class MemoryUserStore:
 
     async def create(self, user: User, password_hash: str | None) -> None:
         self._check_free(user.username, "")
+        for account in user.linked_accounts:
+            await self._check_account(account, "")
         self._users[user.id] = user
         if password_hash is not None:
             self._hashes[user.id] = password_hash
@@ -48,6 +51,24 @@ class MemoryUserStore:
 
     async def find_by_username(self, username: str) -> User | None:
         return next((user for user in self._users.values() if user.username == username), None)
+
+    async def find_by_account(self, idp: str, subject_id: str) -> User | None:
+        key = (idp, subject_id)
+        return next((user for user in self._users.values() if key in map(_key, user.linked_accounts)), None)
+
+    async def _check_account(self, account: LinkedAccount, user_id: str) -> None:
+        owner = await self.find_by_account(account.idp, account.subject_id)
+        if owner is not None and owner.id != user_id:
+            raise Taken("account")
+
+    async def link_account(self, user_id: str, account: LinkedAccount) -> bool:
+        await self._check_account(account, user_id)
+        user = self._users.get(user_id)
+        if user is None:
+            return False
+        others = tuple(each for each in user.linked_accounts if _key(each) != _key(account))
+        self._users[user_id] = replace(user, linked_accounts=(*others, account))
+        return True
 
     async def list_ids(self) -> list[str]:
         users = sorted(self._users.values(), key=lambda user: (user.created_at_ms, user.id))
@@ -84,6 +105,10 @@ class MemoryUserStore:
 
     async def mark_set_up(self, user_id: str) -> None:
         self._first_admin = self._first_admin or user_id
+
+
+def _key(account: LinkedAccount) -> tuple[str, str]:
+    return account.idp, account.subject_id
 
 
 class MemoryTokenStore:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.zone.domain.entities import User
+from services.zone.domain.entities import LinkedAccount, User
 from services.zone.domain.stores import Stores, Taken
 
 JOE = User("u1", "Joe", "joe", ("joe@example.org",), True, False, frozenset({"oz_users_list"}), 5)
@@ -86,3 +86,28 @@ async def test_password_hash_is_replaced(stores: Stores) -> None:
     await stores.users.set_password_hash("u1", "first")
     await stores.users.set_password_hash("u1", "second")
     assert await stores.users.password_hash("u1") == "second"
+
+
+async def test_user_is_found_by_his_accounts(stores: Stores) -> None:
+    account = LinkedAccount("home", "s-1", "Joe", "joe", ("joe@example.org",), ("staff",))
+    user = User("u1", "Joe", linked_accounts=(account,))
+    await stores.users.create(user, None)
+    await stores.users.create(User("u2", "Ann"), None)
+    assert await stores.users.find_by_account("home", "s-1") == user
+    assert await stores.users.find_by_account("work", "s-1") is None
+    with pytest.raises(Taken, match="account"):
+        await stores.users.create(replace(user, id="u3"), None)
+    with pytest.raises(Taken, match="account"):
+        await stores.users.link_account("u2", account)
+
+
+async def test_linking_adds_an_account_or_renews_it(stores: Stores) -> None:
+    first, second = LinkedAccount("home", "s-1"), LinkedAccount("work", "$s:1")
+    await stores.users.create(User("u1", "Joe", linked_accounts=(first,)), None)
+    assert await stores.users.link_account("u1", second)
+    renewed = replace(first, full_name="Joe the Second")
+    assert await stores.users.link_account("u1", renewed)
+    found = await stores.users.find("u1")
+    assert found is not None
+    assert set(found.linked_accounts) == {renewed, second}
+    assert not await stores.users.link_account("u9", LinkedAccount("home", "s-9"))

@@ -24,6 +24,7 @@ from services.zone.api.rest.http import (
     handle_disconnect,
     handle_http_error,
 )
+from services.zone.api.rest.logins import login_routes
 from services.zone.api.rest.providers import current_provider_routes, provider_routes
 from services.zone.api.rest.service import host_routes, service_routes
 from services.zone.api.rest.spaces import space_routes
@@ -53,6 +54,7 @@ def build_app(zone: ZoneServices, info: ZoneInfo) -> ASGIApp:
         user_routes,
         space_routes,
         group_routes,
+        login_routes,
         current_provider_routes,
         provider_routes,
         service_routes,

@@ -25,7 +25,7 @@ def _configuration(door: Door) -> Response:
             "build": info.build,
             "domain": info.domain,
             "subdomainDelegationSupported": False,
-            "supportedIdPs": [],
+            "supportedIdPs": [{"id": idp, "offlineAccess": False} for idp in door.zone.logins.idps],
             "compatibilityRegistryRevision": 0,
             "compatibleOneproviderVersions": [info.version],
             "openDataXrootdServerDomain": None,

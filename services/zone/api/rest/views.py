@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from services.zone.domain import caveat_forms
-from services.zone.domain.entities import Group, NamedToken, Provider, Space, User
+from services.zone.domain.entities import Group, LinkedAccount, NamedToken, Provider, Space, User
 from services.zone.domain.identifiers import TokenKind
 from services.zone.domain.scope import Scope
 from services.zone.domain.target_rules import JOINS
@@ -20,12 +20,30 @@ def user_view(user: User) -> dict[str, Any]:
         "emails": list(user.emails),
         "basicAuthEnabled": user.basic_auth_enabled,
         "blocked": user.blocked,
-        "linkedAccounts": [],
+        "linkedAccounts": [_account_view(account) for account in user.linked_accounts],
         "creationTime": user.created_at_ms // 1000,
         "name": user.full_name,
         "login": user.username,
         "alias": user.username,
         "emailList": list(user.emails),
+    }
+
+
+def _account_view(account: LinkedAccount) -> dict[str, Any]:
+    """An account elsewhere; the last keys are old names of the same."""
+    return {
+        "idp": account.idp,
+        "subjectId": account.subject_id,
+        "fullName": account.full_name or None,
+        "username": account.username,
+        "emails": list(account.emails),
+        "entitlements": list(account.entitlements),
+        "custom": {},
+        "name": account.full_name or None,
+        "login": account.username,
+        "alias": account.username,
+        "emailList": list(account.emails),
+        "groups": list(account.entitlements),
     }
 
 

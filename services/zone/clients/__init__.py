@@ -1,0 +1,1 @@
+"""Whom the zone asks: identity providers."""

@@ -1,0 +1,179 @@
+"""Log-in by an account elsewhere: the browser goes to an identity provider and comes back with a code.
+
+What has to be remembered meanwhile travels in a sealed cookie of the browser that began. So the log-in ends
+in the same browser or nowhere, nothing has to be kept here, and any instance of the zone can finish it.
+
+An account is recognised by provider and subject only. Never by e-mail or name: whoever can have such an
+address at some provider must not become somebody else here.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Protocol
+
+import orjson
+import structlog
+from cryptography.fernet import Fernet, InvalidToken
+
+from runtime.clock import Clock
+from services.zone.domain import names
+from services.zone.domain.access import Caller
+from services.zone.domain.entities import LinkedAccount, User
+from services.zone.domain.errors import NotFound, Unauthorized, ZoneError
+from services.zone.domain.ids import new_id
+from services.zone.domain.stores import Taken, UserStore
+from services.zone.domain.token_errors import UserBlocked
+from services.zone.domain.tokens import Tokens
+from services.zone.domain.value_errors import BadData, BadValueIdentifierOccupied
+
+log = structlog.get_logger(__name__)
+
+#: How long a user may take at the identity provider.
+LOGIN_LIFE_S = 600
+
+
+@dataclass(frozen=True, slots=True)
+class PendingLogin:
+    """One log-in under way. `user_id`: to whom the account is linked; empty to log in."""
+
+    idp: str
+    state: str
+    nonce: str
+    verifier: str
+    user_id: str = ""
+
+
+class IdentityProvider(Protocol):
+    """Where users have accounts."""
+
+    id: str
+
+    async def authorization_url(self, login: PendingLogin) -> str:
+        """Where the user logs in; raises Unavailable."""
+        ...
+
+    async def account(self, login: PendingLogin, code: str) -> LinkedAccount:
+        """Whose account it was; raises BadIdpAccessToken, Unavailable."""
+        ...
+
+
+class Logins:
+    """Begins and finishes log-ins."""
+
+    def __init__(
+        self,
+        providers: Sequence[IdentityProvider],
+        users: UserStore,
+        tokens: Tokens,
+        seal: Fernet,
+        clock: Clock,
+    ) -> None:
+        self._providers: Mapping[str, IdentityProvider] = {each.id: each for each in providers}
+        self._users = users
+        self._tokens = tokens
+        self._seal = seal
+        self._clock = clock
+
+    @property
+    def idps(self) -> list[str]:
+        """Ids of the identity providers."""
+        return sorted(self._providers)
+
+    async def begin(self, caller: Caller, idp: str) -> tuple[str, str]:
+        """Where the browser goes, and the cookie it takes along. A user who asks links the account to
+        himself."""
+        provider = self._require(idp)
+        user_id = ""
+        if caller.user is not None:
+            caller.allow("update", "od_user", caller.user.id, "linked_accounts")
+            user_id = caller.user.id
+        state, nonce, verifier = (
+            secrets.token_urlsafe(32),
+            secrets.token_urlsafe(32),
+            secrets.token_urlsafe(48),
+        )
+        login = PendingLogin(idp, state, nonce, verifier, user_id)
+        cookie = self._seal.encrypt_at_time(orjson.dumps(asdict(login)), self._now_s())
+        return await provider.authorization_url(login), cookie.decode()
+
+    async def finish(self, idp: str, *, state: str, code: str, cookie: str) -> tuple[User, str, int]:
+        """The user, a token for him, and when it ends (s).
+
+        Raises BadData for a log-in that this browser did not begin, Unauthorized.
+        """
+        provider = self._require(idp)
+        login = self._opened(cookie)
+        if login is None or login.idp != idp or not hmac.compare_digest(login.state.encode(), state.encode()):
+            raise BadData.of(key="state")
+        try:
+            account = await provider.account(login, code)
+            user = await self._user(account, login.user_id)
+            if user.blocked:
+                raise UserBlocked
+        except ZoneError as error:
+            raise Unauthorized.because(error) from error
+        token, ends_at_s = await self._tokens.for_login(user.id)
+        log.info("logged_in", user_id=user.id, idp=idp)
+        return user, token, ends_at_s
+
+    def _require(self, idp: str) -> IdentityProvider:
+        provider = self._providers.get(idp)
+        if provider is None:
+            raise NotFound
+        return provider
+
+    def _opened(self, cookie: str) -> PendingLogin | None:
+        try:
+            text = self._seal.decrypt_at_time(cookie.encode(), LOGIN_LIFE_S, self._now_s())
+        except (InvalidToken, UnicodeError):
+            return None
+        return PendingLogin(**orjson.loads(text))
+
+    def _now_s(self) -> int:
+        return self._clock.now_ms() // 1000
+
+    async def _user(self, account: LinkedAccount, link_to: str) -> User:
+        """Who has the account; a new user where nobody has it and it is not to be linked."""
+        if link_to:
+            return await self._linked(link_to, account)
+        known = await self._users.find_by_account(account.idp, account.subject_id)
+        if known is not None:
+            return await self._linked(known.id, account)
+        try:
+            return await self._made(account)
+        except Taken:
+            # The same account came twice at a time.
+            known = await self._users.find_by_account(account.idp, account.subject_id)
+            if known is None:
+                raise NotFound from None
+            return known
+
+    async def _linked(self, user_id: str, account: LinkedAccount) -> User:
+        """Links the account, or renews what is known of it."""
+        try:
+            if not await self._users.link_account(user_id, account):
+                raise NotFound
+        except Taken:
+            raise BadValueIdentifierOccupied.of(key="linkedAccount") from None
+        user = await self._users.find(user_id)
+        if user is None:
+            raise NotFound
+        return user
+
+    async def _made(self, account: LinkedAccount) -> User:
+        user = User(
+            id=new_id(),
+            full_name=names.DEFAULT_FULL_NAME,
+            emails=account.emails,
+            created_at_ms=self._clock.now_ms(),
+            linked_accounts=(account,),
+        )
+        if names.is_full_name(account.full_name):
+            user = replace(user, full_name=account.full_name)
+        await self._users.create(user, None)
+        log.info("user_created", user_id=user.id, idp=account.idp)
+        return user

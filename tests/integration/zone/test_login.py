@@ -1,0 +1,176 @@
+"""Log-in by an account at a real OpenID Connect provider."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, replace
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from tests.support.oidc import CLIENT_ID, CLIENT_SECRET, OidcServer, running_oidc_provider
+from tests.support.ports import free_port
+from tests.support.zone import BASE, ZONE_DOMAIN, RunningZone, running_zone, user_token, zone_settings
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+CALLBACK = f"https://{ZONE_DOMAIN}{BASE}/login/home/callback"
+
+
+@pytest.fixture(scope="module")
+def oidc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OidcServer]:
+    """The provider, for all tests of the file."""
+    with running_oidc_provider(tmp_path_factory.mktemp("oidc"), CALLBACK) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def oidc_zone(
+    tmp_path_factory: pytest.TempPathFactory,
+    mongo_url: str,
+    module_database: str,
+    consul_url: str,
+    oidc: OidcServer,
+) -> AsyncIterator[RunningZone]:
+    """A zone that knows this provider, and one that is not there."""
+    folder = tmp_path_factory.mktemp("zone")
+    secret = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    file = folder / "oidc.json"
+    gone = {"id": "gone", "issuer": f"http://127.0.0.1:{free_port()}", **secret}
+    file.write_text(json.dumps([{"id": "home", "issuer": oidc.issuer, **secret}, gone]))
+    settings = zone_settings(
+        folder, mongo_url, module_database, consul_url, instance_id="zone-oidc", oidc_file=file
+    )
+    async with running_zone(settings) as running:
+        yield running
+
+
+@dataclass
+class Browser:
+    """What a browser does at the zone; it keeps its cookie."""
+
+    zone: RunningZone
+    oidc: OidcServer
+    cookie: str = ""
+
+    async def begin(self, token: str | None = None, idp: str = "home") -> str:
+        async with self.zone.client(token) as client:
+            answer = await client.get(f"/login/{idp}")
+        assert answer.status_code == 302, answer.text
+        set_cookie = answer.headers["set-cookie"]
+        assert "HttpOnly" in set_cookie
+        assert "Secure" in set_cookie
+        assert "SameSite=lax" in set_cookie
+        self.cookie = set_cookie.partition(";")[0].partition("=")[2]
+        return answer.headers["location"]
+
+    async def come_back(self, url: str) -> httpx.Response:
+        assert url.startswith(CALLBACK)
+        async with self.zone.client() as client:
+            headers = {"cookie": f"isthmus_login={self.cookie}"} if self.cookie else {}
+            return await client.get(f"/login/home/callback?{urlsplit(url).query}", headers=headers)
+
+    async def log_in(self, username: str, token: str | None = None) -> httpx.Response:
+        return await self.come_back(await self.oidc.log_in(await self.begin(token), username))
+
+
+@pytest.fixture
+def browser(oidc_zone: RunningZone, oidc: OidcServer) -> Browser:
+    mine = replace(oidc_zone, suffix=secrets.token_hex(4))
+    mine.admin = oidc_zone.admin
+    return Browser(mine, oidc)
+
+
+def _name() -> str:
+    return f"joe{secrets.token_hex(4)}"
+
+
+def _error(answer: httpx.Response, status: int) -> str:
+    assert answer.status_code == status, answer.text
+    error = answer.json()["error"]
+    nested = error.get("details", {}).get("authError", {})
+    return str(nested.get("id", error["id"]))
+
+
+async def test_first_log_in_makes_a_user_and_later_ones_find_him(browser: Browser) -> None:
+    name = _name()
+    first = await browser.log_in(name)
+    assert first.status_code == 200, first.text
+    assert first.headers["cache-control"] == "no-store"
+    async with browser.zone.client(first.json()["token"]) as client:
+        me = (await client.get("/user")).json()
+    assert me["userId"] == first.json()["userId"]
+    assert (me["fullName"], me["emails"]) == (f"{name.capitalize()} Test", [f"{name}@example.org"])
+    (account,) = me["linkedAccounts"]
+    assert (account["idp"], account["subjectId"], account["username"]) == ("home", name, name)
+    again = await browser.log_in(name)
+    assert again.json()["userId"] == me["userId"]
+
+
+async def test_the_request_is_bound_by_pkce_state_and_nonce(browser: Browser) -> None:
+    asked = parse_qs(urlsplit(await browser.begin()).query)
+    assert asked["code_challenge_method"] == ["S256"]
+    assert asked["redirect_uri"] == [CALLBACK]
+    assert len(asked["state"][0]) > 30
+    assert len(asked["nonce"][0]) > 30
+    assert asked["state"][0] not in browser.cookie
+
+
+async def test_log_in_ends_in_the_browser_that_began_it(browser: Browser) -> None:
+    back = await browser.oidc.log_in(await browser.begin(), _name())
+    other = Browser(browser.zone, browser.oidc)
+    assert _error(await other.come_back(back), 400) == "badData"
+    await other.begin()
+    assert _error(await other.come_back(back), 400) == "badData"
+    other.cookie = browser.cookie[:-4] + "AAAA"
+    assert _error(await other.come_back(back), 400) == "badData"
+
+
+async def test_code_is_good_once(browser: Browser) -> None:
+    back = await browser.oidc.log_in(await browser.begin(), _name())
+    assert (await browser.come_back(back)).status_code == 200
+    assert _error(await browser.come_back(back), 401) == "badIdpAccessToken"
+
+
+async def test_code_of_another_log_in_does_not_fit(browser: Browser) -> None:
+    other = Browser(browser.zone, browser.oidc)
+    stolen = parse_qs(urlsplit(await other.oidc.log_in(await other.begin(), _name())).query)["code"][0]
+    own = parse_qs(urlsplit(await browser.begin()).query)["state"][0]
+    answer = await browser.come_back(f"{CALLBACK}?code={stolen}&state={own}")
+    assert _error(answer, 401) == "badIdpAccessToken"
+
+
+async def test_blocked_user_does_not_get_in(browser: Browser) -> None:
+    name = _name()
+    user_id = (await browser.log_in(name)).json()["userId"]
+    await browser.zone.admin.patch(f"/users/{user_id}/access_block", json={"blocked": True})
+    assert _error(await browser.log_in(name), 401) == "userBlocked"
+
+
+async def test_account_is_linked_to_who_asks(browser: Browser) -> None:
+    name = _name()
+    user_id, token = await user_token(browser.zone, "ann")
+    assert (await browser.log_in(name, token)).json()["userId"] == user_id
+    assert (await browser.log_in(name)).json()["userId"] == user_id
+    _, other = await user_token(browser.zone, "bob")
+    assert _error(await browser.log_in(name, other), 401) == "badValueIdentifierOccupied"
+
+
+async def test_address_that_nobody_verified_is_not_taken_over(browser: Browser) -> None:
+    answer = await browser.log_in("mallory")
+    async with browser.zone.client(answer.json()["token"]) as client:
+        assert (await client.get("/user")).json()["emails"] == []
+
+
+async def test_what_the_provider_refuses_is_told(browser: Browser) -> None:
+    async with browser.zone.client() as client:
+        assert _error(await client.get("/login/home/callback?error=access_denied&state=x"), 400) == "badData"
+        assert _error(await client.get("/login/home/callback"), 400) == "missingRequiredValue"
+        assert _error(await client.get("/login/nobody"), 404) == "notFound"
+        assert _error(await client.get("/login/gone"), 503) == "serviceUnavailable"
+        idps = (await client.get("/configuration")).json()["supportedIdPs"]
+    assert [idp["id"] for idp in idps] == ["gone", "home"]
