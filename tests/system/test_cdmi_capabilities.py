@@ -129,15 +129,26 @@ async def parts_make_objects(folder: Folder) -> None:
     assert (await folder.http.get(folder.cdmi("p"))).content == b"\0\0x"
 
 
+async def acls_work(folder: Folder) -> None:
+    entry = {"acetype": "ALLOW", "identifier": "EVERYONE@", "aceflags": "NO_FLAGS", "acemask": "ALL_PERMS"}
+    for path, headers, mask in (("l", OBJECT, "0x7019B"), ("ld/", CONTAINER, "0x701FF")):
+        body = {"metadata": {"cdmi_acl": [entry]}}
+        assert (await folder.http.put(folder.cdmi(path), json=body, headers=headers)).status_code == 201
+        told = (await folder.http.get(folder.cdmi(path) + "?metadata:cdmi_acl", headers=V)).json()
+        assert told["metadata"]["cdmi_acl"][0]["acemask"] == mask
+
+
 #: What shows that a capability works. A capability that is not here cannot be announced.
 PROOFS: dict[str, dict[str, Callable[[Folder], Awaitable[None]]]] = {
     ROOT: {
         "cdmi_dataobjects": objects_work,
+        "cdmi_security_access_control": acls_work,
         "cdmi_object_access_by_ID": ids_work,
         "cdmi_object_move_from_local": moves_work,
         "cdmi_object_copy_from_local": copies_work,
     },
     OF_CONTAINERS: {
+        "cdmi_acl": acls_work,
         **dict.fromkeys(("cdmi_size", "cdmi_ctime", "cdmi_atime", "cdmi_mtime"), system_items_are_there),
         **dict.fromkeys(("cdmi_list_children", "cdmi_list_children_range"), listings_work),
         **dict.fromkeys(("cdmi_read_metadata", "cdmi_modify_metadata"), metadata_works),
@@ -148,6 +159,7 @@ PROOFS: dict[str, dict[str, Callable[[Folder], Awaitable[None]]]] = {
         "cdmi_create_value_range": parts_make_objects,
     },
     OF_OBJECTS: {
+        "cdmi_acl": acls_work,
         **dict.fromkeys(("cdmi_size", "cdmi_ctime", "cdmi_atime", "cdmi_mtime"), system_items_are_there),
         **dict.fromkeys(("cdmi_read_metadata", "cdmi_modify_metadata"), metadata_works),
         **dict.fromkeys(

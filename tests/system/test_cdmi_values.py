@@ -194,15 +194,18 @@ async def test_a_copy_is_like_its_source_but_for_its_id(folder: Folder) -> None:
     assert {name for name in items if not name.startswith("cdmi_")} == {"new"}
 
 
-@pytest.mark.cdmi("16.3.whole", "12.4.range")
+@pytest.mark.cdmi("16.3.whole", "12.4.range", "17.3.set")
 async def test_a_refused_change_changes_nothing(folder: Folder) -> None:
     await folder.object("a", {"value": "hello", "metadata": {"k": "old"}})
+    unfit = {"acetype": "ALLOW", "identifier": "EVERYONE@", "aceflags": "0x0", "acemask": "0x4"}
     for query, body in (
         ("?value:0-9", {"value": b64(b"abc"), "metadata": {"k": "new"}}),
         ("", {"value": "?", "valuetransferencoding": "base64", "metadata": {"k": "new"}}),
         ("", {"value": "x", "metadata": []}),
         ("", {"value": "x", "metadata": {"n" * 300: 1}}),
         ("", {"value": 5, "metadata": {"k": "new"}}),
+        ("", {"value": "x", "metadata": {"cdmi_acl": [unfit]}}),
+        ("", {"value": "x", "metadata": {"onedata_other": 1}}),
     ):
         answer = await folder.http.put(folder.cdmi("a") + query, json=body, headers=OBJECT)
         assert answer.status_code == 400, answer.text

@@ -40,7 +40,11 @@ class XattrServicer(xattrs_pb2_grpc.XattrServiceServicer):
         self, request: xattrs_pb2.UpdateXattrsRequest, context: Any
     ) -> xattrs_pb2.UpdateXattrsResponse:
         await self._xattrs.update(
-            caller(), request.request_id, ref_from_proto(request.file), _update_from_proto(request)
+            caller(),
+            request.request_id,
+            ref_from_proto(request.file),
+            _update_from_proto(request),
+            check_only=request.check_only,
         )
         return xattrs_pb2.UpdateXattrsResponse()
 

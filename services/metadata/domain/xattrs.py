@@ -104,11 +104,20 @@ class Xattrs:
                 return level.xattrs[RDF]
         raise NoData("no RDF document is set")
 
-    async def update(self, identity: Identity, request_id: str, ref: FileRef, update: Update) -> None:
-        """Changes a file's metadata: all of it or nothing, and what others change meanwhile stays."""
+    async def update(
+        self, identity: Identity, request_id: str, ref: FileRef, update: Update, *, check_only: bool = False
+    ) -> None:
+        """Changes a file's metadata: all of it or nothing, and what others change meanwhile stays.
+
+        With `check_only` it only raises what it would refuse.
+        """
         update.check()
         found = await self._paths.resolve(identity, ref)
         file_id = found.file.file_id
+        if check_only:
+            permissions.require(identity, found.chain, update.bits, found.reach)
+            await self._outcome(found.file, update)
+            return
         async with self._turns.of(file_id):
             async for attempt in attempts():
                 chain = await self._tree.chain(ref.space_id, file_id, fresh=attempt > 0)
@@ -119,6 +128,21 @@ class Xattrs:
 
     async def _apply(self, file: File, update: Update, request_id: str) -> bool:
         """Whether it is done; else somebody else was faster."""
+        after, changes = await self._outcome(file, update)
+        if after is None and all(getattr(file, name) == value for name, value in changes.items()):
+            return True
+        changed = file.changed(**changes, op_id=request_id, ctime_ms=self._clock.now_ms())
+        try:
+            await self._replace(after, changed)
+        except RevisionConflict:
+            return False
+        return True
+
+    async def _outcome(self, file: File, update: Update) -> tuple[CustomMetadata | None, dict[str, Any]]:
+        """The custom metadata afterwards, None where it stays, and fields of the record to be set.
+
+        Raises what the update is refused with for what the file has already.
+        """
         # Where only the record changes it does not matter what is set.
         reads = update.bits & permissions.WRITE_METADATA
         before = await self._store.find(file.file_id) if reads else None
@@ -129,14 +153,7 @@ class Xattrs:
             changes["has_custom_metadata"] = bool(after.xattrs)
         if update.new_acl is not None:
             changes["acl"] = check_acl(file, update.new_acl)
-        if after is before and all(getattr(file, name) == value for name, value in changes.items()):
-            return True
-        changed = file.changed(**changes, op_id=request_id, ctime_ms=self._clock.now_ms())
-        try:
-            await self._replace(None if after is before else after, changed)
-        except RevisionConflict:
-            return False
-        return True
+        return None if after is before else after, changes
 
     async def _replace(self, metadata: CustomMetadata | None, file: File) -> None:
         if metadata is None:

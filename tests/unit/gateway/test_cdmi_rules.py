@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.errors import IsthmusError
 from runtime.http.cdmi import Query
 from runtime.http.errors import ApiError
 from runtime.http.file_ids import FileId, encode
-from services.gateway.domain.cdmi import addresses, bodies, metadata, values
+from services.gateway.domain.cdmi import addresses, bodies, fields, metadata, values
 from services.gateway.domain.cdmi.metadata import Change
 from services.gateway.domain.cdmi.scanning import Scanner
 from services.gateway.domain.cdmi.values import Value
@@ -133,8 +134,10 @@ def test_values_are_text_unless_said_otherwise() -> None:
         (b'{"mimetype": "a\\r\\nb: c"}', ("badData", "mimetype")),
         (b'{"value": "?", "valuetransferencoding": "base64"}', ("badData", "base64")),
         (b'{"value": "' + b"a" * 1001 + b'"}', ("limitReached", None)),
-        (b'{"metadata": {"cdmi_acl": [{}]}}', ("notSupported", None)),
-        (b'{"metadata": {"onedata_json": {}}}', ("notSupported", None)),
+        (b'{"metadata": {"cdmi_acl": {}}}', ("badData", "acl")),
+        (b'{"metadata": {"cdmi_acl": null}}', ("badData", "acl")),
+        (b'{"metadata": {"onedata_rdf": {}}}', ("badData", "metadata")),
+        (b'{"a": ' + b"9" * 5000 + b"}", ("malformedData", None)),
     ],
 )
 @pytest.mark.cdmi("12.4.bad-body", "12.4.exclusive", "21.refused")
@@ -157,13 +160,22 @@ def test_any_body_is_read_or_refused(text: bytes) -> None:
     ("given_items", "named", "change"),
     [
         (None, (), None),
-        ({"a": 1}, (), Change({"a": 1}, replace_all=True)),
+        ({"a": 1}, (), Change({"a": b"1"}, replace_all=True)),
         ({}, (), Change(replace_all=True)),
         ({"cdmi_size": "5"}, (), Change(replace_all=True)),
-        ({"cdmi_acl": []}, (), Change(replace_all=True)),
-        ({"a": 1, "b": 2}, ("a", "c"), Change({"a": 1}, ("c",))),
+        ({"cdmi_acl": []}, (), Change(replace_all=True, acl=[])),
+        ({"a": 1, "b": 2}, ("a", "c"), Change({"a": b"1"}, ("c",))),
         (None, ("a",), Change({}, ("a",))),
         ({"b": 2}, ("cdmi_owner",), None),
+        ({"cdmi_acl": [1], "b": 2}, ("cdmi_acl",), Change(acl=[1])),
+        (None, ("cdmi_acl",), Change(acl=[])),
+        (
+            {"onedata_json": {"ż": 12345678901234567890123}, "onedata_rdf": "<r/>"},
+            ("onedata_json",),
+            Change(json='{"ż":12345678901234567890123}'.encode()),
+        ),
+        ({"onedata_rdf": "ż"}, (), Change(replace_all=True, rdf="ż".encode())),
+        (None, ("onedata_json", "onedata_rdf"), Change(remove=("onedata_json", "onedata_rdf"))),
     ],
 )
 @pytest.mark.cdmi("16.3.replace", "16.3.named")
@@ -171,6 +183,27 @@ def test_metadata_is_replaced_or_changed_by_name(
     given_items: object, named: tuple[str, ...], change: Change | None
 ) -> None:
     assert metadata.plan(given_items, named) == change
+
+
+@pytest.mark.cdmi("16.2.read", "17.3.set")
+@pytest.mark.parametrize(
+    ("prefixes", "acl", "user_items"),
+    [((), True, True), (("cdmi_",), True, False), (("cdmi_acl",), True, False),
+     (("cdmi_size",), False, False), (("c",), True, True), (("my_",), False, True),
+     (("cdmi_size", "my_"), False, True)],
+)  # fmt: skip
+def test_prefixes_tell_what_has_to_be_read(prefixes: tuple[str, ...], acl: bool, user_items: bool) -> None:
+    assert metadata.shows_acl(prefixes) == acl
+    assert metadata.shows_user_items(prefixes) == user_items
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "n" * 256, "onedata_other"])
+def test_names_no_item_can_have_are_refused(name: str) -> None:
+    for named in ((), (name,)):
+        with pytest.raises(IsthmusError):
+            metadata.plan({name: 1}, named)
+    with pytest.raises(IsthmusError):
+        metadata.plan(None, (name,))
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 1000, 262_143, 262_144, 400_000])
@@ -224,3 +257,24 @@ def test_value_ranges_are_told_as_asked() -> None:
     assert [values.value_range(None, 0), values.value_range(None, 5), values.value_range((1, 99), 5)] == [
         "0--1", "0-4", "1-99",
     ]  # fmt: skip
+
+
+@pytest.mark.cdmi("10.sets")
+def test_a_setting_announces_exactly_what_the_original_does() -> None:
+    standing = {"cdmi_acl", "cdmi_size", "cdmi_ctime", "cdmi_atime", "cdmi_mtime"}
+    sets = {
+        "": {"cdmi_dataobjects", "cdmi_security_access_control", "cdmi_object_move_from_local",
+             "cdmi_object_copy_from_local", "cdmi_object_access_by_ID"},
+        "container/": standing | {
+            "cdmi_list_children", "cdmi_list_children_range", "cdmi_read_metadata", "cdmi_modify_metadata",
+            "cdmi_create_dataobject", "cdmi_create_container", "cdmi_delete_container",
+            "cdmi_move_container", "cdmi_copy_container", "cdmi_move_dataobject", "cdmi_copy_dataobject"},
+        "dataobject/": standing | {
+            "cdmi_read_value", "cdmi_read_value_range", "cdmi_read_metadata", "cdmi_modify_value",
+            "cdmi_modify_value_range", "cdmi_modify_metadata", "cdmi_delete_dataobject"},
+    }  # fmt: skip
+    for name, expected in sets.items():
+        address = f"cdmi_capabilities/{name}"
+        told = fields.capability_fields(address, Query(), original=True)["capabilities"]
+        assert told == dict.fromkeys(expected, "true")
+        assert fields.capability_fields(address, Query())["capabilities"].keys() >= expected

@@ -264,3 +264,31 @@ async def test_attributes_go_with_their_file(world: World) -> None:
     await world.rules.files.delete(ALICE, "", ref("a"))
     await world.clean_up()
     assert await world.stores.custom_metadata.find(file.file_id) is None
+
+
+@pytest.mark.parametrize(
+    ("who", "what", "refusal"),
+    [
+        (BOB, {"set": {"k": b"1"}}, AccessDenied),
+        (ALICE, {"set": {"n" * 256: b"1"}}, NameTooLong),
+        (ALICE, {"acl": [AclEntry(True, "EVERYONE@", 0x4)]}, InvalidName),
+        (
+            ALICE,
+            {"set": {"k": b"1"}, "acl": [AclEntry(True, "EVERYONE@", 1)], "fields": {"mimetype": "a/b"}},
+            None,
+        ),
+    ],
+)
+async def test_a_check_refuses_as_the_change_would_and_changes_nothing(
+    world: World, who: Identity, what: dict[str, Any], refusal: type[Exception] | None
+) -> None:
+    before = await world.get("a")
+    for check_only in (True, False):
+        call = world.rules.xattrs.update(who, "r", ref("a"), Update(**what), check_only=check_only)
+        if refusal is None:
+            await call
+        else:
+            with pytest.raises(refusal):
+                await call
+        assert check_only is False or await world.get("a") == before
+    assert (await world.get("a") == before) == (refusal is not None)

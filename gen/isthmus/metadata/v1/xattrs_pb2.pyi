@@ -127,6 +127,7 @@ class UpdateXattrsRequest(_message.Message):
     JSON_FIELD_NUMBER: _builtins.int
     RDF_FIELD_NUMBER: _builtins.int
     COMPLETION_STATUS_FIELD_NUMBER: _builtins.int
+    CHECK_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     replace_all: _builtins.bool
     """Remove every extended attribute, JSON and RDF that is not set here. The ACL stays."""
@@ -136,6 +137,8 @@ class UpdateXattrsRequest(_message.Message):
     rdf: _builtins.bytes
     """The new RDF document, any bytes."""
     completion_status: _builtins.str
+    check_only: _builtins.bool
+    """Refuse what would be refused, and change nothing."""
     @_builtins.property
     def file(self) -> _files_pb2.FileRef: ...
     @_builtins.property
@@ -168,10 +171,11 @@ class UpdateXattrsRequest(_message.Message):
         json: Global___JsonUpdate | None = ...,
         rdf: _builtins.bytes | None = ...,
         completion_status: _builtins.str | None = ...,
+        check_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_acl", b"_acl", "_completion_status", b"_completion_status", "_json", b"_json", "_mimetype", b"_mimetype", "_rdf", b"_rdf", "_value_transfer_encoding", b"_value_transfer_encoding", "acl", b"acl", "completion_status", b"completion_status", "file", b"file", "json", b"json", "mimetype", b"mimetype", "rdf", b"rdf", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acl", b"_acl", "_completion_status", b"_completion_status", "_json", b"_json", "_mimetype", b"_mimetype", "_rdf", b"_rdf", "_value_transfer_encoding", b"_value_transfer_encoding", "acl", b"acl", "completion_status", b"completion_status", "file", b"file", "json", b"json", "mimetype", b"mimetype", "rdf", b"rdf", "remove", b"remove", "replace_all", b"replace_all", "request_id", b"request_id", "set", b"set", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acl", b"_acl", "_completion_status", b"_completion_status", "_json", b"_json", "_mimetype", b"_mimetype", "_rdf", b"_rdf", "_value_transfer_encoding", b"_value_transfer_encoding", "acl", b"acl", "check_only", b"check_only", "completion_status", b"completion_status", "file", b"file", "json", b"json", "mimetype", b"mimetype", "rdf", b"rdf", "remove", b"remove", "replace_all", b"replace_all", "request_id", b"request_id", "set", b"set", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__acl: _TypeAlias = _typing.Literal["acl"]  # noqa: Y015
     _WhichOneofArgType__acl: _TypeAlias = _typing.Literal["_acl", b"_acl"]  # noqa: Y015

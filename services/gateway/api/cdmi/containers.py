@@ -10,10 +10,11 @@ from isthmus.metadata.v1 import files_pb2
 from runtime.http.cdmi import CONTAINER, Query, Range
 from runtime.http.errors import ApiError, posix
 from runtime.request import request_id
+from services.gateway.api.cdmi.items import items_of
 from services.gateway.api.cdmi.nodes import Node, Tree, space_entries
-from services.gateway.api.cdmi.updates import Updates
+from services.gateway.api.cdmi.updates import Updates, planned
 from services.gateway.api.http import Answer, empty, json_answer
-from services.gateway.api.namespace import ref, xattrs_of
+from services.gateway.api.namespace import ref
 from services.gateway.api.ports import Metadata
 from services.gateway.domain.cdmi.bodies import Body
 from services.gateway.domain.cdmi.fields import common_fields
@@ -46,9 +47,7 @@ class Containers:
         return json_answer(fields, 200, _HEADERS)
 
     async def _fields(self, node: Node, query: Query) -> dict[str, Any]:
-        items = {}
-        if query.wants("metadata") and node.file.has_custom_metadata:
-            items = await xattrs_of(self._metadata, node.id)
+        items = await items_of(self._metadata, node.file, query)
         return common_fields(node.file, node.names, query, items, node.identity.subject_id)
 
     async def _children(self, node: Node, asked: Range | None) -> list[str]:
@@ -103,8 +102,9 @@ class Containers:
 
     async def create(self, node: Node, body: Body) -> Answer:
         """A new directory; what it is to be in is never made on the way."""
+        update = planned(body.metadata, directory=True)
         await self._make(node)
-        await self._updates.apply(node, body)
+        await self._updates.apply(node, update)
         return await self.described(await self._tree.refresh(node), 201)
 
     async def create_plain(self, node: Node) -> Answer:
@@ -128,7 +128,7 @@ class Containers:
         """Changes the metadata of a directory."""
         if body.metadata is not None and node.is_top:
             raise posix("eperm")
-        await self._updates.apply(node, body)
+        await self._updates.apply(node, planned(body.metadata, directory=True))
         return empty(204)
 
     async def described(self, node: Node, status: int) -> Answer:

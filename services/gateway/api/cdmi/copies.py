@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 
-import orjson
 from isthmus.metadata.v1 import files_pb2, xattrs_pb2
 
-from runtime.errors import IsthmusError
+from runtime.errors import AccessDenied, IsthmusError
 from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId
 from runtime.http.paths import quote_segment
 from runtime.request import bind, request_id
 from services.gateway.api.cdmi.nodes import Node
-from services.gateway.api.namespace import id_of, ref, xattrs_of
+from services.gateway.api.cdmi.updates import Update, Updates, overridden
+from services.gateway.api.namespace import id_of, ref
 from services.gateway.api.ports import DataPort, Metadata
+from services.gateway.domain import xattrs
 from services.gateway.domain.files import DEFAULT_MIMETYPE, DIRECTORY, SYMLINK
 
 _PAGE_SIZE = 500
@@ -30,17 +32,36 @@ _MAX_PARALLEL = 4
 _MAX_DEPTH = 1024
 
 
+_WANTED = files_pb2.WantedAttributes(acl=True)
+_DOCUMENTS = (xattrs.JSON, xattrs.RDF)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a copy goes. `path`: percent-encoded, as a data port finds it."""
+
+    name: str
+    path: str
+    parent: files_pb2.FileRef
+
+    def below(self, name: str, parent: files_pb2.FileRef) -> _Place:
+        """A place in this one; `parent` is the directory that was made here."""
+        return _Place(name, f"{self.path}/{quote_segment(name)}", parent)
+
+
 class Copies:
     """Makes new files that are like others: content, user metadata, media type, encoding, mode."""
 
-    def __init__(self, metadata: Metadata, data_port: DataPort) -> None:
+    def __init__(self, metadata: Metadata, data_port: DataPort, updates: Updates) -> None:
         self._metadata = metadata
         self._data_port = data_port
+        self._updates = updates
 
-    async def copy_tree(self, source: Node, target: Node) -> None:
+    async def copy_tree(self, source: Node, target: Node, update: Update | None = None) -> None:
         """Copies a file or a directory with all it holds to a place where nothing is.
 
-        Raises EEXIST, EINVAL for a directory into itself, and what reading and writing raise.
+        `update`: what the topmost has differently from its source. Raises EEXIST, EINVAL for a directory into
+        itself, and what reading and writing raise.
         """
         if target.record is not None:
             raise posix("eexist")
@@ -49,9 +70,11 @@ class Copies:
             raise posix("eperm")
         if target.names[: len(source.names)] == source.names:
             raise posix("einval")
-        answer = await self._metadata.get_file(files_pb2.GetFileRequest(file=ref(source.id)))
+        request = files_pb2.GetFileRequest(file=ref(source.id), wanted=_WANTED)
+        answer = await self._metadata.get_file(request)
+        place = _Place(target.names[-1], target.inside_path(), target.parent_ref())
         try:
-            await self._copy(answer.file, target.names[-1], target.inside_path(), target.parent_ref(), 0)
+            await self._copy(answer.file, place, 0, update)
         except BaseException:
             await self._take_away(target)
             raise
@@ -64,22 +87,22 @@ class Copies:
             )
 
     async def _copy(
-        self, file: files_pb2.File, name: str, path: str, parent: files_pb2.FileRef, depth: int
+        self, file: files_pb2.File, place: _Place, depth: int, update: Update | None = None
     ) -> None:
         # Each file of the tree is an operation of its own.
         with bind(request_id=f"{request_id()}/{file.file_id}" if depth else None):
             if file.type == DIRECTORY:
-                await self._copy_directory(file, name, path, parent, depth)
+                await self._copy_directory(file, place, depth, update)
             elif file.type == SYMLINK:
-                await self._create(file, name, parent)
+                await self._create(file, place)
             else:
-                await self._copy_file(file, name, path, parent)
+                await self._copy_file(file, place, update)
 
-    async def _create(self, file: files_pb2.File, name: str, parent: files_pb2.FileRef) -> files_pb2.File:
+    async def _create(self, file: files_pb2.File, place: _Place) -> files_pb2.File:
         request = files_pb2.CreateFileRequest(
             request_id=request_id(),
-            parent=parent,
-            name=name,
+            parent=place.parent,
+            name=place.name,
             type=file.type,
             symlink_target=file.symlink_target,
         )
@@ -88,26 +111,30 @@ class Copies:
         return (await self._metadata.create_file(request)).file
 
     async def _copy_directory(
-        self, file: files_pb2.File, name: str, path: str, parent: files_pb2.FileRef, depth: int
+        self, file: files_pb2.File, place: _Place, depth: int, update: Update | None
     ) -> None:
         if depth >= _MAX_DEPTH:
             raise posix("einval")
-        made = await self._create(file, name, parent)
+        made = await self._create(file, place)
         inside = ref(FileId(made.space_id, made.file_id))
         async for page in self._pages(file):
             for start in range(0, len(page), _MAX_PARALLEL):
                 async with asyncio.TaskGroup() as group:
                     for child in page[start : start + _MAX_PARALLEL]:
-                        child_path = f"{path}/{quote_segment(child.name)}"
-                        group.create_task(self._copy(child, child.name, child_path, inside, depth + 1))
-        await self._copy_metadata(file, inside)
+                        group.create_task(self._copy(child, place.below(child.name, inside), depth + 1))
+        # Last, since an ACL may forget about the one who copies.
+        await self._copy_metadata(file, inside, update)
 
     async def _pages(self, directory: files_pb2.File) -> AsyncIterator[list[files_pb2.File]]:
         token = ""
         while True:
             answer = await self._metadata.list_children(
                 files_pb2.ListChildrenRequest(
-                    directory=ref(id_of(directory)), page_size=_PAGE_SIZE, page_token=token, inclusive=True
+                    directory=ref(id_of(directory)),
+                    page_size=_PAGE_SIZE,
+                    page_token=token,
+                    inclusive=True,
+                    wanted=_WANTED,
                 )
             )
             yield list(answer.children)
@@ -115,7 +142,7 @@ class Copies:
                 return
             token = answer.next_page_token
 
-    async def _copy_file(self, file: files_pb2.File, name: str, path: str, parent: files_pb2.FileRef) -> None:
+    async def _copy_file(self, file: files_pb2.File, place: _Place, update: Update | None) -> None:
         content = await self._data_port.open(id_of(file))
         sent = False
 
@@ -128,30 +155,48 @@ class Copies:
             return content.pieces()
 
         try:
-            await self._data_port.put(path, pieces, content.size_bytes, {"content-type": DEFAULT_MIMETYPE})
+            headers = {"content-type": DEFAULT_MIMETYPE}
+            await self._data_port.put(place.path, pieces, content.size_bytes, headers)
         finally:
             await content.close()
-        where = files_pb2.FileRef(space_id=parent.space_id, file_id=parent.file_id, path=[*parent.path, name])
-        await self._copy_metadata(file, where)
+        where = files_pb2.FileRef(
+            space_id=place.parent.space_id,
+            file_id=place.parent.file_id,
+            path=[*place.parent.path, place.name],
+        )
         await self._metadata.set_mode(
             files_pb2.SetModeRequest(request_id=f"{request_id()}/mode", file=where, mode=file.mode)
         )
+        await self._copy_metadata(file, where, update)
 
-    async def _copy_metadata(self, file: files_pb2.File, where: files_pb2.FileRef) -> None:
-        xattrs = await xattrs_of(self._metadata, id_of(file)) if file.has_custom_metadata else {}
-        mimetype = file.mimetype or None
-        encoding = file.value_transfer_encoding or None
-        if not xattrs and mimetype is None and encoding is None:
-            return
-        await self._metadata.update_xattrs(
-            xattrs_pb2.UpdateXattrsRequest(
-                request_id=f"{request_id()}/metadata",
-                file=where,
-                set=[
-                    xattrs_pb2.Xattr(name=key, value_json=orjson.dumps(value))
-                    for key, value in xattrs.items()
-                ],
-                mimetype=mimetype,
-                value_transfer_encoding=encoding,
-            )
+    async def _copy_metadata(
+        self, file: files_pb2.File, where: files_pb2.FileRef, update: Update | None
+    ) -> None:
+        if file.has_acl and not file.acl:
+            raise AccessDenied("its ACL may not be read")
+        copied = Update(
+            mimetype=file.mimetype or None, value_transfer_encoding=file.value_transfer_encoding or None
         )
+        if file.has_acl:
+            copied.acl.entries.extend(file.acl)
+        if file.has_custom_metadata and not (update is not None and update.replace_all):
+            copied.MergeFrom(await self._items(file))
+        wanted = overridden(copied, update)
+        if wanted != Update():
+            await self._updates.apply_to(where, wanted)
+
+    async def _items(self, file: files_pb2.File) -> Update:
+        """All that users have set on a file."""
+        source = ref(id_of(file))
+        plain, documents = await asyncio.gather(
+            self._metadata.list_xattrs(xattrs_pb2.ListXattrsRequest(file=source)),
+            self._metadata.list_xattrs(xattrs_pb2.ListXattrsRequest(file=source, names=_DOCUMENTS)),
+        )
+        update = Update(set=plain.xattrs)
+        for document in documents.xattrs:
+            if document.name == xattrs.JSON:
+                update.json.value_json = document.value_json
+            else:
+                rdf = await self._metadata.get_rdf(xattrs_pb2.GetRdfRequest(file=source))
+                update.rdf = rdf.rdf
+        return update

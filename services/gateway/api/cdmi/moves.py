@@ -6,11 +6,12 @@ from typing import Any
 
 from isthmus.metadata.v1 import files_pb2
 
+from runtime.errors import NotADirectory
 from runtime.http.errors import posix
 from runtime.request import request_id
 from services.gateway.api.cdmi.copies import Copies
 from services.gateway.api.cdmi.nodes import Node, Tree
-from services.gateway.api.cdmi.updates import Updates
+from services.gateway.api.cdmi.updates import Updates, planned_for
 from services.gateway.api.namespace import ref
 from services.gateway.api.ports import Metadata
 from services.gateway.domain.cdmi import addresses
@@ -30,11 +31,13 @@ class Moves:
         """The moved node, and whether it replaced a file. The id stays the same inside a space."""
         source = await self._tree.find(node.identity, addresses.parse_source(body.move, "move"))
         if source.record is None:
+            update = planned_for(node, body)
             replaced = await self._repeat(source, node)
         else:
+            update = planned_for(source, body)
+            await self._updates.check(source, update)
             replaced = await self._move(source, node)
-        node.record = None
-        await self._updates.apply(node, body, mimetype=body.mimetype, encoding=body.encoding)
+        await self._updates.apply(node, update)
         return await self._tree.refresh(node), replaced
 
     async def _move(self, source: Node, node: Node) -> bool:
@@ -54,7 +57,10 @@ class Moves:
         if node.record is None or not source.space_id or source.space_id != node.space_id:
             raise posix("enoent")
         gone = files_pb2.FileRef(space_id=source.space_id, path=source.names[1:])
-        return await self._rename(gone, node.parent_ref(), node)
+        try:
+            return await self._rename(gone, node.parent_ref(), node)
+        except NotADirectory:
+            raise posix("enoent") from None
 
     async def _rename(self, source: files_pb2.FileRef, parent: files_pb2.FileRef, node: Node) -> bool:
         answer = await self._metadata.rename_file(

@@ -13,10 +13,10 @@ from runtime.errors import Aborted
 from runtime.http import file_ids
 from runtime.http.cdmi import OBJECT, Query, Range, is_partial
 from runtime.http.errors import ApiError
+from services.gateway.api.cdmi.items import items_of
 from services.gateway.api.cdmi.nodes import Node, Tree
-from services.gateway.api.cdmi.updates import Updates
+from services.gateway.api.cdmi.updates import Updates, planned
 from services.gateway.api.http import Answer, Request, empty, json_answer
-from services.gateway.api.namespace import xattrs_of
 from services.gateway.api.ports import Content, DataPort, Metadata
 from services.gateway.domain.cdmi import values
 from services.gateway.domain.cdmi.addresses import to_url_path
@@ -66,9 +66,7 @@ class Objects:
         return await self._with_value(node, fields, query, encoding)
 
     async def _fields(self, node: Node, query: Query) -> dict[str, Any]:
-        items = {}
-        if query.wants("metadata") and node.file.has_custom_metadata:
-            items = await xattrs_of(self._metadata, node.id)
+        items = await items_of(self._metadata, node.file, query)
         return common_fields(node.file, node.names, query, items, node.identity.subject_id)
 
     async def _with_value(self, node: Node, fields: dict[str, Any], query: Query, encoding: str) -> Answer:
@@ -113,25 +111,28 @@ class Objects:
         node.parent_ref()
         encoding = body.encoding or UTF8
         in_header = body.mimetype is None or _PLAIN_TYPE.fullmatch(body.mimetype) is not None
+        update = planned(body.metadata, directory=False, mimetype=None if in_header else body.mimetype)
         media_type = body.mimetype if body.mimetype and in_header else DEFAULT_MIMETYPE
         headers = {"content-type": media_type + ("; charset=utf-8" if encoding == UTF8 else "")}
         await self._put(node.inside_path(), body.value, query.value, request, headers)
-        await self._updates.apply(node, body, mimetype=None if in_header else body.mimetype)
+        await self._updates.apply(node, update)
         return await self.described(await self._tree.refresh(node), 201)
 
     async def update(self, node: Node, body: Body, query: Query, request: Request) -> Answer:
         """Replaces the content or a part of it, where the body has a value, and changes the rest."""
         if query.value is not None and body.value is None:
             raise ApiError("badData", {"key": "range"})
+        # Part of a value says nothing about how the whole is to be told.
+        encoding = None if query.value else body.encoding
+        update = planned(body.metadata, directory=False, mimetype=body.mimetype, encoding=encoding)
         made = False
         if body.value is not None:
+            await self._updates.check(node, update)
             path = to_url_path(
                 ("cdmi_objectid", file_ids.encode(node.id.space_id, node.id.uuid)), container=False
             )
             made = await self._put(path, body.value, query.value, request, {})
-        # Part of a value says nothing about how the whole is to be told.
-        encoding = None if query.value else body.encoding
-        await self._updates.apply(node, body, mimetype=body.mimetype, encoding=encoding)
+        await self._updates.apply(node, update)
         if made:
             # By an earlier try of this very request, whose answer was lost.
             return await self.described(await self._tree.refresh(node), 201)

@@ -14,7 +14,7 @@ from services.gateway.api.cdmi.copies import Copies
 from services.gateway.api.cdmi.moves import Moves, find_source
 from services.gateway.api.cdmi.nodes import Node, Tree
 from services.gateway.api.cdmi.objects import Objects
-from services.gateway.api.cdmi.updates import Updates
+from services.gateway.api.cdmi.updates import planned_for
 from services.gateway.api.http import Answer, Request
 from services.gateway.domain.cdmi import bodies
 from services.gateway.domain.cdmi.bodies import Body
@@ -31,7 +31,6 @@ class Puts:
         objects: Objects,
         copies: Copies,
         moves: Moves,
-        updates: Updates,
         *,
         value_limit_bytes: int,
         large_bodies: int,
@@ -41,7 +40,6 @@ class Puts:
         self._objects = objects
         self._copies = copies
         self._moves = moves
-        self._updates = updates
         self._value_limit = value_limit_bytes
         self._large_bodies = asyncio.Semaphore(large_bodies)
 
@@ -96,8 +94,7 @@ class Puts:
 
     async def _copy(self, node: Node, body: Body) -> Answer:
         source = await find_source(self._tree, node, body.copy, "copy")
-        await self._copies.copy_tree(source, node)
-        await self._updates.apply(node, body, mimetype=body.mimetype, encoding=body.encoding)
+        await self._copies.copy_tree(source, node, planned_for(source, body))
         return await self._described(await self._tree.refresh(node), 201)
 
     async def _described(self, node: Node, status: int) -> Answer:

@@ -75,7 +75,7 @@ class CdmiRouter:
         self._options = options
         self._tree = Tree(metadata, provider_id=gate.provider_id)
         updates = Updates(metadata)
-        copies = Copies(metadata, data_port)
+        copies = Copies(metadata, data_port, updates)
         self._containers = Containers(self._tree, metadata, updates, max_children=options.max_children)
         self._objects = Objects(self._tree, metadata, data_port, updates)
         self._puts = Puts(
@@ -84,7 +84,6 @@ class CdmiRouter:
             self._objects,
             copies,
             Moves(self._tree, metadata, updates, copies),
-            updates,
             value_limit_bytes=options.value_limit_bytes,
             large_bodies=options.large_bodies,
         )

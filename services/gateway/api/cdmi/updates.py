@@ -1,45 +1,111 @@
-"""Writes of what is no content: user metadata, media type, encoding."""
+"""Writes of what is no content: items of users, documents, ACL, media type, encoding."""
 
 from __future__ import annotations
 
-import orjson
-from isthmus.metadata.v1 import xattrs_pb2
+from isthmus.metadata.v1 import files_pb2, xattrs_pb2
 
-from runtime.http.file_ids import FileId
 from runtime.request import request_id
 from services.gateway.api.cdmi.nodes import Node
 from services.gateway.api.namespace import ref
 from services.gateway.api.ports import Metadata
+from services.gateway.domain import xattrs
 from services.gateway.domain.cdmi.bodies import Body
 from services.gateway.domain.cdmi.metadata import Change
 
+Update = xattrs_pb2.UpdateXattrsRequest
+
+
+def planned(
+    change: Change | None, *, directory: bool, mimetype: str | None = None, encoding: str | None = None
+) -> Update | None:
+    """What is to be written besides content; None for nothing.
+
+    Raises ApiError `badData` of `acl`, and InvalidName for an ACL that does not fit.
+    """
+    if change is None and mimetype is None and encoding is None:
+        return None
+    change = change or Change()
+    update = Update(
+        set=[xattrs_pb2.Xattr(name=name, value_json=value) for name, value in change.set.items()],
+        remove=change.remove,
+        replace_all=change.replace_all,
+        mimetype=mimetype,
+        value_transfer_encoding=encoding,
+        rdf=change.rdf,
+    )
+    if change.json is not None:
+        update.json.value_json = change.json
+    acl = change.entries(directory=directory)
+    if acl is not None:
+        update.acl.SetInParent()
+        for entry in acl:
+            update.acl.entries.add(
+                allow=entry.allow, identifier=entry.identifier, mask=entry.mask, is_group=entry.is_group
+            )
+    return update
+
+
+def planned_for(source: Node, body: Body) -> Update | None:
+    """What a body changes of something that is copied or moved; a directory has no media type."""
+    directory = source.is_directory
+    return planned(
+        body.metadata,
+        directory=directory,
+        mimetype=None if directory else body.mimetype,
+        encoding=None if directory else body.encoding,
+    )
+
+
+def overridden(copied: Update, update: Update | None) -> Update:
+    """What is written of something that was copied: as its source has it, but for what a body says."""
+    merged = Update()
+    merged.CopyFrom(copied)
+    if update is None:
+        return merged
+    touched = {*update.remove, *(each.name for each in update.set)}
+    kept = [] if update.replace_all else [each for each in merged.set if each.name not in touched]
+    del merged.set[:]
+    merged.set.extend(kept)
+    if update.replace_all or xattrs.JSON in touched:
+        merged.ClearField("json")
+    if update.replace_all or xattrs.RDF in touched:
+        merged.ClearField("rdf")
+    if update.HasField("acl"):
+        merged.ClearField("acl")
+    merged.MergeFrom(update)
+    # Nothing is there yet that could be removed.
+    merged.ClearField("remove")
+    merged.ClearField("replace_all")
+    return merged
+
 
 class Updates:
-    """Applies the part of a body that is metadata, in one step: all of it or nothing."""
+    """Has an update done in one step: all of it or nothing."""
 
     def __init__(self, metadata: Metadata) -> None:
         self._metadata = metadata
 
-    async def apply(
-        self, node: Node, body: Body, *, mimetype: str | None = None, encoding: str | None = None
-    ) -> None:
-        """User items of the body, and media type and encoding where given. `node` may be without a record."""
-        if body.metadata is None and mimetype is None and encoding is None:
+    async def check(self, node: Node, update: Update | None) -> None:
+        """Raises what `apply` would refuse; asked before anything else of a request is done."""
+        if update is None:
             return
-        where = ref(node.id) if node.record is not None else ref(FileId(node.space_id, ""), node.names[1:])
-        change = body.metadata or Change()
-        await self._metadata.update_xattrs(
-            xattrs_pb2.UpdateXattrsRequest(
-                # The same user request has changed this file already, under its plain id.
-                request_id=f"{request_id()}/metadata",
-                file=where,
-                set=[
-                    xattrs_pb2.Xattr(name=name, value_json=orjson.dumps(value))
-                    for name, value in change.set.items()
-                ],
-                remove=change.remove,
-                replace_all=change.replace_all,
-                mimetype=mimetype,
-                value_transfer_encoding=encoding,
-            )
-        )
+        asked = Update()
+        asked.CopyFrom(update)
+        asked.check_only = True
+        await self._send(ref(node.id), asked)
+
+    async def apply(self, node: Node, update: Update | None) -> None:
+        """Does it to what is at the node's place now, whatever was there when it was found."""
+        if update is not None:
+            await self._send(files_pb2.FileRef(space_id=node.space_id, path=node.names[1:]), update)
+
+    async def apply_to(self, file: files_pb2.FileRef, update: Update | None) -> None:
+        """Does it to a file."""
+        if update is not None:
+            await self._send(file, update)
+
+    async def _send(self, file: files_pb2.FileRef, update: Update) -> None:
+        update.file.CopyFrom(file)
+        # The same user request has changed this file already, under its plain id.
+        update.request_id = f"{request_id()}/metadata"
+        await self._metadata.update_xattrs(update)

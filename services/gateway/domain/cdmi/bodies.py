@@ -62,15 +62,21 @@ def parse(scanner: Scanner, query: Query, *, limit_bytes: int) -> Body:
 
 def _unambiguous(raw: bytes) -> dict[str, Any]:
     """The object, no name of which occurs twice: which of both was meant nobody knows."""
-    fields = parse_object(raw)
-    if fields:
-        json.loads(raw, object_pairs_hook=_refuse_repeated, parse_int=len, parse_float=len)
+    # The one parser is strict and bounds the depth, the other keeps every digit and sees every name.
+    if not parse_object(raw):
+        return {}
+    try:
+        fields: dict[str, Any] = json.loads(raw, object_pairs_hook=_refuse_repeated)
+    except ValueError:  # a number of thousands of digits
+        raise ApiError("malformedData") from None
     return fields
 
 
-def _refuse_repeated(pairs: list[tuple[str, Any]]) -> None:
-    if len(pairs) > 1 and len({name for name, _ in pairs}) < len(pairs):
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
         raise ApiError("malformedData")
+    return members
 
 
 def _value(raw: list[bytearray] | None, encoding: str | None, query: Query, limit_bytes: int) -> Value | None:

@@ -12,14 +12,14 @@ from services.gateway.domain.cdmi import metadata
 from services.gateway.domain.cdmi.addresses import CAPABILITY_IDS
 from services.gateway.domain.files import DEFAULT_MIMETYPE, DIRECTORY, FileRecord
 
-_STANDING: Final = ("cdmi_size", "cdmi_ctime", "cdmi_atime", "cdmi_mtime")
+_STANDING: Final = ("cdmi_acl", "cdmi_size", "cdmi_ctime", "cdmi_atime", "cdmi_mtime")
 _ROOT: Final = "cdmi_capabilities/"
 
-#: What is announced, and works. ACLs are not kept yet, so nothing says so.
+#: What the original announces, and works.
 CAPABILITIES: Final = {
     _ROOT: (
-        "cdmi_dataobjects", "cdmi_object_move_from_local", "cdmi_object_copy_from_local",
-        "cdmi_object_access_by_ID",
+        "cdmi_dataobjects", "cdmi_security_access_control", "cdmi_object_move_from_local",
+        "cdmi_object_copy_from_local", "cdmi_object_access_by_ID",
     ),
     _ROOT + "container/": (
         *_STANDING, "cdmi_list_children", "cdmi_list_children_range", "cdmi_read_metadata",
@@ -54,11 +54,11 @@ def capability_fields(address: str, query: Query, *, original: bool = False) -> 
 
 
 def common_fields(
-    file: FileRecord, names: Sequence[str], query: Query, user_items: Mapping[str, Any], user_id: str
+    file: FileRecord, names: Sequence[str], query: Query, items: Mapping[str, Any], user_id: str
 ) -> dict[str, Any]:
     """Fields that containers and data objects share; `names` is the path from the root.
 
-    `user_items` are read by the caller only where `metadata` is wanted.
+    `items`: of users, and the ACL; read by the caller only where `metadata` is wanted.
     """
     is_container = file.type == DIRECTORY
     name = names[-1] if names else ""
@@ -75,7 +75,7 @@ def common_fields(
     if not is_container:
         fields["mimetype"] = file.mimetype or DEFAULT_MIMETYPE
     if query.wants("metadata"):
-        fields["metadata"] = metadata.shown(file, user_items, query.metadata)
+        fields["metadata"] = metadata.shown(file, items, query.metadata)
     return {name: value for name, value in fields.items() if query.wants(name)}
 
 
