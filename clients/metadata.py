@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from google.protobuf.message import Message
-from isthmus.metadata.v1 import changes_pb2, contents_pb2, files_pb2, spaces_pb2, xattrs_pb2
+from isthmus.metadata.v1 import changes_pb2, contents_pb2, files_pb2, shares_pb2, spaces_pb2, xattrs_pb2
 
 from runtime.rpc.mux import MuxClient
 
@@ -20,6 +20,7 @@ R = TypeVar("R", bound=Message)
 _FILES = "/isthmus.metadata.v1.FileService/"
 _CONTENTS = "/isthmus.metadata.v1.ContentService/"
 _XATTRS = "/isthmus.metadata.v1.XattrService/"
+_SHARES = "/isthmus.metadata.v1.ShareService/"
 _SPACES = "/isthmus.metadata.v1.SpaceService/"
 _CHANGES = "/isthmus.metadata.v1.ChangeService/"
 
@@ -141,6 +142,26 @@ class MetadataClient:
 
     async def get_rdf(self, request: xattrs_pb2.GetRdfRequest) -> xattrs_pb2.GetRdfResponse:
         return await self._call(_XATTRS + "GetRdf", request, xattrs_pb2.GetRdfResponse, request.file.space_id)
+
+    # Shares
+
+    async def create_share(self, request: shares_pb2.CreateShareRequest) -> shares_pb2.CreateShareResponse:
+        return await self._call(
+            _SHARES + "CreateShare", request, shares_pb2.CreateShareResponse, request.file.space_id
+        )
+
+    async def get_share(self, request: shares_pb2.GetShareRequest) -> shares_pb2.GetShareResponse:
+        return await self._call(_SHARES + "GetShare", request, shares_pb2.GetShareResponse, request.share_id)
+
+    async def update_share(self, request: shares_pb2.UpdateShareRequest) -> shares_pb2.UpdateShareResponse:
+        return await self._call(
+            _SHARES + "UpdateShare", request, shares_pb2.UpdateShareResponse, request.share_id
+        )
+
+    async def delete_share(self, request: shares_pb2.DeleteShareRequest) -> shares_pb2.DeleteShareResponse:
+        return await self._call(
+            _SHARES + "DeleteShare", request, shares_pb2.DeleteShareResponse, request.space_id
+        )
 
     # Spaces
 

@@ -7,6 +7,7 @@ cost a task for each call and see a stream's errors in some of its ways only.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections.abc import AsyncIterator, Collection, Generator
@@ -74,6 +75,23 @@ def open_channel(
         credentials = grpc.ssl_channel_credentials(root_certificates)
         channel = grpc.aio.secure_channel(target, credentials, options=_OPTIONS)
     return Channel(channel, _Outgoing(key, service), frozenset(not_idempotent))
+
+
+class ChannelPart:
+    """Opens a channel on start and closes it on stop."""
+
+    def __init__(self, channel: grpc.aio.Channel, *, wait_s: float) -> None:
+        self._channel = channel
+        self._wait_s = wait_s
+
+    async def start(self) -> None:
+        """Waits for the connection; when it takes too long, it comes by itself later."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._channel.channel_ready(), self._wait_s)
+
+    async def stop(self) -> None:
+        """Ends what is under way."""
+        await self._channel.close()
 
 
 class _Outgoing:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +9,14 @@ from pathlib import Path
 import grpc.aio
 
 from clients.metadata import MetadataClient
-from clients.zone import ProviderCredentials, TokenAuthenticator
+from clients.zone import ProviderCredentials, TokenAuthenticator, ZoneClient
 from runtime.auth import ClusterKey
 from runtime.clock import SystemClock
 from runtime.config import BadSettings, ProviderFile
 from runtime.discovery import Acquainted, Registrar, Registration, Watch, process_meta
 from runtime.http.server import HttpServer
 from runtime.process import Part
-from runtime.rpc.channel import open_channel
+from runtime.rpc.channel import ChannelPart, open_channel
 from runtime.rpc.mux import MuxClient
 from runtime.version import ONEDATA_VERSION
 from services.gateway.api.cdmi.described import cdmi_entries
@@ -27,11 +25,15 @@ from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
 from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
+from services.gateway.api.rest.plain_table import plain_routes
 from services.gateway.api.rest.router import RestRouter
+from services.gateway.api.rest.shares import ShareRoutes
+from services.gateway.api.rest.spaces import SpaceRoutes
 from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.clients.data_port import DataPortClient
 from services.gateway.clients.provider_info import ProviderInfo
+from services.gateway.clients.space_providers import ZoneSpaceProviders
 from services.gateway.clients.spaces import SupportedSpaces
 from services.gateway.clients.tickets import TicketSigner
 from services.gateway.config import Settings
@@ -71,6 +73,7 @@ class _Outside:
     metadata: MetadataClient
     data_port: DataPortClient
     zone_channel: grpc.aio.Channel
+    zone: ZoneClient
     zone_wait_s: float
     authenticator: TokenAuthenticator
 
@@ -82,6 +85,7 @@ class _Outside:
         mux = MuxClient(metadata_watch, key, service=settings.service_name, host_id=settings.host_id)
         # The zone knows us by our provider token, which the authenticator sends itself.
         zone_channel = open_channel(settings.zone_grpc_target, key=None)
+        credentials = ProviderCredentials.load(provider_file)
         return cls(
             key=key,
             provider=ProviderFile.load(provider_file),
@@ -91,10 +95,11 @@ class _Outside:
             metadata=MetadataClient(mux, timeout_s=settings.metadata_timeout_s),
             data_port=DataPortClient(data_port_watch, host_id=settings.host_id),
             zone_channel=zone_channel,
+            zone=ZoneClient(zone_channel, credentials),
             zone_wait_s=settings.zone_wait_s,
             authenticator=TokenAuthenticator(
                 zone_channel,
-                ProviderCredentials.load(provider_file),
+                credentials,
                 key,
                 token_cache_s=settings.token_cache_s,
                 zone_away_s=settings.zone_away_s,
@@ -109,7 +114,7 @@ class _Outside:
             self.data_port_watch,
             self.mux,
             self.data_port,
-            _Channel(self.zone_channel, wait_s=self.zone_wait_s),
+            ChannelPart(self.zone_channel, wait_s=self.zone_wait_s),
             self.authenticator,
         )
 
@@ -121,7 +126,11 @@ def _application(settings: Settings, outside: _Outside) -> Front:
     gate = Gate(outside.authenticator, SupportedSpaces(outside.metadata, clock), provider_id=provider_id)
     signer = TicketSigner(outside.key, outside.data_port_watch, public_domain=domain)
     tickets = TicketRoutes(outside.metadata, signer, clock, life_s=settings.ticket_life_s)
-    routes = rest_routes(outside.metadata, gate, tickets)
+    plain = plain_routes(
+        ShareRoutes(outside.metadata, domain=domain, zone_domain=outside.provider.zone_domain),
+        SpaceRoutes(ZoneSpaceProviders(outside.zone, clock)),
+    )
+    routes = rest_routes(outside.metadata, gate, tickets, plain)
     watches = {"metadata": outside.metadata_watch, "data_port": outside.data_port_watch}
     info = ProviderInfo(outside.provider, domain, watches, outside.zone_channel, clock)
     return Front(
@@ -142,22 +151,6 @@ def _application(settings: Settings, outside: _Outside) -> Front:
         provider_id=provider_id,
         slow_s=settings.slow_call_ms / 1000,
     )
-
-
-class _Channel:
-    """Opens a gRPC channel on start and closes it on stop."""
-
-    def __init__(self, channel: grpc.aio.Channel, *, wait_s: float) -> None:
-        self._channel = channel
-        self._wait_s = wait_s
-
-    async def start(self) -> None:
-        """Waits for the connection; when it takes too long, it comes by itself later."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._channel.channel_ready(), self._wait_s)
-
-    async def stop(self) -> None:
-        await self._channel.close()
 
 
 def _registration(settings: Settings, server: HttpServer) -> Registration:

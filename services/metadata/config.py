@@ -25,3 +25,5 @@ class Settings(MongoSettings):
     tombstone_retention_s: int = Field(default=7 * 24 * 3600, ge=60)
     #: An upload that began longer ago and never ended is forgotten; the sweep of orphans has its bytes.
     upload_expiry_s: int = Field(default=7 * 24 * 3600, ge=3600)
+    #: Where the zone answers gRPC; only shares need it.
+    zone_grpc_target: str = "xds:///zone"

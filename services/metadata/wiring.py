@@ -9,10 +9,12 @@ from isthmus.metadata.v1 import (
     changes_pb2_grpc,
     contents_pb2_grpc,
     files_pb2_grpc,
+    shares_pb2_grpc,
     spaces_pb2_grpc,
     xattrs_pb2_grpc,
 )
 
+from clients.zone import ProviderCredentials, ZoneClient
 from runtime.auth import ClusterKey
 from runtime.clock import Clock, SystemClock
 from runtime.config import BadSettings, ProviderFile
@@ -21,14 +23,17 @@ from runtime.leadership import Leadership
 from runtime.mongo import connect_as_told
 from runtime.periodic import Periodic
 from runtime.process import Part
+from runtime.rpc.channel import ChannelPart, open_channel
 from runtime.rpc.server import RpcServer
 from services.metadata import metrics
 from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
 from services.metadata.api.files import FileServicer
+from services.metadata.api.shares import ShareServicer
 from services.metadata.api.spaces import SpaceServicer
 from services.metadata.api.xattrs import XattrServicer
 from services.metadata.clients.ownership import WatchedOwnership
+from services.metadata.clients.zone_shares import ConnectedZoneShares, NoZoneShares
 from services.metadata.config import Settings
 from services.metadata.domain.cache import FileCache, RecordCache
 from services.metadata.domain.changes import Changes
@@ -44,6 +49,7 @@ from services.metadata.domain.renames import Renames
 from services.metadata.domain.repairs import Repairs
 from services.metadata.domain.replicas import LocationCache, Replicas
 from services.metadata.domain.settled import Settled
+from services.metadata.domain.shares import Shares, ZoneShares
 from services.metadata.domain.stores import Stores
 from services.metadata.domain.times import Touches
 from services.metadata.domain.tokens import PageTokens
@@ -56,6 +62,7 @@ from services.metadata.workers.change_sequencer import ChangeSequencer
 from services.metadata.workers.intent_expirer import IntentExpirer
 from services.metadata.workers.location_reconciler import LocationReconciler
 from services.metadata.workers.quota_recounter import QuotaRecounter
+from services.metadata.workers.share_settler import ShareSettler
 from services.metadata.workers.tombstone_cleaner import TombstoneCleaner
 from services.metadata.workers.trash_reaper import TrashReaper
 
@@ -67,6 +74,7 @@ REAP_INTERVAL_S = 2.0
 RECONCILE_INTERVAL_S = 20.0
 RECOUNT_INTERVAL_S = 60.0
 EXPIRE_INTERVAL_S = 600.0
+SHARE_INTERVAL_S = 30.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,7 @@ class Rules:
     quotas: Quotas
     spaces: Spaces
     xattrs: Xattrs
+    shares: Shares
     changes: Changes
     repairs: Repairs
     settled: Settled
@@ -99,6 +108,7 @@ def assemble(
     *,
     provider_id: str,
     token_secret: bytes,
+    zone_shares: ZoneShares | None = None,
     cache_records: int = 100_000,
     tombstone_retention_s: float = 7 * 24 * 3600,
 ) -> Rules:
@@ -147,6 +157,7 @@ def assemble(
         quotas=quotas,
         spaces=Spaces(stores.quotas, quotas, stores.locations, tree, clock, provider_id),
         xattrs=Xattrs(stores.custom_metadata, tree, paths, clock),
+        shares=Shares(stores.share_notes, zone_shares or NoZoneShares(), tree, paths, clock),
         changes=Changes(stores.changes, tree),
         repairs=Repairs(
             stores,
@@ -180,12 +191,14 @@ async def build(settings: Settings) -> Sequence[Part]:
         change_retention_s=settings.change_retention_s,
     )
     watch = Watch(settings.consul, settings.service_name)
+    zone = _Zone.connect(settings)
     rules = assemble(
         mongo.stores,
         WatchedOwnership(watch, settings.instance_id, clock),
         clock,
         provider_id=provider_id,
         token_secret=key.sign_bytes("metadata-page-tokens", b""),
+        zone_shares=zone.shares,
         cache_records=settings.cache_records,
         tombstone_retention_s=settings.tombstone_retention_s,
     )
@@ -199,11 +212,30 @@ async def build(settings: Settings) -> Sequence[Part]:
             "cache", invalidator.on_changes, on_gap=invalidator.on_gap, pace_s=INVALIDATION_PACE_S
         ),
         watch,
+        *zone.parts,
         *_own_duties(rules),
         *_shared_duties(settings, mongo, rules, clock),
         server,
         Registrar(settings.consul, lambda: [_registration(settings, server)]),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    """The zone, for a provider that belongs to one."""
+
+    shares: ZoneShares
+    parts: tuple[Part, ...] = ()
+
+    @classmethod
+    def connect(cls, settings: Settings) -> _Zone:
+        if settings.provider_file is None:
+            return cls(NoZoneShares())
+        # The zone knows us by our provider token, which its client sends itself.
+        channel = open_channel(settings.zone_grpc_target, key=None)
+        client = ZoneClient(channel, ProviderCredentials.load(settings.provider_file))
+        # Only shares need the zone, so nobody waits for it.
+        return cls(ConnectedZoneShares(client), (ChannelPart(channel, wait_s=0),))
 
 
 def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
@@ -218,6 +250,7 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     )
     server.add(xattrs_pb2_grpc.add_XattrServiceServicer_to_server, XattrServicer(rules.xattrs))
     server.add(spaces_pb2_grpc.add_SpaceServiceServicer_to_server, SpaceServicer(rules.spaces))
+    server.add(shares_pb2_grpc.add_ShareServiceServicer_to_server, ShareServicer(rules.shares))
     server.add(changes_pb2_grpc.add_ChangeServiceServicer_to_server, ChangeServicer(rules.changes))
     return server
 
@@ -261,6 +294,7 @@ def _shared_duties(settings: Settings, mongo: MongoStores, rules: Rules, clock: 
         ("location_reconciler", LocationReconciler(rules.repairs).run_once, RECONCILE_INTERVAL_S),
         ("quota_recounter", QuotaRecounter(rules.spaces, stores.quotas).run_once, RECOUNT_INTERVAL_S),
         ("intent_expirer", expirer.run_once, EXPIRE_INTERVAL_S),
+        ("share_settler", ShareSettler(rules.shares).run_once, SHARE_INTERVAL_S),
     )
     return [
         janitor,

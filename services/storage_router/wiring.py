@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import secrets
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,7 +21,7 @@ from runtime.leadership import Leadership
 from runtime.mongo import MongoThreads, connect_as_told
 from runtime.periodic import Periodic
 from runtime.process import Part
-from runtime.rpc.channel import open_channel
+from runtime.rpc.channel import ChannelPart, open_channel
 from runtime.rpc.mux import MuxClient
 from runtime.rpc.server import RpcServer
 from services.storage_router.api.data_port.assembly import PortSettings, assemble
@@ -159,25 +157,9 @@ class _Outside:
             self.metadata_watch,
             self.data_port_watch,
             self.mux,
-            _Channel(self.zone_channel, wait_s=self.zone_wait_s),
+            ChannelPart(self.zone_channel, wait_s=self.zone_wait_s),
             self.authenticator,
         )
-
-
-class _Channel:
-    """Opens a gRPC channel on start and closes it on stop."""
-
-    def __init__(self, channel: grpc.aio.Channel, *, wait_s: float) -> None:
-        self._channel = channel
-        self._wait_s = wait_s
-
-    async def start(self) -> None:
-        """Waits for the connection; when it takes too long, it comes by itself later."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._channel.channel_ready(), self._wait_s)
-
-    async def stop(self) -> None:
-        await self._channel.close()
 
 
 class _AtOnce:

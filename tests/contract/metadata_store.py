@@ -24,7 +24,7 @@ from services.metadata.domain.records import (
     trash_id,
     trashed_from,
 )
-from services.metadata.domain.stores import CustomMetadata, Intent, Position, Stores, Usage
+from services.metadata.domain.stores import CustomMetadata, Intent, Position, ShareNote, Stores, Usage
 
 SPACE = "space1"
 PROVIDER = "provider1"
@@ -610,6 +610,27 @@ class CustomMetadataStoreContract:
         assert await stores.custom_metadata.find("f") is None
 
 
+class ShareNoteStoreContract:
+    async def test_a_note_is_put_over_the_one_before(self, stores: Stores) -> None:
+        note = ShareNote("sh1", SPACE, "f", False, 10)
+        await stores.share_notes.put(note)
+        await stores.share_notes.put(replace(note, ending=True))
+        assert await stores.share_notes.find("sh1") == replace(note, ending=True)
+        assert await stores.share_notes.find("sh2") is None
+
+    async def test_old_notes_are_listed_oldest_first(self, stores: Stores) -> None:
+        for share_id, time_ms in (("a", 30), ("b", 10), ("c", 20), ("d", 50)):
+            await stores.share_notes.put(ShareNote(share_id, SPACE, "f", False, time_ms))
+        listed = await stores.share_notes.list(before_ms=40, limit=2)
+        assert [note.share_id for note in listed] == ["b", "c"]
+
+    async def test_removed_notes_are_gone(self, stores: Stores) -> None:
+        await stores.share_notes.put(ShareNote("sh1", SPACE, "f", False, 10))
+        for _ in range(2):
+            await stores.share_notes.remove("sh1")
+        assert not await stores.share_notes.list(before_ms=100, limit=10)
+
+
 class MetadataStoreContract(
     FileStoreContract,
     MoveContract,
@@ -618,5 +639,6 @@ class MetadataStoreContract(
     QuotaStoreContract,
     IntentStoreContract,
     CustomMetadataStoreContract,
+    ShareNoteStoreContract,
 ):
     """All of it."""

@@ -6,6 +6,8 @@ import uuid
 from dataclasses import replace
 
 from runtime.errors import AccessDenied, FileExists, IsADirectory, NoSpace, NoSuchFile
+from runtime.identity import Identity
+from runtime.request import current_call
 from services.storage_router.domain.contents import (
     Begun,
     Committed,
@@ -33,6 +35,7 @@ class ContentsTwin:
         self.garbage: list[tuple[str, str]] = []
         self.stale_commits = 0
         self.on_locate: list[object] = []
+        self.located: list[tuple[FileRef, Identity | None]] = []
 
     def _find(self, ref: FileRef) -> tuple[File, Location] | None:
         if not ref.path:
@@ -54,6 +57,7 @@ class ContentsTwin:
     async def locate(self, file: FileRef) -> Located:
         for action in self.on_locate:
             action()  # type: ignore[operator]
+        self.located.append((file, current_call.get().identity))
         found, location = self._get(file)
         if found.kind is FileKind.DIRECTORY:
             raise IsADirectory

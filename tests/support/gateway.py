@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -26,16 +26,22 @@ from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
 from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
+from services.gateway.api.rest.plain_table import plain_routes
 from services.gateway.api.rest.router import RestRouter
+from services.gateway.api.rest.shares import ShareRoutes
+from services.gateway.api.rest.spaces import SpaceRoutes
 from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
+from services.gateway.domain.providers import SupportingProvider
 from services.metadata.api.contents import ContentServicer
 from services.metadata.api.files import FileServicer
+from services.metadata.api.shares import ShareServicer
 from services.metadata.api.spaces import SpaceServicer
 from services.metadata.api.xattrs import XattrServicer
 from services.metadata.domain.tree import OwnsEverything
 from services.metadata.store.memory import memory_stores
 from services.metadata.wiring import assemble
+from tests.support.zone_shares import ZoneSharesTwin
 
 PROVIDER_ID = "provider1"
 KEY = ClusterKey(b"k" * 32)
@@ -48,18 +54,25 @@ class MetadataTwin:
     """The metadata service's servicers, called directly as the caller of the request under way."""
 
     def __init__(self, clock: ManualClock) -> None:
+        self.zone_shares = ZoneSharesTwin()
         rules = assemble(
-            memory_stores(), OwnsEverything(), clock, provider_id=PROVIDER_ID, token_secret=b"s" * 32
+            memory_stores(),
+            OwnsEverything(),
+            clock,
+            provider_id=PROVIDER_ID,
+            token_secret=b"s" * 32,
+            zone_shares=self.zone_shares,
         )
         self.files = FileServicer(rules.files, rules.listing, rules.renames, rules.extras)
         self.contents = ContentServicer(rules.uploads, rules.commits, rules.removals)
         self.spaces = SpaceServicer(rules.spaces)
         self.xattrs = XattrServicer(rules.xattrs)
+        self.shares = ShareServicer(rules.shares)
         self.away: IsthmusError | None = None
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
         method = "".join(word.capitalize() for word in name.split("_"))
-        for servicer in (self.files, self.contents, self.xattrs):
+        for servicer in (self.files, self.contents, self.xattrs, self.shares):
             if hasattr(servicer, method):
                 return lambda request: self._call(getattr(servicer, method), request)
         raise AttributeError(name)
@@ -193,6 +206,14 @@ class InfoTwin:
         return self.up
 
 
+class SpaceProvidersTwin:
+    """A zone where this provider supports every space but `away1`."""
+
+    async def of_spaces(self, space_ids: Sequence[str]) -> dict[str, list[SupportingProvider]]:
+        here = SupportingProvider(PROVIDER_ID, "krakow", ("s1",))
+        return {id: [here] for id in space_ids if id != "away1"}
+
+
 class SignerTwin:
     """Says what it would sign."""
 
@@ -230,7 +251,11 @@ class GatewayTwin:
         options = CdmiOptions(domain="door:8443", value_limit_bytes=4 << 20, large_bodies=2)
         gate = Gate(self.tokens, self.metadata, provider_id=PROVIDER_ID)
         tickets = TicketRoutes(self.metadata, SignerTwin(), self.clock, life_s=300)
-        routes = rest_routes(self.metadata, gate, tickets)
+        plain = plain_routes(
+            ShareRoutes(self.metadata, domain="door:8443", zone_domain="zone.example.org"),
+            SpaceRoutes(SpaceProvidersTwin()),
+        )
+        routes = rest_routes(self.metadata, gate, tickets, plain)
         self.pages = build_pages(self.info, [*rest_entries(routes), *cdmi_entries()], "21.02.8")
         self.app = Front(
             RestRouter(gate, routes),

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 from runtime.clock import ManualClock
 from runtime.identity import DataCaveats, Identity, Kind, SpacePrivilege, SpaceRights
+from services.metadata.clients.zone_shares import NoZoneShares
 from services.metadata.domain.commits import Commit
 from services.metadata.domain.files import NewFile
 from services.metadata.domain.listing import PageStart
 from services.metadata.domain.locations import Upload
 from services.metadata.domain.paths import FileRef
 from services.metadata.domain.records import File, FileType
+from services.metadata.domain.shares import ZoneShares
 from services.metadata.domain.stores import Stores
 from services.metadata.domain.tree import Ownership, OwnsEverything
 from services.metadata.domain.uploads import UploadRequest
@@ -76,11 +78,17 @@ class World:
     stores: Stores = field(default_factory=memory_stores)
     clock: ManualClock = field(default_factory=ManualClock)
     ownership: Ownership = field(default_factory=OwnsEverything)
+    zone_shares: ZoneShares = field(default_factory=NoZoneShares)
     rules: Rules = field(init=False)
 
     def __post_init__(self) -> None:
         self.rules = assemble(
-            self.stores, self.ownership, self.clock, provider_id=PROVIDER, token_secret=b"secret"
+            self.stores,
+            self.ownership,
+            self.clock,
+            provider_id=PROVIDER,
+            token_secret=b"secret",
+            zone_shares=self.zone_shares,
         )
 
     async def open(self, *, quota_bytes: int = 10**9) -> World:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 
+from runtime.errors import Unauthenticated
 from runtime.http.errors import ApiError
 from runtime.http.file_ids import FileId, resolve_id
 from runtime.http.tokens import client_ip, consumer_token, extract_token, require_user
@@ -29,6 +30,16 @@ class Gate:
             client_ip(request.headers, request.peer),
             consumer_token(request.headers),
         )
+
+    async def authenticate_public(self, request: Request) -> tuple[Identity, bytes]:
+        """The guest, for what everybody sees alike. A token is not needed, but a bad one is refused."""
+        try:
+            await self.authenticate(request)
+        except Unauthenticated as error:
+            # Whoever has no space here is served as a guest, too.
+            if error.reason != "USER_NOT_SUPPORTED":
+                raise
+        return await self._authenticator.authenticate(None, client_ip(request.headers, request.peer))
 
     async def authenticate_user(self, request: Request) -> tuple[Identity, bytes]:
         """The same for routes that guests may not use."""

@@ -10,10 +10,10 @@ import orjson
 from isthmus.metadata.v1 import files_pb2, xattrs_pb2
 
 from runtime.http.file_ids import ROOT_SPACE_ID, FileId, user_root
-from runtime.identity import Identity
+from runtime.identity import Identity, SpacePrivilege
 from services.gateway.api.ports import Metadata
 from services.gateway.domain import acls
-from services.gateway.domain.attributes import Selection
+from services.gateway.domain.attributes import Selection, View
 from services.gateway.domain.files import DIRECTORY, FileRecord, VirtualDirectory
 
 _T = TypeVar("_T")
@@ -24,12 +24,28 @@ MAX_PARALLEL = 128
 
 def ref(file: FileId, path: Sequence[str] = (), *, follow: bool = False) -> files_pb2.FileRef:
     """How the metadata service is told of a file."""
-    return files_pb2.FileRef(space_id=file.space_id, file_id=file.uuid, path=path, follow_last_symlink=follow)
+    return files_pb2.FileRef(
+        space_id=file.space_id,
+        file_id=file.uuid,
+        path=path,
+        follow_last_symlink=follow,
+        share_id=file.share_id or "",
+    )
 
 
 def id_of(file: FileRecord) -> FileId:
     """The id of a record."""
     return FileId(file.space_id, file.file_id)
+
+
+def view_of(identity: Identity, file: FileId) -> View:
+    """From where a request looks at a file, without its parent's path."""
+    rights = identity.spaces.get(file.space_id)
+    return View(
+        space_name(identity, file.space_id),
+        share_id=file.share_id,
+        shows_shares=rights is not None and rights.has(SpacePrivilege.VIEW),
+    )
 
 
 def space_name(identity: Identity, space_id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-from isthmus.metadata.v1 import contents_pb2, files_pb2, xattrs_pb2
+from isthmus.metadata.v1 import contents_pb2, files_pb2, shares_pb2, xattrs_pb2
 
 from runtime.http.file_ids import FileId
 from runtime.identity import Identity
@@ -56,6 +56,24 @@ class Spaces(Protocol):
     async def is_supported(self, space_id: str) -> bool:
         """Whether this provider keeps the space."""
         ...
+
+
+class Shares(Protocol):
+    """Shares; part of the metadata service."""
+
+    async def create_share(
+        self, request: shares_pb2.CreateShareRequest
+    ) -> shares_pb2.CreateShareResponse: ...
+
+    async def get_share(self, request: shares_pb2.GetShareRequest) -> shares_pb2.GetShareResponse: ...
+
+    async def update_share(
+        self, request: shares_pb2.UpdateShareRequest
+    ) -> shares_pb2.UpdateShareResponse: ...
+
+    async def delete_share(
+        self, request: shares_pb2.DeleteShareRequest
+    ) -> shares_pb2.DeleteShareResponse: ...
 
 
 class Authenticator(Protocol):

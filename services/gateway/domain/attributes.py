@@ -32,10 +32,14 @@ class View:
     """From where a file is looked at: the name its space has for the caller, and its parent's path.
 
     `parent_path`: names below the space's directory; None when the file's own `path` is filled in.
+    `share_id`: the share through which everybody sees the file. `shows_shares`: whether the caller may know
+    which shares a file has.
     """
 
     space_name: str
     parent_path: tuple[str, ...] | None = None
+    share_id: str | None = None
+    shows_shares: bool = True
 
 
 Field = Callable[[FileRecord, View], Any]
@@ -70,13 +74,25 @@ class Selection:
         return told
 
 
-def _file_id(file: FileRecord, _: View) -> str:
-    return file_ids.encode(file.space_id, file.file_id)
+def _file_id(file: FileRecord, view: View) -> str:
+    return file_ids.encode(file.space_id, file.file_id, view.share_id)
 
 
-def _parent_file_id(file: FileRecord, _: View) -> str | None:
-    # The directory of a space has no parent to show: the user's root is hidden.
-    return file_ids.encode(file.space_id, file.parent_id) if file.parent_id else None
+def _parent_file_id(file: FileRecord, view: View) -> str | None:
+    # The directory of a space has no parent to show: the user's root is hidden. Nor has the root of a share.
+    if not file.parent_id or view.share_id in file.share_ids:
+        return None
+    return file_ids.encode(file.space_id, file.parent_id, view.share_id)
+
+
+def _permissions(file: FileRecord, view: View) -> str:
+    return f"{file.mode & (0o777 if view.share_id is None else 0o007):03o}"
+
+
+def _share_ids(file: FileRecord, view: View) -> list[str]:
+    if view.share_id is not None:
+        return [view.share_id] if view.share_id in file.share_ids else []
+    return list(file.share_ids) if view.shows_shares else []
 
 
 def _name(file: FileRecord, view: View) -> str:
@@ -117,7 +133,7 @@ _TABLE: tuple[tuple[str, str | None, Field], ...] = (
     ("index", "index", _name),
     ("type", "type", lambda file, _: TYPE_NAMES[file.type]),
     ("activePermissionsType", None, lambda file, _: "acl" if file.has_acl else "posix"),
-    ("posixPermissions", "mode", lambda file, _: f"{file.mode & 0o777:03o}"),
+    ("posixPermissions", "mode", _permissions),
     ("acl", None, lambda file, _: acls.attribute_form(file.acl)),
     ("name", "name", _name),
     ("conflictingName", None, lambda file, _: None),
@@ -133,7 +149,7 @@ _TABLE: tuple[tuple[str, str | None, Field], ...] = (
     ("isFullyReplicatedLocally", None, _is_fully_local),
     ("localReplicationRate", None, _local_rate),
     ("originProviderId", "provider_id", lambda file, _: file.provider_id),
-    ("directShareIds", "shares", lambda file, _: list(file.share_ids)),
+    ("directShareIds", "shares", _share_ids),
     ("ownerUserId", "owner_id", lambda file, _: file.owner_id),
     ("hardlinkCount", "hardlinks_count", lambda file, _: max(1, file.hard_link_count)),
     ("symlinkValue", None, lambda file, _: file.symlink_target if file.type == SYMLINK else None),
@@ -146,9 +162,22 @@ _TABLE: tuple[tuple[str, str | None, Field], ...] = (
     ("archiveRecallRootFileId", None, lambda file, _: None),
 )
 
+#: What is told of a file that is seen through a share.
+_PUBLIC = frozenset(
+    {
+        "fileId", "index", "type", "activePermissionsType", "posixPermissions", "name", "conflictingName",
+        "parentFileId", "creationTime", "atime", "mtime", "ctime", "size", "directShareIds", "symlinkValue",
+        "hasCustomMetadata",
+    }
+)  # fmt: skip
+
 _CURRENT: dict[str, Field] = {current: of for current, _, of in _TABLE}
 _DEPRECATED: dict[str, Field] = {old: of for _, old, of in _TABLE if old is not None}
 _GENERATIONS = {"attributes": _CURRENT, "attribute": _DEPRECATED}
+_PUBLIC_GENERATIONS: dict[str, dict[str, Field]] = {
+    "attributes": {current: of for current, _, of in _TABLE if current in _PUBLIC},
+    "attribute": {old: of for current, old, of in _TABLE if old is not None and current in _PUBLIC},
+}
 
 _DEFAULT_NAMES = (
     "fileId", "parentFileId", "name", "posixPermissions", "atime", "mtime", "ctime", "type", "size",
@@ -166,6 +195,8 @@ def _both_generations(names: Iterable[str]) -> tuple[tuple[str, Field], ...]:
 
 #: What `GET /data/{id}` tells when nothing is selected.
 DEFAULT = Selection(_both_generations(_DEFAULT_NAMES))
+#: The same of what is seen through a share.
+PUBLIC_DEFAULT = Selection(_both_generations(name for name in _DEFAULT_NAMES if name in _PUBLIC))
 #: What a listing tells of each entry when nothing is selected.
 CHILDREN_DEFAULT = Selection((("fileId", _file_id), ("file_id", _file_id), ("name", _name)), names_only=True)
 
@@ -180,24 +211,25 @@ def deprecated_names() -> tuple[tuple[str, str], ...]:
     return tuple((current, old) for current, old, _ in _TABLE if old is not None)
 
 
-def select(params: Params, default: Selection) -> Selection:
+def select(params: Params, default: Selection, *, public: bool = False) -> Selection:
     """What the parameters `attributes` or `attribute` ask for, one name or a list; else the default.
 
-    Raises ApiError `badValueNotAllowed` with all names of that generation.
+    `public`: of what is seen through a share. Raises ApiError `badValueNotAllowed` with all names of that
+    generation.
     """
     for key in ("attributes", "attribute"):
         asked = params.get(key)
         if asked is not None:
             names = (asked,) if isinstance(asked, str) else asked
             if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-                raise _not_allowed(key)
-            return _selection(key, tuple(names))
+                raise _not_allowed(key, public=public)
+            return _selection(key, tuple(names), public=public)
     return default
 
 
 @lru_cache(maxsize=256)
-def _selection(key: str, names: tuple[str, ...]) -> Selection:
-    known = _GENERATIONS[key]
+def _selection(key: str, names: tuple[str, ...], *, public: bool) -> Selection:
+    known = _known(key, public=public)
     fields: dict[str, Field] = {}
     named: dict[str, None] = {}
     for name in names:
@@ -206,7 +238,7 @@ def _selection(key: str, names: tuple[str, ...]) -> Selection:
         elif name.startswith(_XATTR) and len(name) > len(_XATTR):
             named[name] = None
         else:
-            raise _not_allowed(key)
+            raise _not_allowed(key, public=public)
     return Selection(
         tuple(fields.items()),
         tuple(named),
@@ -216,5 +248,9 @@ def _selection(key: str, names: tuple[str, ...]) -> Selection:
     )
 
 
-def _not_allowed(key: str) -> ApiError:
-    return ApiError("badValueNotAllowed", {"key": key, "allowed": [*_GENERATIONS[key], "xattr.*"]})
+def _known(key: str, *, public: bool) -> dict[str, Field]:
+    return (_PUBLIC_GENERATIONS if public else _GENERATIONS)[key]
+
+
+def _not_allowed(key: str, *, public: bool) -> ApiError:
+    return ApiError("badValueNotAllowed", {"key": key, "allowed": [*_known(key, public=public), "xattr.*"]})

@@ -13,7 +13,7 @@ from services.metadata.domain.locations import Upload
 from services.metadata.domain.removals import Removal, Removals
 from services.metadata.domain.uploads import UploadRequest, Uploads
 
-from .convert import file_to_proto, location_to_proto, ref_from_proto
+from .convert import file_to_proto, location_to_proto, readable_from_proto, ref_from_proto
 
 _FIELDS: Final = ("mimetype", "value_transfer_encoding", "completion_status")
 
@@ -29,7 +29,7 @@ class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
     async def LocateContent(
         self, request: contents_pb2.LocateContentRequest, context: Any
     ) -> contents_pb2.LocateContentResponse:
-        file, location = await self._uploads.locate(caller(), ref_from_proto(request.file))
+        file, location = await self._uploads.locate(caller(), readable_from_proto(request.file))
         return contents_pb2.LocateContentResponse(
             file=file_to_proto(file),
             location=None if location is None else location_to_proto(location),

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from isthmus.metadata.v1 import contents_pb2, files_pb2
 
 from runtime.errors import InvalidArgument
+from services.metadata.domain.errors import NotSupported
 from services.metadata.domain.extras import NO_EXTRA, Extra, Wanted
 from services.metadata.domain.locations import Location
 from services.metadata.domain.paths import FileRef
@@ -72,6 +73,11 @@ def wanted_from_proto(wanted: files_pb2.WantedAttributes) -> Wanted:
     return Wanted(wanted.acl, frozenset(wanted.xattrs))
 
 
+def type_to_proto(type: FileType) -> files_pb2.FileType.ValueType:
+    """The number of a type."""
+    return _TYPES[type]
+
+
 def type_from_proto(number: int) -> FileType:
     """Raises InvalidArgument for a type that is unknown, or not said."""
     try:
@@ -81,10 +87,17 @@ def type_from_proto(number: int) -> FileType:
 
 
 def ref_from_proto(ref: files_pb2.FileRef) -> FileRef:
-    """Raises InvalidArgument when the space is not said."""
+    """Raises InvalidArgument when the space is not said, NotSupported for a file as the public sees it."""
+    if ref.share_id:
+        raise NotSupported("not possible through a share", share_id=ref.share_id)
+    return readable_from_proto(ref)
+
+
+def readable_from_proto(ref: files_pb2.FileRef) -> FileRef:
+    """As `ref_from_proto`, for what the public may do, too."""
     if not ref.space_id:
         raise InvalidArgument("a file needs a space_id")
-    return FileRef(ref.space_id, ref.file_id, tuple(ref.path), ref.follow_last_symlink)
+    return FileRef(ref.space_id, ref.file_id, tuple(ref.path), ref.follow_last_symlink, ref.share_id)
 
 
 def location_to_proto(location: Location) -> contents_pb2.Location:

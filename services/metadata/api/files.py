@@ -14,7 +14,7 @@ from services.metadata.domain.files import Files, NewFile
 from services.metadata.domain.listing import Listing, PageStart
 from services.metadata.domain.renames import Renames
 
-from .convert import file_to_proto, ref_from_proto, type_from_proto, wanted_from_proto
+from .convert import file_to_proto, readable_from_proto, ref_from_proto, type_from_proto, wanted_from_proto
 
 
 class FileServicer(files_pb2_grpc.FileServiceServicer):
@@ -27,7 +27,7 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
         self._renames = renames
 
     async def GetFile(self, request: files_pb2.GetFileRequest, context: Any) -> files_pb2.GetFileResponse:
-        found = await self._files.get(caller(), ref_from_proto(request.file))
+        found = await self._files.get(caller(), readable_from_proto(request.file))
         path = found.path if request.with_path else ()
         extra = NO_EXTRA
         if request.HasField("wanted"):
@@ -45,7 +45,7 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
         )
         page = await self._listing.list(
             caller(),
-            ref_from_proto(request.directory),
+            readable_from_proto(request.directory),
             start,
             request.page_size,
             wanted_from_proto(request.wanted) if request.HasField("wanted") else None,

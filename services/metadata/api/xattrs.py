@@ -10,7 +10,7 @@ from runtime.auth import caller
 from services.metadata.domain.custom_metadata import JsonUpdate, Update
 from services.metadata.domain.xattrs import Asked, Xattrs
 
-from .convert import acl_from_proto, acl_to_proto, ref_from_proto
+from .convert import acl_from_proto, acl_to_proto, readable_from_proto, ref_from_proto
 
 _FIELDS: Final = ("mimetype", "value_transfer_encoding", "completion_status")
 
@@ -30,7 +30,7 @@ class XattrServicer(xattrs_pb2_grpc.XattrServiceServicer):
             inherited=request.inherited,
             internal=request.internal,
         )
-        told = await self._xattrs.list(caller(), ref_from_proto(request.file), asked)
+        told = await self._xattrs.list(caller(), readable_from_proto(request.file), asked)
         return xattrs_pb2.ListXattrsResponse(
             xattrs=[xattrs_pb2.Xattr(name=name, value_json=value) for name, value in told.xattrs],
             acl=acl_to_proto(told.acl),
@@ -50,12 +50,12 @@ class XattrServicer(xattrs_pb2_grpc.XattrServiceServicer):
 
     async def GetJson(self, request: xattrs_pb2.GetJsonRequest, context: Any) -> xattrs_pb2.GetJsonResponse:
         value = await self._xattrs.get_json(
-            caller(), ref_from_proto(request.file), request.keypath, inherited=request.inherited
+            caller(), readable_from_proto(request.file), request.keypath, inherited=request.inherited
         )
         return xattrs_pb2.GetJsonResponse(value_json=value)
 
     async def GetRdf(self, request: xattrs_pb2.GetRdfRequest, context: Any) -> xattrs_pb2.GetRdfResponse:
-        rdf = await self._xattrs.get_rdf(caller(), ref_from_proto(request.file))
+        rdf = await self._xattrs.get_rdf(caller(), readable_from_proto(request.file))
         return xattrs_pb2.GetRdfResponse(rdf=rdf)
 
 

@@ -81,3 +81,9 @@ class IdTaken(Aborted):
     """There is a record with this id."""
 
     reason = "ID_TAKEN"
+
+
+class ZoneRefused(Aborted):
+    """The zone did not take it; trying again may help."""
+
+    reason = "EAGAIN"

@@ -7,10 +7,10 @@ is refused, not denied to exist.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from runtime.errors import AccessDenied, NoSuchFile, NotADirectory, TooManySymlinks
+from runtime.errors import AccessDenied, InvalidArgument, NoSuchFile, NotADirectory, TooManySymlinks
 from runtime.identity import Identity
 
 from . import caveats, names, permissions
@@ -23,17 +23,24 @@ MAX_SYMLINKS = 40
 
 @dataclass(frozen=True, slots=True)
 class FileRef:
-    """How a request names a file: a uuid (empty is the directory of the space) and names below it."""
+    """How a request names a file: a uuid (empty is the directory of the space) and names below it.
+
+    With `share_id` it is the file as the public sees it through that share.
+    """
 
     space_id: str
     file_id: str = ""
     path: tuple[str, ...] = ()
     follow_last_symlink: bool = False
+    share_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A file, the way to it from the directory of its space, and what the token's caveats say of it."""
+    """A file, the way to it from the directory of its space, and what the token's caveats say of it.
+
+    As the public sees it, the way begins at the root of the share.
+    """
 
     chain: tuple[File, ...]
     reach: Reach
@@ -64,6 +71,8 @@ class Paths:
         Raises `NoSuchFile`, `NotADirectory`, `AccessDenied`, `TooManySymlinks` and what `enter_space` raises.
         `make`: called for names that are missing.
         """
+        if ref.share_id:
+            return await self._resolve_shared(identity, ref)
         permissions.enter_space(identity, ref.space_id)
         names.check_path(ref.path)
         chain = await self._tree.chain(ref.space_id, ref.file_id)
@@ -73,6 +82,19 @@ class Paths:
             walk = _Walk(self, self._tree, identity, list(chain), ref)
             return await walk.run(make)
         return start
+
+    async def _resolve_shared(self, identity: Identity, ref: FileRef) -> Found:
+        permissions.require_public(identity)
+        if ref.path:
+            raise InvalidArgument("through a share files are named by their ids")
+        chain = await self._tree.chain(ref.space_id, ref.file_id)
+        visible = below_share(chain, ref.share_id)
+        permissions.require_way(identity, visible, caveats.INSIDE)
+        if ref.follow_last_symlink and visible[-1].type is FileType.SYMLINK:
+            walked = await _SharedWalk(self, self._tree, identity, list(chain), ref).run(None)
+            visible = below_share(walked.chain, ref.share_id)
+            permissions.require_way(identity, visible, caveats.INSIDE)
+        return Found(tuple(visible), caveats.INSIDE)
 
     async def found(self, identity: Identity, chain: list[File]) -> Found:
         """Joins what the caveats say to a chain."""
@@ -117,6 +139,14 @@ class Paths:
         return caveats.reach_of(chain, identity.caveats, places)
 
 
+def below_share(chain: Sequence[File], share_id: str) -> Sequence[File]:
+    """The part of a chain from the root of the share on. Raises `NoSuchFile` when it is not below it."""
+    for position, file in enumerate(chain):
+        if share_id in file.share_ids:
+            return chain[position:]
+    raise NoSuchFile(file_id=chain[-1].file_id, share_id=share_id)
+
+
 class _Walk:
     """One walk along names, following symbolic links."""
 
@@ -148,7 +178,7 @@ class _Walk:
             return
         # Only a confined token has a reach to compute for each directory on the way.
         parent = await self._paths.found(self._identity, self._chain)
-        self._paths.require_lookup(self._identity, parent)
+        self._require_lookup(parent)
         child = await self._tree.find_child(parent.file, name)
         if child is None:
             if make is None:
@@ -158,6 +188,9 @@ class _Walk:
             self._follow(child)
         else:
             self._chain.append(child)
+
+    def _require_lookup(self, parent: Found) -> None:
+        self._paths.require_lookup(self._identity, parent)
 
     def _follow(self, link: File) -> None:
         """Puts the target in front of what is left; the chain ends with the directory of the link."""
@@ -172,3 +205,20 @@ class _Walk:
         elif target.startswith(("/", "<__onedata_space_id:")):
             raise NoSuchFile("the link leaves the space", file_id=link.file_id)
         self._left.extendleft(reversed(target.split("/")))
+
+
+class _SharedWalk(_Walk):
+    """Follows a link for the public: the names outside of the share are the link's own, and tell nothing.
+
+    Where it ends must be below the root of the share again; that is the caller's to check.
+    """
+
+    def __init__(self, paths: Paths, tree: Tree, identity: Identity, chain: list[File], ref: FileRef) -> None:
+        super().__init__(paths, tree, identity, chain, ref)
+        self._share_id = ref.share_id
+
+    def _require_lookup(self, parent: Found) -> None:
+        if any(self._share_id in file.share_ids for file in parent.chain):
+            super()._require_lookup(parent)
+        elif not parent.file.is_directory:
+            raise NoSuchFile(file_id=parent.file.file_id)

@@ -71,6 +71,12 @@ def enter_space(identity: Identity, space_id: str) -> None:
         raise SpaceNotSupported(space_id=space_id)
 
 
+def require_public(identity: Identity) -> None:
+    """Raises unless the caller is nobody: through a share everybody sees what the public sees."""
+    if identity.kind is not Kind.GUEST:
+        raise Forbidden("what is shared is read as a guest")
+
+
 def require(
     identity: Identity, chain: Sequence[File], bits: int, reach: Reach, *, protected_bits: int = 0
 ) -> None:

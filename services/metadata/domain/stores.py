@@ -295,6 +295,37 @@ class CustomMetadataStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class ShareNote:
+    """A share that is being made, or (`ending`) ended: at the record of its root file and at the zone."""
+
+    share_id: str
+    space_id: str
+    file_id: str
+    ending: bool
+    time_ms: int
+
+
+class ShareNoteStore(Protocol):
+    """Shares that are half made or half ended; none in quiet times."""
+
+    async def put(self, note: ShareNote) -> None:
+        """Adds it or replaces the one of the same share."""
+        ...
+
+    async def find(self, share_id: str) -> ShareNote | None:
+        """The note of a share."""
+        ...
+
+    async def remove(self, share_id: str) -> None:
+        """Removes it, if it is there."""
+        ...
+
+    async def list(self, *, before_ms: int, limit: int) -> Sequence[ShareNote]:
+        """Those since before that time, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """One entry of the change log of a space."""
 
@@ -337,4 +368,5 @@ class Stores:
     quotas: QuotaStore
     intents: IntentStore
     custom_metadata: CustomMetadataStore
+    share_notes: ShareNoteStore
     changes: ChangeLog

@@ -12,7 +12,7 @@ from runtime.errors import DirectoryNotEmpty, NoSuchFile
 from services.metadata.domain.errors import IdTaken, NameTaken, RenameIntoItself, RevisionConflict
 from services.metadata.domain.locations import Location
 from services.metadata.domain.records import HIDDEN_PREFIX, File, trash_id
-from services.metadata.domain.stores import CustomMetadata, Position, Stores
+from services.metadata.domain.stores import CustomMetadata, Position, ShareNote, Stores
 
 from .memory_contents import MemoryChangeLog, MemoryIntentStore, MemoryLocationStore, MemoryQuotaStore
 
@@ -184,6 +184,26 @@ class MemoryCustomMetadataStore:
         self._metadata.pop(file_id, None)
 
 
+class MemoryShareNoteStore:
+    """Notes in a dictionary."""
+
+    def __init__(self) -> None:
+        self._notes: dict[str, ShareNote] = {}
+
+    async def put(self, note: ShareNote) -> None:
+        self._notes[note.share_id] = note
+
+    async def find(self, share_id: str) -> ShareNote | None:
+        return self._notes.get(share_id)
+
+    async def remove(self, share_id: str) -> None:
+        self._notes.pop(share_id, None)
+
+    async def list(self, *, before_ms: int, limit: int) -> Sequence[ShareNote]:
+        due = [note for note in self._notes.values() if note.time_ms < before_ms]
+        return sorted(due, key=lambda note: note.time_ms)[:limit]
+
+
 def memory_stores() -> Stores:
     """A set of empty stores."""
     files = MemoryFileStore()
@@ -193,6 +213,7 @@ def memory_stores() -> Stores:
         quotas=MemoryQuotaStore(),
         intents=MemoryIntentStore(),
         custom_metadata=MemoryCustomMetadataStore(files),
+        share_notes=MemoryShareNoteStore(),
         changes=MemoryChangeLog(),
     )
 

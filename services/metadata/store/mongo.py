@@ -20,6 +20,7 @@ from .mongo_files import MongoFileStore
 from .mongo_intents import MongoIntentStore
 from .mongo_locations import MongoLocationStore
 from .mongo_quotas import MongoQuotaStore
+from .mongo_share_notes import MongoShareNoteStore
 from .threads import PatientThreads
 
 log = structlog.get_logger(__name__)
@@ -60,6 +61,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     ),
     "intents": (_index("abandoned", "time_ms"), _index("storage_file_id")),
     "custom_metadata": (),
+    "share_notes": (_index("time_ms"),),
     "quotas": (),
     "tree_locks": (),
     "changes": (_index("expires_at", expireAfterSeconds=0),),
@@ -96,6 +98,7 @@ class MongoStores:
             quotas=self._quotas,
             intents=MongoIntentStore(self._database, threads),
             custom_metadata=MongoCustomMetadataStore(self._database, threads),
+            share_notes=MongoShareNoteStore(self._database, threads),
             changes=self.changes,
         )
 

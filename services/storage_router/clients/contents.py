@@ -127,6 +127,7 @@ def ref_to_proto(file: FileRef) -> files_pb2.FileRef:
         file_id=file.file_id,
         path=file.path,
         follow_last_symlink=file.follow_last_symlink,
+        share_id=file.share_id,
     )
 
 

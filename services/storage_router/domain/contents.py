@@ -32,12 +32,16 @@ class Mode(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class FileRef:
-    """A file by its id, or by names below one; no id is the root directory of the space."""
+    """A file by its id, or by names below one; no id is the root directory of the space.
+
+    With `share_id` it is the file as everybody sees it through that share.
+    """
 
     space_id: str
     file_id: str = ""
     path: tuple[str, ...] = ()
     follow_last_symlink: bool = False
+    share_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

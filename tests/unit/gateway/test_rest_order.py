@@ -143,7 +143,7 @@ async def test_files_that_are_gone_are_enoent(gateway: GatewayTwin) -> None:
 async def test_share_ids_need_no_token(gateway: GatewayTwin) -> None:
     del gateway.http.headers["x-auth-token"]
     shared = encode("home1", "f", "share1")
-    for path in ("", "/children", "/content", "/symlink_value", "/metadata/xattrs"):
+    for path in ("", "/children", "/symlink_value", "/metadata/xattrs"):
         answer = await gateway.http.get(f"{API}/data/{shared}{path}")
         assert error(answer) == (400, "posix", {"errno": "enoent"})
     assert error(await gateway.http.delete(f"{API}/data/{shared}")) == (400, "notSupported", None)

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fisthmus/metadata/v1/files.proto\x12\x13isthmus.metadata.v1\"\x97\x05\n\x04\x46ile\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x11\n\tparent_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12+\n\x04type\x18\x05 \x01(\x0e\x32\x1d.isthmus.metadata.v1.FileType\x12\x0c\n\x04mode\x18\x06 \x01(\r\x12\x10\n\x08owner_id\x18\x07 \x01(\t\x12\x13\n\x0bprovider_id\x18\x08 \x01(\t\x12\x18\n\x10\x63reation_time_ms\x18\t \x01(\x03\x12\x10\n\x08\x61time_ms\x18\n \x01(\x03\x12\x10\n\x08mtime_ms\x18\x0b \x01(\x03\x12\x10\n\x08\x63time_ms\x18\x0c \x01(\x03\x12\x12\n\nsize_bytes\x18\r \x01(\x03\x12\x16\n\x0esymlink_target\x18\x0e \x01(\t\x12\x10\n\x08revision\x18\x0f \x01(\x03\x12\x11\n\tshare_ids\x18\x10 \x03(\t\x12\x17\n\x0fhard_link_count\x18\x11 \x01(\r\x12\x1b\n\x13has_custom_metadata\x18\x12 \x01(\x08\x12\x10\n\x08mimetype\x18\x13 \x01(\t\x12\x1f\n\x17value_transfer_encoding\x18\x14 \x01(\t\x12\x19\n\x11\x63ompletion_status\x18\x15 \x01(\t\x12\x0c\n\x04path\x18\x16 \x03(\t\x12\x13\n\x0blocal_bytes\x18\x17 \x01(\x03\x12\x0f\n\x07has_acl\x18\x18 \x01(\x08\x12*\n\x03\x61\x63l\x18\x19 \x03(\x0b\x32\x1d.isthmus.metadata.v1.AclEntry\x12\x35\n\x06xattrs\x18\x1a \x03(\x0b\x32%.isthmus.metadata.v1.File.XattrsEntry\x1a-\n\x0bXattrsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"M\n\x08\x41\x63lEntry\x12\r\n\x05\x61llow\x18\x01 \x01(\x08\x12\x12\n\nidentifier\x18\x02 \x01(\t\x12\x0c\n\x04mask\x18\x03 \x01(\r\x12\x10\n\x08is_group\x18\x04 \x01(\x08\"/\n\x10WantedAttributes\x12\x0b\n\x03\x61\x63l\x18\x01 \x01(\x08\x12\x0e\n\x06xattrs\x18\x02 \x03(\t\"W\n\x07\x46ileRef\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x03(\t\x12\x1b\n\x13\x66ollow_last_symlink\x18\x04 \x01(\x08\"\x86\x01\n\x0eGetFileRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x11\n\twith_path\x18\x02 \x01(\x08\x12\x35\n\x06wanted\x18\x03 \x01(\x0b\x32%.isthmus.metadata.v1.WantedAttributes\":\n\x0fGetFileResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\"\xdb\x01\n\x13ListChildrenRequest\x12/\n\tdirectory\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\nstart_name\x18\x04 \x01(\t\x12\x0e\n\x06offset\x18\x05 \x01(\x05\x12\x11\n\tinclusive\x18\x06 \x01(\x08\x12\x35\n\x06wanted\x18\x07 \x01(\x0b\x32%.isthmus.metadata.v1.WantedAttributes\"m\n\x14ListChildrenResponse\x12+\n\x08\x63hildren\x18\x01 \x03(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x0f\n\x07is_last\x18\x02 \x01(\x08\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x92\x02\n\x11\x43reateFileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\x06parent\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0c\n\x04name\x18\x03 \x01(\t\x12+\n\x04type\x18\x04 \x01(\x0e\x32\x1d.isthmus.metadata.v1.FileType\x12\x11\n\x04mode\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x16\n\x0esymlink_target\x18\x06 \x01(\t\x12\x16\n\x0e\x63reate_parents\x18\x07 \x01(\x08\x12\x17\n\x0fupdate_existing\x18\x08 \x01(\x08\x12\x1b\n\x13hard_link_target_id\x18\t \x01(\tB\x07\n\x05_mode\"N\n\x12\x43reateFileResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"^\n\x0eSetModeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0c\n\x04mode\x18\x03 \x01(\r\":\n\x0fSetModeResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\"\xb3\x01\n\x11RenameFileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\x06source\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x33\n\rtarget_parent\x18\x03 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x13\n\x0btarget_name\x18\x04 \x01(\t\x12\x12\n\nno_replace\x18\x05 \x01(\x08\"O\n\x12RenameFileResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x10\n\x08replaced\x18\x02 \x01(\x08\"g\n\x11\x44\x65leteFileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x12\n\nonly_empty\x18\x03 \x01(\x08\"\x14\n\x12\x44\x65leteFileResponse*l\n\x08\x46ileType\x12\x19\n\x15\x46ILE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46ILE_TYPE_REGULAR\x10\x01\x12\x17\n\x13\x46ILE_TYPE_DIRECTORY\x10\x02\x12\x15\n\x11\x46ILE_TYPE_SYMLINK\x10\x03\x32\xbb\x04\n\x0b\x46ileService\x12T\n\x07GetFile\x12#.isthmus.metadata.v1.GetFileRequest\x1a$.isthmus.metadata.v1.GetFileResponse\x12\x63\n\x0cListChildren\x12(.isthmus.metadata.v1.ListChildrenRequest\x1a).isthmus.metadata.v1.ListChildrenResponse\x12]\n\nCreateFile\x12&.isthmus.metadata.v1.CreateFileRequest\x1a\'.isthmus.metadata.v1.CreateFileResponse\x12T\n\x07SetMode\x12#.isthmus.metadata.v1.SetModeRequest\x1a$.isthmus.metadata.v1.SetModeResponse\x12]\n\nRenameFile\x12&.isthmus.metadata.v1.RenameFileRequest\x1a\'.isthmus.metadata.v1.RenameFileResponse\x12]\n\nDeleteFile\x12&.isthmus.metadata.v1.DeleteFileRequest\x1a\'.isthmus.metadata.v1.DeleteFileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fisthmus/metadata/v1/files.proto\x12\x13isthmus.metadata.v1\"\x97\x05\n\x04\x46ile\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x11\n\tparent_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12+\n\x04type\x18\x05 \x01(\x0e\x32\x1d.isthmus.metadata.v1.FileType\x12\x0c\n\x04mode\x18\x06 \x01(\r\x12\x10\n\x08owner_id\x18\x07 \x01(\t\x12\x13\n\x0bprovider_id\x18\x08 \x01(\t\x12\x18\n\x10\x63reation_time_ms\x18\t \x01(\x03\x12\x10\n\x08\x61time_ms\x18\n \x01(\x03\x12\x10\n\x08mtime_ms\x18\x0b \x01(\x03\x12\x10\n\x08\x63time_ms\x18\x0c \x01(\x03\x12\x12\n\nsize_bytes\x18\r \x01(\x03\x12\x16\n\x0esymlink_target\x18\x0e \x01(\t\x12\x10\n\x08revision\x18\x0f \x01(\x03\x12\x11\n\tshare_ids\x18\x10 \x03(\t\x12\x17\n\x0fhard_link_count\x18\x11 \x01(\r\x12\x1b\n\x13has_custom_metadata\x18\x12 \x01(\x08\x12\x10\n\x08mimetype\x18\x13 \x01(\t\x12\x1f\n\x17value_transfer_encoding\x18\x14 \x01(\t\x12\x19\n\x11\x63ompletion_status\x18\x15 \x01(\t\x12\x0c\n\x04path\x18\x16 \x03(\t\x12\x13\n\x0blocal_bytes\x18\x17 \x01(\x03\x12\x0f\n\x07has_acl\x18\x18 \x01(\x08\x12*\n\x03\x61\x63l\x18\x19 \x03(\x0b\x32\x1d.isthmus.metadata.v1.AclEntry\x12\x35\n\x06xattrs\x18\x1a \x03(\x0b\x32%.isthmus.metadata.v1.File.XattrsEntry\x1a-\n\x0bXattrsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"M\n\x08\x41\x63lEntry\x12\r\n\x05\x61llow\x18\x01 \x01(\x08\x12\x12\n\nidentifier\x18\x02 \x01(\t\x12\x0c\n\x04mask\x18\x03 \x01(\r\x12\x10\n\x08is_group\x18\x04 \x01(\x08\"/\n\x10WantedAttributes\x12\x0b\n\x03\x61\x63l\x18\x01 \x01(\x08\x12\x0e\n\x06xattrs\x18\x02 \x03(\t\"i\n\x07\x46ileRef\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x03(\t\x12\x1b\n\x13\x66ollow_last_symlink\x18\x04 \x01(\x08\x12\x10\n\x08share_id\x18\x05 \x01(\t\"\x86\x01\n\x0eGetFileRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x11\n\twith_path\x18\x02 \x01(\x08\x12\x35\n\x06wanted\x18\x03 \x01(\x0b\x32%.isthmus.metadata.v1.WantedAttributes\":\n\x0fGetFileResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\"\xdb\x01\n\x13ListChildrenRequest\x12/\n\tdirectory\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\nstart_name\x18\x04 \x01(\t\x12\x0e\n\x06offset\x18\x05 \x01(\x05\x12\x11\n\tinclusive\x18\x06 \x01(\x08\x12\x35\n\x06wanted\x18\x07 \x01(\x0b\x32%.isthmus.metadata.v1.WantedAttributes\"m\n\x14ListChildrenResponse\x12+\n\x08\x63hildren\x18\x01 \x03(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x0f\n\x07is_last\x18\x02 \x01(\x08\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x92\x02\n\x11\x43reateFileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\x06parent\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0c\n\x04name\x18\x03 \x01(\t\x12+\n\x04type\x18\x04 \x01(\x0e\x32\x1d.isthmus.metadata.v1.FileType\x12\x11\n\x04mode\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x16\n\x0esymlink_target\x18\x06 \x01(\t\x12\x16\n\x0e\x63reate_parents\x18\x07 \x01(\x08\x12\x17\n\x0fupdate_existing\x18\x08 \x01(\x08\x12\x1b\n\x13hard_link_target_id\x18\t \x01(\tB\x07\n\x05_mode\"N\n\x12\x43reateFileResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"^\n\x0eSetModeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0c\n\x04mode\x18\x03 \x01(\r\":\n\x0fSetModeResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\"\xb3\x01\n\x11RenameFileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\x06source\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x33\n\rtarget_parent\x18\x03 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x13\n\x0btarget_name\x18\x04 \x01(\t\x12\x12\n\nno_replace\x18\x05 \x01(\x08\"O\n\x12RenameFileResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x10\n\x08replaced\x18\x02 \x01(\x08\"g\n\x11\x44\x65leteFileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x12\n\nonly_empty\x18\x03 \x01(\x08\"\x14\n\x12\x44\x65leteFileResponse*l\n\x08\x46ileType\x12\x19\n\x15\x46ILE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46ILE_TYPE_REGULAR\x10\x01\x12\x17\n\x13\x46ILE_TYPE_DIRECTORY\x10\x02\x12\x15\n\x11\x46ILE_TYPE_SYMLINK\x10\x03\x32\xbb\x04\n\x0b\x46ileService\x12T\n\x07GetFile\x12#.isthmus.metadata.v1.GetFileRequest\x1a$.isthmus.metadata.v1.GetFileResponse\x12\x63\n\x0cListChildren\x12(.isthmus.metadata.v1.ListChildrenRequest\x1a).isthmus.metadata.v1.ListChildrenResponse\x12]\n\nCreateFile\x12&.isthmus.metadata.v1.CreateFileRequest\x1a\'.isthmus.metadata.v1.CreateFileResponse\x12T\n\x07SetMode\x12#.isthmus.metadata.v1.SetModeRequest\x1a$.isthmus.metadata.v1.SetModeResponse\x12]\n\nRenameFile\x12&.isthmus.metadata.v1.RenameFileRequest\x1a\'.isthmus.metadata.v1.RenameFileResponse\x12]\n\nDeleteFile\x12&.isthmus.metadata.v1.DeleteFileRequest\x1a\'.isthmus.metadata.v1.DeleteFileResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,8 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FILE_XATTRSENTRY']._loaded_options = None
   _globals['_FILE_XATTRSENTRY']._serialized_options = b'8\001'
-  _globals['_FILETYPE']._serialized_start=2372
-  _globals['_FILETYPE']._serialized_end=2480
+  _globals['_FILETYPE']._serialized_start=2390
+  _globals['_FILETYPE']._serialized_end=2498
   _globals['_FILE']._serialized_start=57
   _globals['_FILE']._serialized_end=720
   _globals['_FILE_XATTRSENTRY']._serialized_start=675
@@ -44,31 +44,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_WANTEDATTRIBUTES']._serialized_start=801
   _globals['_WANTEDATTRIBUTES']._serialized_end=848
   _globals['_FILEREF']._serialized_start=850
-  _globals['_FILEREF']._serialized_end=937
-  _globals['_GETFILEREQUEST']._serialized_start=940
-  _globals['_GETFILEREQUEST']._serialized_end=1074
-  _globals['_GETFILERESPONSE']._serialized_start=1076
-  _globals['_GETFILERESPONSE']._serialized_end=1134
-  _globals['_LISTCHILDRENREQUEST']._serialized_start=1137
-  _globals['_LISTCHILDRENREQUEST']._serialized_end=1356
-  _globals['_LISTCHILDRENRESPONSE']._serialized_start=1358
-  _globals['_LISTCHILDRENRESPONSE']._serialized_end=1467
-  _globals['_CREATEFILEREQUEST']._serialized_start=1470
-  _globals['_CREATEFILEREQUEST']._serialized_end=1744
-  _globals['_CREATEFILERESPONSE']._serialized_start=1746
-  _globals['_CREATEFILERESPONSE']._serialized_end=1824
-  _globals['_SETMODEREQUEST']._serialized_start=1826
-  _globals['_SETMODEREQUEST']._serialized_end=1920
-  _globals['_SETMODERESPONSE']._serialized_start=1922
-  _globals['_SETMODERESPONSE']._serialized_end=1980
-  _globals['_RENAMEFILEREQUEST']._serialized_start=1983
-  _globals['_RENAMEFILEREQUEST']._serialized_end=2162
-  _globals['_RENAMEFILERESPONSE']._serialized_start=2164
-  _globals['_RENAMEFILERESPONSE']._serialized_end=2243
-  _globals['_DELETEFILEREQUEST']._serialized_start=2245
-  _globals['_DELETEFILEREQUEST']._serialized_end=2348
-  _globals['_DELETEFILERESPONSE']._serialized_start=2350
-  _globals['_DELETEFILERESPONSE']._serialized_end=2370
-  _globals['_FILESERVICE']._serialized_start=2483
-  _globals['_FILESERVICE']._serialized_end=3054
+  _globals['_FILEREF']._serialized_end=955
+  _globals['_GETFILEREQUEST']._serialized_start=958
+  _globals['_GETFILEREQUEST']._serialized_end=1092
+  _globals['_GETFILERESPONSE']._serialized_start=1094
+  _globals['_GETFILERESPONSE']._serialized_end=1152
+  _globals['_LISTCHILDRENREQUEST']._serialized_start=1155
+  _globals['_LISTCHILDRENREQUEST']._serialized_end=1374
+  _globals['_LISTCHILDRENRESPONSE']._serialized_start=1376
+  _globals['_LISTCHILDRENRESPONSE']._serialized_end=1485
+  _globals['_CREATEFILEREQUEST']._serialized_start=1488
+  _globals['_CREATEFILEREQUEST']._serialized_end=1762
+  _globals['_CREATEFILERESPONSE']._serialized_start=1764
+  _globals['_CREATEFILERESPONSE']._serialized_end=1842
+  _globals['_SETMODEREQUEST']._serialized_start=1844
+  _globals['_SETMODEREQUEST']._serialized_end=1938
+  _globals['_SETMODERESPONSE']._serialized_start=1940
+  _globals['_SETMODERESPONSE']._serialized_end=1998
+  _globals['_RENAMEFILEREQUEST']._serialized_start=2001
+  _globals['_RENAMEFILEREQUEST']._serialized_end=2180
+  _globals['_RENAMEFILERESPONSE']._serialized_start=2182
+  _globals['_RENAMEFILERESPONSE']._serialized_end=2261
+  _globals['_DELETEFILEREQUEST']._serialized_start=2263
+  _globals['_DELETEFILEREQUEST']._serialized_end=2366
+  _globals['_DELETEFILERESPONSE']._serialized_start=2368
+  _globals['_DELETEFILERESPONSE']._serialized_end=2388
+  _globals['_FILESERVICE']._serialized_start=2501
+  _globals['_FILESERVICE']._serialized_end=3072
 # @@protoc_insertion_point(module_scope)

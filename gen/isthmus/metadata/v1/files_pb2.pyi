@@ -266,12 +266,19 @@ class FileRef(_message.Message):
     FILE_ID_FIELD_NUMBER: _builtins.int
     PATH_FIELD_NUMBER: _builtins.int
     FOLLOW_LAST_SYMLINK_FIELD_NUMBER: _builtins.int
+    SHARE_ID_FIELD_NUMBER: _builtins.int
     space_id: _builtins.str
     """Space the file lies in."""
     file_id: _builtins.str
     """uuid to start from; empty is the root directory of the space."""
     follow_last_symlink: _builtins.bool
     """Follow a symbolic link that is the last element, too (at most 40 links, ELOOP)."""
+    share_id: _builtins.str
+    """The file as the public sees it through this share. Only for guests, only to
+    read (GetFile, ListChildren, LocateContent, metadata), and without `path`:
+    the others refuse it. Only what lies below the root of the share exists
+    (ENOENT), and the `others` bits, or ANONYMOUS@ and EVERYONE@, decide.
+    """
     @_builtins.property
     def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names below it. `.` and `..` are refused; symbolic links in the middle are followed."""
@@ -283,10 +290,11 @@ class FileRef(_message.Message):
         file_id: _builtins.str = ...,
         path: _abc.Iterable[_builtins.str] | None = ...,
         follow_last_symlink: _builtins.bool = ...,
+        share_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "follow_last_symlink", b"follow_last_symlink", "path", b"path", "space_id", b"space_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_id", b"file_id", "follow_last_symlink", b"follow_last_symlink", "path", b"path", "share_id", b"share_id", "space_id", b"space_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,8 +27,9 @@ if _version_not_supported:
 
 class ShareServiceStub:
     """Shares, for providers: public, read-only pointers to a file or directory. The
-    caller is a provider that supports the space of the share, authenticated as in
-    TokenService; that its user may do this is the provider's to see to.
+    caller is a provider, authenticated as in TokenService, and, to change anything,
+    one that supports the space of the share; that its user may do this is the
+    provider's to see to.
     PERMISSION_DENIED (FORBIDDEN) for all others, NOT_FOUND (ZONE_NOT_FOUND) for an
     unknown space or share. Users read and change shares by REST.
     """
@@ -63,8 +64,9 @@ class ShareServiceStub:
 
 class ShareServiceServicer:
     """Shares, for providers: public, read-only pointers to a file or directory. The
-    caller is a provider that supports the space of the share, authenticated as in
-    TokenService; that its user may do this is the provider's to see to.
+    caller is a provider, authenticated as in TokenService, and, to change anything,
+    one that supports the space of the share; that its user may do this is the
+    provider's to see to.
     PERMISSION_DENIED (FORBIDDEN) for all others, NOT_FOUND (ZONE_NOT_FOUND) for an
     unknown space or share. Users read and change shares by REST.
     """
@@ -80,7 +82,7 @@ class ShareServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetShare(self, request, context):
-        """One share.
+        """One share, for any provider.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -133,8 +135,9 @@ def add_ShareServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ShareService:
     """Shares, for providers: public, read-only pointers to a file or directory. The
-    caller is a provider that supports the space of the share, authenticated as in
-    TokenService; that its user may do this is the provider's to see to.
+    caller is a provider, authenticated as in TokenService, and, to change anything,
+    one that supports the space of the share; that its user may do this is the
+    provider's to see to.
     PERMISSION_DENIED (FORBIDDEN) for all others, NOT_FOUND (ZONE_NOT_FOUND) for an
     unknown space or share. Users read and change shares by REST.
     """

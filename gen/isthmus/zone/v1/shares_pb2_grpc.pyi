@@ -28,8 +28,9 @@ GRPC_VERSION: str
 
 class ShareServiceStub:
     """Shares, for providers: public, read-only pointers to a file or directory. The
-    caller is a provider that supports the space of the share, authenticated as in
-    TokenService; that its user may do this is the provider's to see to.
+    caller is a provider, authenticated as in TokenService, and, to change anything,
+    one that supports the space of the share; that its user may do this is the
+    provider's to see to.
     PERMISSION_DENIED (FORBIDDEN) for all others, NOT_FOUND (ZONE_NOT_FOUND) for an
     unknown space or share. Users read and change shares by REST.
     """
@@ -45,7 +46,7 @@ class ShareServiceStub:
     BAD_DATA without a root file).
     """
     GetShare: _grpc.UnaryUnaryMultiCallable[_shares_pb2.GetShareRequest, _shares_pb2.GetShareResponse]
-    """One share."""
+    """One share, for any provider."""
     UpdateShare: _grpc.UnaryUnaryMultiCallable[_shares_pb2.UpdateShareRequest, _shares_pb2.UpdateShareResponse]
     """Changes name and description; what is absent stays."""
     DeleteShare: _grpc.UnaryUnaryMultiCallable[_shares_pb2.DeleteShareRequest, _shares_pb2.DeleteShareResponse]
@@ -54,8 +55,9 @@ class ShareServiceStub:
 @_typing.type_check_only
 class ShareServiceAsyncStub(ShareServiceStub):
     """Shares, for providers: public, read-only pointers to a file or directory. The
-    caller is a provider that supports the space of the share, authenticated as in
-    TokenService; that its user may do this is the provider's to see to.
+    caller is a provider, authenticated as in TokenService, and, to change anything,
+    one that supports the space of the share; that its user may do this is the
+    provider's to see to.
     PERMISSION_DENIED (FORBIDDEN) for all others, NOT_FOUND (ZONE_NOT_FOUND) for an
     unknown space or share. Users read and change shares by REST.
     """
@@ -68,7 +70,7 @@ class ShareServiceAsyncStub(ShareServiceStub):
     BAD_DATA without a root file).
     """
     GetShare: _aio.UnaryUnaryMultiCallable[_shares_pb2.GetShareRequest, _shares_pb2.GetShareResponse]  # type: ignore[assignment]
-    """One share."""
+    """One share, for any provider."""
     UpdateShare: _aio.UnaryUnaryMultiCallable[_shares_pb2.UpdateShareRequest, _shares_pb2.UpdateShareResponse]  # type: ignore[assignment]
     """Changes name and description; what is absent stays."""
     DeleteShare: _aio.UnaryUnaryMultiCallable[_shares_pb2.DeleteShareRequest, _shares_pb2.DeleteShareResponse]  # type: ignore[assignment]
@@ -76,8 +78,9 @@ class ShareServiceAsyncStub(ShareServiceStub):
 
 class ShareServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shares, for providers: public, read-only pointers to a file or directory. The
-    caller is a provider that supports the space of the share, authenticated as in
-    TokenService; that its user may do this is the provider's to see to.
+    caller is a provider, authenticated as in TokenService, and, to change anything,
+    one that supports the space of the share; that its user may do this is the
+    provider's to see to.
     PERMISSION_DENIED (FORBIDDEN) for all others, NOT_FOUND (ZONE_NOT_FOUND) for an
     unknown space or share. Users read and change shares by REST.
     """
@@ -100,7 +103,7 @@ class ShareServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _shares_pb2.GetShareRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_shares_pb2.GetShareResponse, _abc.Awaitable[_shares_pb2.GetShareResponse]]:
-        """One share."""
+        """One share, for any provider."""
 
     @_abc_1.abstractmethod
     def UpdateShare(

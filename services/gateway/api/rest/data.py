@@ -12,15 +12,15 @@ from runtime.http.paths import split_path
 from runtime.request import request_id
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer, empty, json_answer
-from services.gateway.api.namespace import id_of, ref, space_name, user_root_record, wanted
+from services.gateway.api.namespace import id_of, ref, user_root_record, view_of, wanted
 from services.gateway.api.ports import Metadata
 from services.gateway.api.rest.operations import OCTETS, Call
-from services.gateway.api.rest.selection import selects
+from services.gateway.api.rest.selection import selects_shared
 from services.gateway.domain import attributes
 from services.gateway.domain.attributes import View
 from services.gateway.domain.files import DIRECTORY, SYMLINK, inode
 
-ATTRIBUTES = selects(attributes.DEFAULT)
+ATTRIBUTES = selects_shared(attributes.DEFAULT, attributes.PUBLIC_DEFAULT)
 NEW_MODE = required_mode("mode", "Permission bits in octal digits, 0 to 1777.")
 MAX_LINKS = optional_integer("limit", "Most ids to tell; all without it.", low=1)
 
@@ -36,7 +36,7 @@ class DataRoutes:
 
     async def get_attributes(self, call: Call) -> Answer:
         """`GET /data/{id}`. Symbolic links are not followed."""
-        selection = call[ATTRIBUTES]
+        selection = call[ATTRIBUTES].of(call)
         call.check_member()
         if call.file.is_user_root:
             record = user_root_record(call.identity, call.provider_id)
@@ -45,8 +45,7 @@ class DataRoutes:
             file=ref(call.file), with_path=selection.with_path, wanted=wanted(selection)
         )
         file = (await self._metadata.get_file(request)).file
-        view = View(space_name(call.identity, call.file.space_id))
-        return json_answer(selection.encode(file, view))
+        return json_answer(selection.encode(file, view_of(call.identity, call.file)))
 
     async def set_mode(self, call: Call) -> Answer:
         """`PUT /data/{id}`."""

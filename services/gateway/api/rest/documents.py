@@ -56,37 +56,39 @@ class DocumentRoutes:
     async def get_json(self, call: Call) -> Answer:
         """`GET`: the document as it was stored, or what a filter finds in it."""
         request = xattrs_pb2.GetJsonRequest(file=_file(call), keypath=call[FILTER], inherited=call[INHERITED])
-        with _gone_is_not_found():
+        with _gone_is_not_found(call):
             answer = await self._metadata.get_json(request)
         return Answer(200, answer.value_json, JSON)
 
     async def put_json(self, call: Call) -> Answer:
         """`PUT`: the whole document, or with a filter one place in it."""
         update = xattrs_pb2.JsonUpdate(value_json=call.text, keypath=call[FILTER])
-        return await self._update(xattrs_pb2.UpdateXattrsRequest(file=_file(call), json=update))
+        return await self._update(call, xattrs_pb2.UpdateXattrsRequest(file=_file(call), json=update))
 
     async def delete_json(self, call: Call) -> Answer:
         """`DELETE`: fine also where there is none."""
-        return await self._update(xattrs_pb2.UpdateXattrsRequest(file=_file(call), remove=[xattrs.JSON]))
+        return await self._update(
+            call, xattrs_pb2.UpdateXattrsRequest(file=_file(call), remove=[xattrs.JSON])
+        )
 
     async def get_rdf(self, call: Call) -> Answer:
         """`GET`: the document byte for byte."""
         file = _file(call)
-        with _gone_is_not_found():
+        with _gone_is_not_found(call):
             answer = await self._metadata.get_rdf(xattrs_pb2.GetRdfRequest(file=file))
         return Answer(200, answer.rdf, _RDF_HEADERS)
 
     async def put_rdf(self, call: Call) -> Answer:
         """`PUT`: the document, never looked into."""
-        return await self._update(xattrs_pb2.UpdateXattrsRequest(file=_file(call), rdf=call.value))
+        return await self._update(call, xattrs_pb2.UpdateXattrsRequest(file=_file(call), rdf=call.value))
 
     async def delete_rdf(self, call: Call) -> Answer:
         """`DELETE`: fine also where there is none."""
-        return await self._update(xattrs_pb2.UpdateXattrsRequest(file=_file(call), remove=[xattrs.RDF]))
+        return await self._update(call, xattrs_pb2.UpdateXattrsRequest(file=_file(call), remove=[xattrs.RDF]))
 
-    async def _update(self, request: xattrs_pb2.UpdateXattrsRequest) -> Answer:
+    async def _update(self, call: Call, request: xattrs_pb2.UpdateXattrsRequest) -> Answer:
         request.request_id = request_id()
-        with _gone_is_not_found():
+        with _gone_is_not_found(call):
             await self._metadata.update_xattrs(request)
         return empty()
 
@@ -97,8 +99,11 @@ def _file(call: Call) -> files_pb2.FileRef:
 
 
 @contextmanager
-def _gone_is_not_found() -> Iterator[None]:
+def _gone_is_not_found(call: Call) -> Iterator[None]:
+    """But what a share does not show is `enoent` on all routes alike."""
     try:
         yield
     except NoSuchFile:
+        if call.is_public:
+            raise
         raise ApiError("notFound") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from isthmus.metadata.v1 import files_pb2
@@ -12,16 +13,16 @@ from runtime.errors import InvalidName, NoSuchFile
 from runtime.http.declared import flag, integer, text
 from runtime.http.file_ids import space_root
 from services.gateway.api.http import Answer, json_answer
-from services.gateway.api.namespace import in_parallel, listed_spaces, ref, space_name, wanted
+from services.gateway.api.namespace import in_parallel, listed_spaces, ref, view_of, wanted
 from services.gateway.api.ports import Metadata
 from services.gateway.api.rest.operations import Call
-from services.gateway.api.rest.selection import selects
+from services.gateway.api.rest.selection import selects_shared
 from services.gateway.domain import attributes
 from services.gateway.domain.attributes import Selection, View
 from services.gateway.domain.files import VirtualDirectory
 
 _MAX_OFFSET = 500
-ATTRIBUTES = selects(attributes.CHILDREN_DEFAULT)
+ATTRIBUTES = selects_shared(attributes.CHILDREN_DEFAULT, attributes.CHILDREN_DEFAULT)
 LIMIT = integer("limit", "Most entries of the page.", default=1000, low=1, high=10_000)
 TOKEN = text("token", "`nextPageToken` of the last page; the other positions are ignored then.", empty=False)
 INDEX = text("index", "Begin at the entry with this `index`, or name.", empty=False)
@@ -48,7 +49,7 @@ class ListingRoutes:
 
     async def list_children(self, call: Call) -> Answer:
         """`GET /data/{id}/children`. `nextPageToken` is told on the last page, too."""
-        limit, selection = call[LIMIT], call[ATTRIBUTES]
+        limit, selection = call[LIMIT], call[ATTRIBUTES].of(call)
         first = _first_page(call)
         call.check_member()
         if call.file.is_user_root:
@@ -83,14 +84,14 @@ class ListingRoutes:
         return entries, answer.is_last, answer.next_page_token
 
     async def _view(self, call: Call, selection: Selection) -> View:
-        name = space_name(call.identity, call.file.space_id)
+        view = view_of(call.identity, call.file)
         if not selection.with_path:
-            return View(name)
+            return view
         answer = await self._metadata.get_file(files_pb2.GetFileRequest(file=ref(call.file), with_path=True))
         path = tuple(answer.file.path)
         # A regular file lists as itself.
         is_directory = answer.file.type == files_pb2.FILE_TYPE_DIRECTORY
-        return View(name, parent_path=path if is_directory else path[:-1])
+        return replace(view, parent_path=path if is_directory else path[:-1])
 
     async def _list_spaces(
         self, call: Call, first: files_pb2.ListChildrenRequest, limit: int, selection: Selection

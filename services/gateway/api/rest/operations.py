@@ -12,9 +12,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from runtime.errors import Unauthenticated
 from runtime.http.declared import Arguments, Param
-from runtime.http.errors import ApiError, posix
+from runtime.http.errors import ApiError
 from runtime.http.file_ids import FileId, check_member, decode
 from runtime.http.media import accepts
 from runtime.http.params import MAX_JSON_BODY_BYTES, Params, parse_query, parse_value
@@ -66,9 +65,18 @@ class Call(PlainCall):
 
     file: FileId
 
+    @property
+    def is_public(self) -> bool:
+        """Whether the file is seen through a share."""
+        return self.file.share_id is not None
+
     def check_member(self, file: FileId | None = None) -> None:
-        """To be called once the parameters are found good: 403 for strangers, 400 where not supported."""
-        check_member(self.identity, file or self.file, provider_id=self.provider_id)
+        """To be called once the parameters are found good: 403 for strangers, 400 where not supported.
+
+        Of what is shared nobody needs to be a member.
+        """
+        if (file or self.file).share_id is None:
+            check_member(self.identity, file or self.file, provider_id=self.provider_id)
 
 
 C = TypeVar("C", bound=PlainCall)
@@ -100,23 +108,14 @@ Methods = Mapping[str, Operation[Call]]
 PlainMethods = Mapping[str, Operation[PlainCall]]
 
 
-async def authenticate(
-    gate: Gate, request: Request, operation: Operation[Call], segment: bytes
-) -> tuple[Identity, bytes]:
+async def authenticate(gate: Gate, request: Request, segment: bytes) -> tuple[Identity, bytes]:
     """Who asks. Raises what every caller of this route is refused with.
 
-    A share id needs no token, and is served as a guest's. There are no shares yet, so each is one that was
-    deleted.
+    A share id needs no token, and is served as a guest's whoever asks.
     """
     shared = decode(segment.decode("latin-1"))
     if shared is not None and shared.share_id is not None:
-        try:
-            await gate.authenticate(request)
-        except Unauthenticated as error:
-            # Whoever has no space here is served as a guest.
-            if error.reason != "USER_NOT_SUPPORTED":
-                raise
-        raise posix("enoent") if operation.shared else ApiError("notSupported")
+        return await gate.authenticate_public(request)
     return await gate.authenticate_user(request)
 
 
@@ -166,6 +165,8 @@ async def run(
         return refusal
     params, value = parameters(request, operation, body)
     file = await gate.resolve(decode_id(segment), identity)
+    if file.share_id is not None and not operation.shared:
+        raise ApiError("notSupported")
     arguments = Arguments(operation.params, params)
     text = bytes(body) if operation.takes is Takes.VALUE else b""
     call = Call(request, identity, arguments, gate.provider_id, value, text, tail=tail, file=file)

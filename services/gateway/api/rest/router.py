@@ -80,7 +80,7 @@ class RestRouter:
         operation = methods.get(request.method)
         if operation is None:
             return method_not_allowed(methods)
-        identity, blob = await authenticate(self._gate, request, operation, segment)
+        identity, blob = await authenticate(self._gate, request, segment)
         with as_caller(identity, blob):
             return await run(self._gate, operation, request, identity, segment, tail)
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from runtime.http.declared import Param, mentioned
+from runtime.http.params import Params
+from services.gateway.api.rest.operations import Call
 from services.gateway.domain import attributes
 from services.gateway.domain.attributes import Selection
 
@@ -22,6 +26,32 @@ def selects(default: Selection) -> Param[Selection]:
         _names("attributes"),
         lambda params: attributes.select(params, default),
         errors=("badValueNotAllowed",),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a request asks for, of files and of what is shared. Of the latter less can be told."""
+
+    params: Params
+    default: Selection
+    public_default: Selection
+
+    def of(self, call: Call) -> Selection:
+        """The selection for the file of a call. Raises ApiError `badValueNotAllowed`."""
+        default = self.public_default if call.is_public else self.default
+        return attributes.select(self.params, default, public=call.is_public)
+
+
+def selects_shared(default: Selection, public_default: Selection) -> Param[Asked]:
+    """The same for a route that share ids may use."""
+    told = selects(default)
+    return Param(
+        told.name,
+        told.about,
+        told.schema,
+        lambda params: Asked(params, default, public_default),
+        errors=told.errors,
     )
 
 

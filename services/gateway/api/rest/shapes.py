@@ -134,3 +134,53 @@ DOWNLOAD_REPLIES = (
     ),
     Reply(416, "No such range.", headers={"content-range": "How many bytes there are, as `bytes */SIZE`."}),
 )
+
+SHARE_ID = json_object({"shareId": TEXT}, {"shareId": "6a7f0c"}, name="ShareId")
+SHARE = json_object(
+    {
+        "shareId": TEXT,
+        "spaceId": TEXT,
+        "name": TEXT,
+        "description": {"type": "string", "description": "Markdown."},
+        "publicUrl": {"type": "string", "description": "The page for people, at the zone."},
+        "publicRestUrl": TEXT,
+        "rootFileId": {**FILE_ID, "description": "The root as everybody sees it, without a token."},
+        "rootFileType": {"type": "string", "enum": ["REG", "DIR"]},
+        "handleId": nullable(TEXT),
+    },
+    {
+        "shareId": "6a7f0c",
+        "spaceId": "space1",
+        "name": "results",
+        "description": "",
+        "publicUrl": "https://zone.example.org/share/6a7f0c",
+        "publicRestUrl": "https://zone.example.org/api/v3/onezone/shares/6a7f0c/public",
+        "rootFileId": file_ids.encode("space1", "9f1b6a", "6a7f0c"),
+        "rootFileType": "DIR",
+        "handleId": None,
+    },
+    name="Share",
+)
+_SPACE_EXAMPLE = {
+    "name": "home",
+    "spaceId": "space1",
+    "fileId": PARENT_ID_EXAMPLE,
+    "dirId": PARENT_ID_EXAMPLE,
+    "trashDirId": file_ids.encode("space1", "trash_space1"),
+    "archivesDirId": file_ids.encode("space1", "archivesRoot_space1"),
+    "providers": [{"providerId": "provider1", "providerName": "krakow"}],
+}
+SPACE = json_object(
+    {
+        "name": TEXT,
+        "spaceId": TEXT,
+        "fileId": {**FILE_ID, "deprecated": True},
+        "dirId": FILE_ID,
+        "trashDirId": FILE_ID,
+        "archivesDirId": FILE_ID,
+        "providers": array_of(json_object({"providerId": TEXT, "providerName": TEXT}).schema),
+    },
+    _SPACE_EXAMPLE,
+    name="Space",
+)
+SPACES = Shape(array_of(SPACE.schema), [_SPACE_EXAMPLE])

@@ -1,11 +1,12 @@
 """The table of REST routes, for dispatch and for the API's description alike.
 
 A new route is one entry: its handler, what it takes, the parameters it reads (constants beside the handler),
-and what is told of it. Routes about a file go below `/data/{id}`, all others stand by their whole path.
+and what is told of it. Routes about a file go below `/data/{id}`, all others stand in `plain_table`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from runtime.http import content_params
@@ -45,7 +46,9 @@ _CREATE_ERRORS = (
 )  # fmt: skip
 
 
-def rest_routes(metadata: Metadata, gate: Gate, ticket_routes: TicketRoutes) -> RestRoutes:
+def rest_routes(
+    metadata: Metadata, gate: Gate, ticket_routes: TicketRoutes, plain: Mapping[str, PlainMethods]
+) -> RestRoutes:
     """All routes below `/api/v3/oneprovider`, those of the data port among them."""
     files = DataRoutes(metadata, gate)
     return RestRoutes(
@@ -62,7 +65,7 @@ def rest_routes(metadata: Metadata, gate: Gate, ticket_routes: TicketRoutes) -> 
         },
         below_path=_below_path(files),
         below_hardlinks=_below_hard_links(files),
-        plain={},
+        plain=plain,
         lookup=_lookup(LookupRoutes(metadata)),
     )
 

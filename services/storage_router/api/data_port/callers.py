@@ -7,6 +7,7 @@ from typing import Protocol
 
 from runtime.auth import ClusterKey, from_text
 from runtime.clock import Clock
+from runtime.errors import Unauthenticated
 from runtime.http.tokens import client_ip, consumer_token, extract_token
 from runtime.identity import Identity
 from runtime.request import new_request_id
@@ -56,6 +57,16 @@ class Callers:
         return await self._authenticator.authenticate(
             extract_token(head.headers), address, consumer_token(head.headers)
         )
+
+    async def guest(self, connection: Connection, head: Head) -> tuple[Identity, bytes]:
+        """The guest and its signed form, once a token that came along was found good."""
+        try:
+            await self.identify(connection, head)
+        except Unauthenticated as error:
+            # Whoever has no space here is served as a guest, too.
+            if error.reason != "USER_NOT_SUPPORTED":
+                raise
+        return await self._authenticator.authenticate(None, connection.peer_ip)
 
     def request_id(self, connection: Connection, head: Head) -> str:
         """The id that all tries of one request share; a stranger's is not taken for one.

@@ -55,7 +55,17 @@ class Exchange:
 
         Unauthenticated, Unavailable. May be repeated when a long time has passed: a token may have ended.
         """
-        self.identity, blob = await self._callers.identify(self.connection, self.head)
+        self._call_as(*await self._callers.identify(self.connection, self.head))
+
+    async def identify_as_guest(self) -> None:
+        """The caller is nobody, for what everybody sees alike. A bad token is refused nevertheless.
+
+        Unauthenticated, Unavailable.
+        """
+        self._call_as(*await self._callers.guest(self.connection, self.head))
+
+    def _call_as(self, identity: Identity, blob: bytes) -> None:
+        self.identity = identity
         call = current_call.get()
         current_call.set(
             Call(call.request_id, call.rpc, call.deadline_s, self.identity, blob, call.traceparent)

@@ -45,7 +45,7 @@ class RestFront:
         elif action == b"children" and method == "POST":
             await self._create_child(exchange, id_segment)
         elif action != b"children" and method in ("GET", "HEAD"):
-            await self._get(exchange, id_segment, below)
+            await self._get(exchange, id_segment, below, by_path=action == b"path")
         elif action == b"content" and method == "PUT":
             await self._put(exchange, id_segment)
         elif action == b"path" and method == "PUT":
@@ -55,7 +55,7 @@ class RestFront:
 
     # -- reading ---------------------------------------------------------------------------------------
 
-    async def _get(self, exchange: Exchange, id_segment: bytes, below: bytes) -> None:
+    async def _get(self, exchange: Exchange, id_segment: bytes, below: bytes, *, by_path: bool) -> None:
         await _identify(exchange, id_segment)
         if not accepts(exchange.accept, [_OCTETS]):
             exchange.reply(406)
@@ -63,7 +63,7 @@ class RestFront:
         params = Params.parse(exchange.head.query)
         file_id = self._resolve(exchange, id_segment)
         names = split_path(below)
-        if names and file_id.share_id is not None:
+        if file_id.share_id is not None and by_path:
             raise ApiError("notSupported")
         follow = FOLLOW_SYMLINKS.read(params)
         ref = self._ref(exchange, file_id, names, follow=follow)
@@ -92,8 +92,9 @@ class RestFront:
     def _ref(self, exchange: Exchange, file_id: FileId, names: list[str], *, follow: bool) -> FileRef:
         """The file, once it is sure that the caller may ask for it at all."""
         if file_id.share_id is not None:
-            # No share exists at this provider yet, so none of them holds this file.
-            raise posix("enoent")
+            return FileRef(
+                file_id.space_id, file_id.uuid, follow_last_symlink=follow, share_id=file_id.share_id
+            )
         provider_id = self._service.provider_id
         file_ids.check_member(exchange.identity, file_id, provider_id=provider_id)
         if not file_id.is_user_root:
@@ -166,8 +167,10 @@ class RestFront:
 
 
 async def _identify(exchange: Exchange, id_segment: bytes) -> None:
-    """Finds the caller. Only share ids are for guests."""
-    await exchange.identify()
+    """Finds the caller. What is shared everybody sees as a guest; all else is not for guests."""
     shared = file_ids.decode(id_segment.decode("latin-1"))
-    if shared is None or shared.share_id is None:
-        require_user(exchange.identity)
+    if shared is not None and shared.share_id is not None:
+        await exchange.identify_as_guest()
+        return
+    await exchange.identify()
+    require_user(exchange.identity)

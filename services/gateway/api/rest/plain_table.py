@@ -1,0 +1,80 @@
+"""The table of REST routes that are about no file: shares, spaces and the like. See `table`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from services.gateway.api.rest import shapes, shares
+from services.gateway.api.rest.described import Told
+from services.gateway.api.rest.operations import Operation, PlainMethods, Takes
+from services.gateway.api.rest.shares import ShareRoutes
+from services.gateway.api.rest.spaces import SpaceRoutes
+
+
+def plain_routes(share_routes: ShareRoutes, space_routes: SpaceRoutes) -> Mapping[str, PlainMethods]:
+    """By their path below the prefix."""
+    return {
+        "/shares": _shares(share_routes),
+        "/shares/{shid}": _share(share_routes),
+        "/spaces": {
+            "GET": Operation(
+                space_routes.list,
+                "Spaces of the caller",
+                told=Told((shapes.SPACES,), notes="Also those this provider does not support.", tag="spaces"),
+            )
+        },
+        "/spaces/{sid}": {
+            "GET": Operation(
+                space_routes.get,
+                "One space",
+                told=Told((shapes.SPACE,), ("forbidden", "spaceNotSupportedBy"), tag="spaces"),
+            )
+        },
+    }
+
+
+def _shares(routes: ShareRoutes) -> PlainMethods:
+    return {
+        "POST": Operation(
+            routes.create,
+            "Share a file or directory",
+            Takes.PARAMS,
+            status=201,
+            params=(shares.NAME, shares.ROOT, shares.OLDER_ROOT, shares.DESCRIPTION),
+            told=Told(
+                (shapes.SHARE_ID,),
+                (
+                    "forbidden", "spaceNotSupportedBy", "notFound", "posix/eperm", "posix/einval",
+                    "posix/eacces", "posix/eagain",
+                ),
+                "From now on anybody may read it by the ids that the share shows. A file may have several.",
+                answer_headers=shapes.LOCATION,
+                tag="shares",
+            ),
+        )
+    }  # fmt: skip
+
+
+def _share(routes: ShareRoutes) -> PlainMethods:
+    errors = ("notFound", "forbidden", "spaceNotSupportedBy")
+    return {
+        "GET": Operation(
+            routes.get, "What there is to know of a share", told=Told((shapes.SHARE,), errors, tag="shares")
+        ),
+        "PATCH": Operation(
+            routes.update,
+            "Rename or describe a share",
+            Takes.PARAMS,
+            status=204,
+            params=(shares.NEW_NAME, shares.NEW_DESCRIPTION),
+            told=Told(errors=(*errors, "missingAtLeastOneValue"), tag="shares"),
+        ),
+        "DELETE": Operation(
+            routes.delete,
+            "End a share",
+            status=204,
+            told=Told(
+                errors=(*errors, "posix/eperm"), notes="Its ids lead to nothing from now on.", tag="shares"
+            ),
+        ),
+    }
