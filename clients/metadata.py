@@ -11,7 +11,16 @@ from __future__ import annotations
 from typing import TypeVar
 
 from google.protobuf.message import Message
-from isthmus.metadata.v1 import changes_pb2, contents_pb2, files_pb2, shares_pb2, spaces_pb2, xattrs_pb2
+from isthmus.metadata.v1 import (
+    changes_pb2,
+    contents_pb2,
+    files_pb2,
+    links_pb2,
+    shares_pb2,
+    spaces_pb2,
+    subtrees_pb2,
+    xattrs_pb2,
+)
 
 from runtime.rpc.mux import MuxClient
 
@@ -19,6 +28,8 @@ R = TypeVar("R", bound=Message)
 
 _FILES = "/isthmus.metadata.v1.FileService/"
 _CONTENTS = "/isthmus.metadata.v1.ContentService/"
+_LINKS = "/isthmus.metadata.v1.LinkService/"
+_SUBTREES = "/isthmus.metadata.v1.SubtreeService/"
 _XATTRS = "/isthmus.metadata.v1.XattrService/"
 _SHARES = "/isthmus.metadata.v1.ShareService/"
 _SPACES = "/isthmus.metadata.v1.SpaceService/"
@@ -64,6 +75,25 @@ class MetadataClient:
     async def delete_file(self, request: files_pb2.DeleteFileRequest) -> files_pb2.DeleteFileResponse:
         return await self._call(
             _FILES + "DeleteFile", request, files_pb2.DeleteFileResponse, request.file.space_id
+        )
+
+    async def list_hard_links(
+        self, request: links_pb2.ListHardLinksRequest
+    ) -> links_pb2.ListHardLinksResponse:
+        return await self._call(
+            _LINKS + "ListHardLinks", request, links_pb2.ListHardLinksResponse, request.file.space_id
+        )
+
+    # Subtrees
+
+    async def list_subtree(
+        self, request: subtrees_pb2.ListSubtreeRequest
+    ) -> subtrees_pb2.ListSubtreeResponse:
+        return await self._call(
+            _SUBTREES + "ListSubtree",
+            request,
+            subtrees_pb2.ListSubtreeResponse,
+            request.directory.space_id,
         )
 
     # Content

@@ -96,6 +96,18 @@ def text(name: str, about: str, *, empty: bool = True) -> Param[str | None]:
     )
 
 
+def path_text(name: str, about: str) -> Param[str]:
+    """A path or the beginning of one, empty by default."""
+
+    def read(params: Params) -> str:
+        value = params.string(name) or ""
+        if "\0" in value:
+            raise ApiError("badValueFilePath")
+        return value
+
+    return Param(name, about, _text_schema(empty=True), read, errors=("badValueString", "badValueFilePath"))
+
+
 def required_text(name: str, about: str, *, empty: bool = False) -> Param[str]:
     """A text that must be there."""
     return Param(

@@ -9,8 +9,10 @@ from isthmus.metadata.v1 import (
     changes_pb2_grpc,
     contents_pb2_grpc,
     files_pb2_grpc,
+    links_pb2_grpc,
     shares_pb2_grpc,
     spaces_pb2_grpc,
+    subtrees_pb2_grpc,
     xattrs_pb2_grpc,
 )
 
@@ -29,8 +31,10 @@ from services.metadata import metrics
 from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
 from services.metadata.api.files import FileServicer
+from services.metadata.api.links import LinkServicer
 from services.metadata.api.shares import ShareServicer
 from services.metadata.api.spaces import SpaceServicer
+from services.metadata.api.subtrees import SubtreeServicer
 from services.metadata.api.xattrs import XattrServicer
 from services.metadata.clients.ownership import WatchedOwnership
 from services.metadata.clients.zone_shares import ConnectedZoneShares, NoZoneShares
@@ -41,6 +45,8 @@ from services.metadata.domain.commits import Commits
 from services.metadata.domain.content_writer import ContentWriter
 from services.metadata.domain.extras import Extras
 from services.metadata.domain.files import Files
+from services.metadata.domain.link_counts import LinkCounts
+from services.metadata.domain.links import HardLinks
 from services.metadata.domain.listing import Listing
 from services.metadata.domain.paths import Paths
 from services.metadata.domain.quotas import Quotas, Spaces
@@ -51,6 +57,7 @@ from services.metadata.domain.replicas import LocationCache, Replicas
 from services.metadata.domain.settled import Settled
 from services.metadata.domain.shares import Shares, ZoneShares
 from services.metadata.domain.stores import Stores
+from services.metadata.domain.subtrees import Subtrees
 from services.metadata.domain.times import Touches
 from services.metadata.domain.tokens import PageTokens
 from services.metadata.domain.tree import Ownership, Tree
@@ -84,8 +91,10 @@ class Rules:
     file_cache: FileCache
     location_cache: LocationCache
     files: Files
+    links: HardLinks
     extras: Extras
     listing: Listing
+    subtrees: Subtrees
     renames: Renames
     uploads: Uploads
     commits: Commits
@@ -122,15 +131,19 @@ def assemble(
     quotas = Quotas(stores.quotas, clock)
     settled = Settled(stores.locations, stores.intents)
     writer = ContentWriter(tree, replicas, quotas, settled, clock)
-    files = Files(stores.files, tree, paths, touches, clock, provider_id)
+    link_counts = LinkCounts(tree, clock)
+    files = Files(stores.files, tree, paths, link_counts, touches, clock, provider_id)
+    page_tokens = PageTokens(token_secret)
     extras = Extras(stores.custom_metadata)
     return Rules(
         file_cache=file_cache,
         location_cache=location_cache,
         files=files,
         extras=extras,
-        listing=Listing(stores.files, paths, extras, PageTokens(token_secret), touches),
-        renames=Renames(stores.files, tree, paths, touches, clock),
+        links=HardLinks(tree, paths, files, clock, provider_id),
+        listing=Listing(stores.files, tree, paths, extras, page_tokens, touches),
+        subtrees=Subtrees(stores.files, tree, paths, replicas, extras, page_tokens, touches),
+        renames=Renames(stores.files, tree, paths, link_counts, touches, clock),
         uploads=Uploads(
             paths=paths,
             files=files,
@@ -164,6 +177,7 @@ def assemble(
             tree,
             replicas,
             writer,
+            link_counts,
             settled,
             clock,
             provider_id,
@@ -242,13 +256,15 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     server = RpcServer(settings, key, with_lane=True)
     server.add(
         files_pb2_grpc.add_FileServiceServicer_to_server,
-        FileServicer(rules.files, rules.listing, rules.renames, rules.extras),
+        FileServicer(rules.files, rules.links, rules.listing, rules.renames, rules.extras),
     )
     server.add(
         contents_pb2_grpc.add_ContentServiceServicer_to_server,
         ContentServicer(rules.uploads, rules.commits, rules.removals),
     )
     server.add(xattrs_pb2_grpc.add_XattrServiceServicer_to_server, XattrServicer(rules.xattrs))
+    server.add(links_pb2_grpc.add_LinkServiceServicer_to_server, LinkServicer(rules.links))
+    server.add(subtrees_pb2_grpc.add_SubtreeServiceServicer_to_server, SubtreeServicer(rules.subtrees))
     server.add(spaces_pb2_grpc.add_SpaceServiceServicer_to_server, SpaceServicer(rules.spaces))
     server.add(shares_pb2_grpc.add_ShareServiceServicer_to_server, ShareServicer(rules.shares))
     server.add(changes_pb2_grpc.add_ChangeServiceServicer_to_server, ChangeServicer(rules.changes))

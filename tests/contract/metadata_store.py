@@ -162,6 +162,41 @@ class FileStoreContract:
         stored = [await stores.files.find(file.file_id) for file in files]
         assert [file.mode for file in stored if file] == [0o777, 0o600, 0o777]
 
+    async def test_a_link_comes_with_the_change_of_its_file(self, stores: Stores) -> None:
+        file, link = a_file("f", "a"), a_file("link_1_file_f", "b")
+        await stores.files.insert(file)
+        linked = file.changed(links=(link.file_id,))
+        await stores.files.insert_link(link, linked)
+        assert await stores.files.find("f") == linked
+        assert list(await stores.files.find_named(ROOT, "b")) == [link]
+
+    @pytest.mark.parametrize(
+        ("link_id", "name", "revision", "error"),
+        [("new", "b", 2, RevisionConflict), ("new", "taken", 1, NameTaken), ("old", "b", 1, IdTaken)],
+    )
+    async def test_a_link_comes_with_its_file_or_not_at_all(
+        self, stores: Stores, link_id: str, name: str, revision: int, error: type[Exception]
+    ) -> None:
+        file = a_file("f", "a")
+        for each in (file, a_file("old", "taken")):
+            await stores.files.insert(each)
+        with pytest.raises(error):
+            await stores.files.insert_link(a_file(link_id, name), replace(file, revision=revision + 1))
+        assert await stores.files.find("f") == file
+        assert not await stores.files.find_named(ROOT, "b")
+
+    async def test_of_many_links_at_once_none_is_lost(self, stores: Stores) -> None:
+        file = a_file("f", "a")
+        await stores.files.insert(file)
+        inserts = (
+            stores.files.insert_link(a_file(f"l{n}"), file.changed(links=(f"l{n}",))) for n in range(9)
+        )
+        outcomes = await asyncio.gather(*inserts, return_exceptions=True)
+        stored = await stores.files.find("f")
+        assert stored is not None
+        assert outcomes.count(None) == 1
+        assert stored.links == (f"l{outcomes.index(None)}",)
+
     async def test_children_are_listed_by_the_bytes_of_their_names(self, stores: Stores) -> None:
         names = ["b", "a", "B", "ä", "z", "a b", "\U0001f600", "\uffee", "a0", "~"]
         for name in names:

@@ -10,6 +10,7 @@ from services.metadata.domain.stores import Stores
 _WRITES = frozenset(
     {
         "insert",
+        "insert_link",
         "replace",
         "replace_many",
         "move",

@@ -35,8 +35,10 @@ from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.domain.providers import SupportingProvider
 from services.metadata.api.contents import ContentServicer
 from services.metadata.api.files import FileServicer
+from services.metadata.api.links import LinkServicer
 from services.metadata.api.shares import ShareServicer
 from services.metadata.api.spaces import SpaceServicer
+from services.metadata.api.subtrees import SubtreeServicer
 from services.metadata.api.xattrs import XattrServicer
 from services.metadata.domain.tree import OwnsEverything
 from services.metadata.store.memory import memory_stores
@@ -63,8 +65,10 @@ class MetadataTwin:
             token_secret=b"s" * 32,
             zone_shares=self.zone_shares,
         )
-        self.files = FileServicer(rules.files, rules.listing, rules.renames, rules.extras)
+        self.files = FileServicer(rules.files, rules.links, rules.listing, rules.renames, rules.extras)
         self.contents = ContentServicer(rules.uploads, rules.commits, rules.removals)
+        self.links = LinkServicer(rules.links)
+        self.subtrees = SubtreeServicer(rules.subtrees)
         self.spaces = SpaceServicer(rules.spaces)
         self.xattrs = XattrServicer(rules.xattrs)
         self.shares = ShareServicer(rules.shares)
@@ -72,7 +76,8 @@ class MetadataTwin:
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
         method = "".join(word.capitalize() for word in name.split("_"))
-        for servicer in (self.files, self.contents, self.xattrs, self.shares):
+        servicers = (self.files, self.links, self.subtrees, self.contents, self.xattrs, self.shares)
+        for servicer in servicers:
             if hasattr(servicer, method):
                 return lambda request: self._call(getattr(servicer, method), request)
         raise AttributeError(name)

@@ -112,6 +112,12 @@ class World:
         file, _ = await self.rules.files.create(who, request_id, ref(*path[:-1]), new, **options)
         return file
 
+    async def link(self, target: File, *path: str, who: Identity = ALICE, request_id: str = "") -> File:
+        """A hard link at a path."""
+        return await self.rules.links.create(
+            who, request_id or fresh_id(), ref(*path[:-1]), path[-1], ref(file_id=target.file_id)
+        )
+
     async def mkdir(self, *path: str, who: Identity = ALICE, mode: int | None = None) -> File:
         """A new directory at a path."""
         return await self.make(*path, who=who, type=FileType.DIRECTORY, mode=mode)
@@ -119,7 +125,7 @@ class World:
     async def get(self, *path: str, who: Identity = ALICE, follow: bool = False) -> File:
         """A file by path."""
         found = await self.rules.files.get(who, ref(*path, follow=follow))
-        return self.rules.files.with_times(found.file)
+        return self.rules.files.shown(found)
 
     async def names(self, *path: str, who: Identity = ALICE, page_size: int = 1000) -> list[str]:
         """All names of a directory, by pages."""

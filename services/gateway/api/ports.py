@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-from isthmus.metadata.v1 import contents_pb2, files_pb2, shares_pb2, xattrs_pb2
+from isthmus.metadata.v1 import contents_pb2, files_pb2, links_pb2, shares_pb2, subtrees_pb2, xattrs_pb2
 
 from runtime.http.file_ids import FileId
 from runtime.identity import Identity
@@ -22,6 +22,14 @@ class Metadata(Protocol):
     async def list_children(
         self, request: files_pb2.ListChildrenRequest
     ) -> files_pb2.ListChildrenResponse: ...
+
+    async def list_hard_links(
+        self, request: links_pb2.ListHardLinksRequest
+    ) -> links_pb2.ListHardLinksResponse: ...
+
+    async def list_subtree(
+        self, request: subtrees_pb2.ListSubtreeRequest
+    ) -> subtrees_pb2.ListSubtreeResponse: ...
 
     async def create_file(self, request: files_pb2.CreateFileRequest) -> files_pb2.CreateFileResponse: ...
 

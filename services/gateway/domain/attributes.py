@@ -34,12 +34,14 @@ class View:
     `parent_path`: names below the space's directory; None when the file's own `path` is filled in.
     `share_id`: the share through which everybody sees the file. `shows_shares`: whether the caller may know
     which shares a file has.
+    `relative_path`: told as the path, when the file is listed as part of a subtree.
     """
 
     space_name: str
     parent_path: tuple[str, ...] | None = None
     share_id: str | None = None
     shows_shares: bool = True
+    relative_path: str | None = None
 
 
 Field = Callable[[FileRecord, View], Any]
@@ -100,6 +102,8 @@ def _name(file: FileRecord, view: View) -> str:
 
 
 def _path(file: FileRecord, view: View) -> str:
+    if view.relative_path is not None:
+        return view.relative_path
     if file.space_id == file_ids.ROOT_SPACE_ID:
         return "/"
     if is_space_root(file):
@@ -200,6 +204,9 @@ PUBLIC_DEFAULT = Selection(_both_generations(name for name in _DEFAULT_NAMES if 
 #: What a listing tells of each entry when nothing is selected.
 CHILDREN_DEFAULT = Selection((("fileId", _file_id), ("file_id", _file_id), ("name", _name)), names_only=True)
 
+#: What the listing of a subtree tells of each entry when nothing is selected.
+SUBTREE_DEFAULT = Selection((("fileId", _file_id), ("file_id", _file_id), ("path", _path)))
+
 
 def names_of(key: str) -> tuple[str, ...]:
     """All names that `attributes` or `attribute` may have, in the order in which refusals list them."""
@@ -211,25 +218,27 @@ def deprecated_names() -> tuple[tuple[str, str], ...]:
     return tuple((current, old) for current, old, _ in _TABLE if old is not None)
 
 
-def select(params: Params, default: Selection, *, public: bool = False) -> Selection:
+def select(
+    params: Params, default: Selection, *, public: bool = False, also: tuple[str, ...] = ()
+) -> Selection:
     """What the parameters `attributes` or `attribute` ask for, one name or a list; else the default.
 
-    `public`: of what is seen through a share. Raises ApiError `badValueNotAllowed` with all names of that
-    generation.
+    `public`: of what is seen through a share. `also`: current names that count as deprecated ones, too.
+    Raises ApiError `badValueNotAllowed` with all names of that generation.
     """
     for key in ("attributes", "attribute"):
         asked = params.get(key)
         if asked is not None:
             names = (asked,) if isinstance(asked, str) else asked
             if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
-                raise _not_allowed(key, public=public)
-            return _selection(key, tuple(names), public=public)
+                raise _not_allowed(key, public, also)
+            return _selection(key, tuple(names), public, also)
     return default
 
 
 @lru_cache(maxsize=256)
-def _selection(key: str, names: tuple[str, ...], *, public: bool) -> Selection:
-    known = _known(key, public=public)
+def _selection(key: str, names: tuple[str, ...], public: bool, also: tuple[str, ...]) -> Selection:
+    known = _known(key, public, also)
     fields: dict[str, Field] = {}
     named: dict[str, None] = {}
     for name in names:
@@ -238,7 +247,7 @@ def _selection(key: str, names: tuple[str, ...], *, public: bool) -> Selection:
         elif name.startswith(_XATTR) and len(name) > len(_XATTR):
             named[name] = None
         else:
-            raise _not_allowed(key, public=public)
+            raise _not_allowed(key, public, also)
     return Selection(
         tuple(fields.items()),
         tuple(named),
@@ -248,9 +257,10 @@ def _selection(key: str, names: tuple[str, ...], *, public: bool) -> Selection:
     )
 
 
-def _known(key: str, *, public: bool) -> dict[str, Field]:
-    return (_PUBLIC_GENERATIONS if public else _GENERATIONS)[key]
+def _known(key: str, public: bool, also: tuple[str, ...]) -> dict[str, Field]:
+    known = (_PUBLIC_GENERATIONS if public else _GENERATIONS)[key]
+    return known | {name: _CURRENT[name] for name in also}
 
 
-def _not_allowed(key: str, *, public: bool) -> ApiError:
-    return ApiError("badValueNotAllowed", {"key": key, "allowed": [*_known(key, public=public), "xattr.*"]})
+def _not_allowed(key: str, public: bool, also: tuple[str, ...]) -> ApiError:
+    return ApiError("badValueNotAllowed", {"key": key, "allowed": [*_known(key, public, also), "xattr.*"]})

@@ -58,6 +58,7 @@ class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
         )
         return contents_pb2.BeginUploadResponse(
             file_id=plan.file_id,
+            inode_id=plan.inode_id,
             space_id=plan.space_id,
             parent_id=plan.parent_id,
             name=plan.name,

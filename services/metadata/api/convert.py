@@ -40,7 +40,7 @@ def file_to_proto(file: File, path: Sequence[str] = (), extra: Extra = NO_EXTRA)
         symlink_target=file.symlink_target,
         revision=file.revision,
         share_ids=file.share_ids,
-        hard_link_count=1,
+        hard_link_count=file.hard_link_count,
         has_custom_metadata=file.has_custom_metadata,
         mimetype=file.mimetype,
         value_transfer_encoding=file.value_transfer_encoding,

@@ -8,10 +8,11 @@ from typing import Any
 from isthmus.metadata.v1 import files_pb2, files_pb2_grpc
 
 from runtime.auth import caller
-from services.metadata.domain.errors import NotSupported
 from services.metadata.domain.extras import NO_EXTRA, Extras
 from services.metadata.domain.files import Files, NewFile
+from services.metadata.domain.links import HardLinks
 from services.metadata.domain.listing import Listing, PageStart
+from services.metadata.domain.paths import FileRef
 from services.metadata.domain.renames import Renames
 
 from .convert import file_to_proto, readable_from_proto, ref_from_proto, type_from_proto, wanted_from_proto
@@ -20,8 +21,11 @@ from .convert import file_to_proto, readable_from_proto, ref_from_proto, type_fr
 class FileServicer(files_pb2_grpc.FileServiceServicer):
     """The namespace over gRPC."""
 
-    def __init__(self, files: Files, listing: Listing, renames: Renames, extras: Extras) -> None:
+    def __init__(
+        self, files: Files, links: HardLinks, listing: Listing, renames: Renames, extras: Extras
+    ) -> None:
         self._files = files
+        self._links = links
         self._extras = extras
         self._listing = listing
         self._renames = renames
@@ -32,7 +36,7 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
         extra = NO_EXTRA
         if request.HasField("wanted"):
             extra = await self._extras.of_file(caller(), found, wanted_from_proto(request.wanted))
-        return files_pb2.GetFileResponse(file=file_to_proto(self._files.with_times(found.file), path, extra))
+        return files_pb2.GetFileResponse(file=file_to_proto(self._files.shown(found), path, extra))
 
     async def ListChildren(
         self, request: files_pb2.ListChildrenRequest, context: Any
@@ -63,7 +67,7 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
         self, request: files_pb2.CreateFileRequest, context: Any
     ) -> files_pb2.CreateFileResponse:
         if request.hard_link_target_id:
-            raise NotSupported("hard links are not supported yet")
+            return await self._create_link(request)
         new = NewFile(
             name=request.name,
             type=type_from_proto(request.type),
@@ -79,6 +83,18 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
             update_existing=request.update_existing,
         )
         return files_pb2.CreateFileResponse(file=file_to_proto(file), created=created)
+
+    async def _create_link(self, request: files_pb2.CreateFileRequest) -> files_pb2.CreateFileResponse:
+        parent = ref_from_proto(request.parent)
+        file = await self._links.create(
+            caller(),
+            request.request_id,
+            parent,
+            request.name,
+            FileRef(parent.space_id, request.hard_link_target_id),
+            create_parents=request.create_parents,
+        )
+        return files_pb2.CreateFileResponse(file=file_to_proto(file), created=True)
 
     async def SetMode(self, request: files_pb2.SetModeRequest, context: Any) -> files_pb2.SetModeResponse:
         file = await self._files.set_mode(

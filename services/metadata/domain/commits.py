@@ -23,7 +23,7 @@ from .ids import may_take_over
 from .locations import Location, Upload
 from .paths import Found, Paths
 from .quotas import Quotas
-from .records import DEFAULT_FILE_MODE, File, FileType
+from .records import DEFAULT_FILE_MODE, File, FileType, inode_id
 from .replicas import Replicas
 from .settled import Settled
 from .stores import Intent, Stores
@@ -124,7 +124,7 @@ class Commits:
             changes["mode"] = names.check_mode(commit.mode or 0)
         if commit.upload.replaces:
             changes["mtime_ms"] = self._clock.now_ms()
-        return await self._writer.write(found.file, commit.upload, changes)
+        return found.shown(await self._writer.write(found.file, commit.upload, changes))
 
     async def _publish_new(self, identity: Identity, commit: Commit) -> tuple[File, bool]:
         chain = await self._tree.chain(commit.space_id, commit.parent_id)
@@ -169,7 +169,7 @@ class Commits:
         if existing is None:
             raise LostRace(name=commit.name)
         if existing.file.file_id == commit.file_id:
-            return existing.file, True
+            return existing.shown(), True
         if not may_take_over(
             commit.file_id, commit.upload.op_id, identity.subject_id, commit.parent_id, commit.name
         ):
@@ -208,7 +208,7 @@ class Commits:
         upload = commit.upload
         if not upload.storage_file_id:
             return
-        location = await self._replicas.find(commit.space_id, commit.file_id, fresh=True)
+        location = await self._replicas.find(commit.space_id, inode_id(commit.file_id), fresh=True)
         if location is not None and upload.storage_file_id == location.planned_storage_file():
             return
         if not upload.replaces and not commit.create and location is None and await self._is_alive(commit):

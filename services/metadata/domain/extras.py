@@ -61,32 +61,35 @@ class Extras:
         return _extra(file, wanted, wanted.bits, values or {})
 
     async def of_children(
-        self, identity: Identity, directory: Found, children: Sequence[File], wanted: Wanted
+        self, identity: Identity, directory: Found, children: Sequence[Found], wanted: Wanted
     ) -> Sequence[Extra]:
-        """Of children in their order, at least one; of fewer when there is too much to tell.
-
-        The rights are asked at the directory; a child that refuses them tells nothing of itself.
-        """
+        """As `of_each`; but the rights are asked at the directory, too. Raises `AccessDenied`."""
         permissions.require(identity, directory.chain, wanted.bits, directory.reach)
-        children = children[: _with_fitting_acls(children)] if wanted.acl else children
-        rights = {child.file_id: _granted(identity, directory, child, wanted.bits) for child in children}
-        readable = [child for child in children if rights[child.file_id] & permissions.READ_METADATA]
-        count, values = await self._fitting(children, readable, wanted)
-        return [_extra(child, wanted, rights[child.file_id], values) for child in children[:count]]
+        return await self.of_each(identity, children, wanted)
+
+    async def of_each(self, identity: Identity, files: Sequence[Found], wanted: Wanted) -> Sequence[Extra]:
+        """Of files in their order, at least one; of fewer when there is too much to tell.
+
+        A file that refuses the rights tells nothing of itself.
+        """
+        files = files[: _with_fitting_acls(files)] if wanted.acl else files
+        rights = [_granted(identity, found, wanted.bits) for found in files]
+        count, values = await self._fitting(files, rights, wanted)
+        return [_extra(files[at].file, wanted, rights[at], values) for at in range(count)]
 
     async def _fitting(
-        self, children: Sequence[File], readable: Sequence[File], wanted: Wanted
+        self, files: Sequence[Found], rights: Sequence[int], wanted: Wanted
     ) -> tuple[int, Mapping[str, CustomMetadata]]:
-        """So many of the first children as can be told of together, and what is set on them."""
-        count = len(children)
+        """So many of the first files as can be told of together, and what is set on them."""
+        readable = [right & permissions.READ_METADATA for right in rights]
+        count = len(files)
         while count > 1:
-            some = {child.file_id for child in children[:count]}
-            files = [file for file in readable if file.file_id in some]
-            values = await self._values(files, wanted, limit_bytes=MAX_PAGE_BYTES)
+            some = [found.file for found, reads in zip(files[:count], readable, strict=False) if reads]
+            values = await self._values(some, wanted, limit_bytes=MAX_PAGE_BYTES)
             if values is not None:
                 return count, values
             count //= 2
-        first = [file for file in readable if file in children[:1]]
+        first = [found.file for found, reads in zip(files[:1], readable, strict=False) if reads]
         return count, await self._values(first, wanted, limit_bytes=MAX_FILE_BYTES) or {}
 
     async def _values(
@@ -98,23 +101,22 @@ class Extras:
         return await self._store.find_many(bearers, wanted.xattrs, limit_bytes=limit_bytes)
 
 
-def _with_fitting_acls(children: Sequence[File]) -> int:
-    """How many of the first children have ACLs that can be told together, at least one."""
+def _with_fitting_acls(files: Sequence[Found]) -> int:
+    """How many of the first files have ACLs that can be told together, at least one."""
     size_bytes = 0
-    for count, child in enumerate(children):
-        size_bytes += sum(ENTRY_BYTES + 4 * len(entry.identifier) for entry in child.acl or ())
+    for count, found in enumerate(files):
+        size_bytes += sum(ENTRY_BYTES + 4 * len(entry.identifier) for entry in found.file.acl or ())
         if size_bytes > MAX_PAGE_BYTES and count:
             return count
-    return len(children)
+    return len(files)
 
 
-def _granted(identity: Identity, directory: Found, child: File, bits: int) -> int:
-    """Which of these bits the caller has at the child."""
-    chain = (*directory.chain, child)
+def _granted(identity: Identity, found: Found, bits: int) -> int:
+    """Which of these bits the caller has at the file."""
     return sum(
         bit
         for bit in (permissions.READ_ACL, permissions.READ_METADATA)
-        if bits & bit and permissions.allows(identity, chain, bit, directory.reach)
+        if bits & bit and permissions.allows(identity, found.chain, bit, found.reach)
     )
 
 

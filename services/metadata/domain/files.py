@@ -11,6 +11,7 @@ from runtime.identity import Identity
 from . import names, permissions
 from .errors import DirectoryGone, IdTaken, LostRace, NameTaken, RevisionConflict
 from .ids import new_file_id
+from .link_counts import LinkCounts
 from .paths import FileRef, Found, Paths
 from .records import (
     DEFAULT_DIRECTORY_MODE,
@@ -18,6 +19,7 @@ from .records import (
     SYMLINK_MODE,
     File,
     FileType,
+    nameless,
     trashed_from,
 )
 from .retries import attempts
@@ -47,10 +49,18 @@ class Files:
     """
 
     def __init__(
-        self, store: FileStore, tree: Tree, paths: Paths, touches: Touches, clock: Clock, provider_id: str
+        self,
+        store: FileStore,
+        tree: Tree,
+        paths: Paths,
+        links: LinkCounts,
+        touches: Touches,
+        clock: Clock,
+        provider_id: str,
     ) -> None:
         self._store = store
         self._tree = tree
+        self._links = links
         self._paths = paths
         self._touches = touches
         self._clock = clock
@@ -59,6 +69,10 @@ class Files:
     async def get(self, identity: Identity, ref: FileRef) -> Found:
         """A file and the way to it. Being able to walk there is enough."""
         return await self._paths.resolve(identity, ref)
+
+    def shown(self, found: Found) -> File:
+        """The file as its users see it, with the newest known times."""
+        return found.shown(self.with_times(found.file))
 
     def with_times(self, file: File) -> File:
         """The file with the newest known times."""
@@ -92,7 +106,7 @@ class Files:
             if not update_existing or existing.file.type is not new.type:
                 raise FileExists(name=new.name, file_id=existing.file.file_id)
             if new.type is not FileType.SYMLINK:
-                return await self._set_mode(identity, request_id, existing, file.mode), False
+                return existing.shown(await self._set_mode(identity, request_id, existing, file.mode)), False
             await self._delete_child(identity, request_id, existing)
         raise LostRace(name=new.name)
 
@@ -123,15 +137,19 @@ class Files:
             if stored is None:
                 raise NoSuchFile("made by this request, and purged since", file_id=file.file_id) from None
             return stored
-        await self._require_alive(parent.file, file)
-        self._touches.content_changed(parent.file)
+        await self.added(parent.file, file)
         return file
+
+    async def added(self, parent: File, child: File) -> None:
+        """To be called after a child was added to a directory. Raises `NoSuchFile` when that is gone."""
+        await self._require_alive(parent, child)
+        self._touches.content_changed(parent)
 
     async def set_mode(self, identity: Identity, request_id: str, ref: FileRef, mode: int) -> File:
         """Changes the permission bits; for owners of the file and of the space."""
         names.check_mode(mode)
         found = await self._paths.resolve(identity, ref)
-        return await self._set_mode(identity, request_id, found, mode)
+        return found.shown(await self._set_mode(identity, request_id, found, mode))
 
     async def delete(
         self, identity: Identity, request_id: str, ref: FileRef, *, only_empty: bool = False
@@ -199,6 +217,7 @@ class Files:
             await self._tree.replace(self._tombstone(child, ""))
         except RevisionConflict:
             self._tree.forget(child.file_id)
+        await self._links.release(child)
         raise DirectoryGone(file_id=parent.file_id)
 
     async def _set_mode(self, identity: Identity, request_id: str, found: Found, mode: int) -> File:
@@ -242,7 +261,8 @@ class Files:
     async def _delete(self, found: Found, request_id: str, *, only_empty: bool) -> None:
         file, parent = found.file, found.chain[-2]
         if not file.is_directory:
-            await self._tree.replace(self._tombstone(file, request_id))
+            await self._tree.replace(self._tombstone(found.entry, request_id))
+            await self._links.release(found.entry)
         elif only_empty:
             await self._delete_empty(file, request_id)
         else:
@@ -268,7 +288,7 @@ class Files:
 
     def _tombstone(self, file: File, request_id: str, after_ms: int = 0) -> File:
         now_ms = self._clock.now_ms()
-        return file.tombstone(now_ms=now_ms, op_id=request_id, cleanup_ms=now_ms + after_ms)
+        return nameless(file, now_ms=now_ms, op_id=request_id, cleanup_ms=now_ms + after_ms)
 
     async def _deleted_before(self, ref: FileRef, request_id: str) -> bool:
         """Whether this very request took the file away already."""
@@ -277,5 +297,7 @@ class Files:
         gone = await self._store.find_deleted(request_id)
         if gone is None or gone.space_id != ref.space_id:
             return False
+        if gone.unnamed:
+            return True  # its name is not remembered, and a request deletes one thing only
         name = gone.trashed.name if gone.trashed else gone.name
         return name == ref.path[-1] if ref.path else gone.file_id == ref.file_id

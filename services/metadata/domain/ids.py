@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-from .records import FileType
+from .records import LINK_PREFIX, FileType
 
 _SYMLINK_PREFIX = "smlnk_"
+_LINK_DIGITS = 16
 
 
 def new_file_id(
@@ -24,6 +25,12 @@ def new_file_id(
     else:
         digits = secrets.token_hex(16)
     return _SYMLINK_PREFIX + digits if type is FileType.SYMLINK else digits
+
+
+def new_link_id(request_id: str, subject_id: str, parent_id: str, name: str, target_id: str) -> str:
+    """uuid of a further name of a regular file."""
+    digits = new_file_id(request_id, subject_id, parent_id, name, type=FileType.REGULAR)[:_LINK_DIGITS]
+    return f"{LINK_PREFIX}{digits}_file_{target_id}"
 
 
 def may_take_over(file_id: str, request_id: str, subject_id: str, parent_id: str, name: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from runtime.errors import InvalidArgument, InvalidName
 from runtime.identity import Identity
@@ -11,10 +12,11 @@ from runtime.identity import Identity
 from . import names, permissions
 from .extras import Extra, Extras, Wanted
 from .paths import FileRef, Found, Paths
-from .records import File, FileType
+from .records import File, FileType, shown_as
 from .stores import FileStore, Position
 from .times import Touches
 from .tokens import PageTokens
+from .tree import Tree
 
 MAX_PAGE_SIZE = 10_000
 MAX_OFFSET = 500
@@ -55,9 +57,16 @@ class Listing:
     """
 
     def __init__(
-        self, store: FileStore, paths: Paths, extras: Extras, tokens: PageTokens, touches: Touches
+        self,
+        store: FileStore,
+        tree: Tree,
+        paths: Paths,
+        extras: Extras,
+        tokens: PageTokens,
+        touches: Touches,
     ) -> None:
         self._store = store
+        self._tree = tree
         self._paths = paths
         self._extras = extras
         self._tokens = tokens
@@ -83,8 +92,8 @@ class Listing:
         file = found.file
         if not file.is_directory:
             extra = [await self._extras.of_file(identity, found, wanted)] if wanted else ()
-            token = self._tokens.make(file.file_id, Position(file.name, file.named_by))
-            return Page((file,), True, token, extra)
+            token = self._tokens.make(file.file_id, Position(found.entry.name, found.entry.named_by))
+            return Page((found.shown(),), True, token, extra)
         permissions.require(identity, found.chain, permissions.LIST | permissions.TRAVERSE, found.reach)
         self._touches.read(file)
         if found.reach.names is not None:
@@ -92,10 +101,14 @@ class Listing:
         else:
             files = await self._page_of_all(file.file_id, start, page_size)
         page = [self._touches.applied(child) for child in files[: _fitting(files, page_size)]]
-        extras = await self._extras.of_children(identity, found, page, wanted) if wanted else ()
+        inodes = await self._tree.inodes(page)
+        extras: Sequence[Extra] = ()
         if wanted:
+            children = list(map(partial(_child, found), page, inodes))
+            extras = await self._extras.of_children(identity, found, children, wanted)
             page = page[: len(extras)]
-        return Page(page, len(page) == len(files), self._next(file.file_id, start, page), extras)
+        shown = page if inodes is page else [_shown(*each) for each in zip(page, inodes, strict=False)]
+        return Page(shown, len(page) == len(files), self._next(file.file_id, start, page), extras)
 
     async def _page_of_all(self, directory_id: str, start: PageStart, page_size: int) -> Sequence[File]:
         """The page and one more, if there is one more."""
@@ -140,6 +153,15 @@ class Listing:
         if start.token:
             return start.token
         return self._tokens.make(directory_id, Position(start.name))
+
+
+def _child(directory: Found, record: File, inode: File) -> Found:
+    link = None if inode is record else record
+    return Found((*directory.chain, inode), directory.reach, link)
+
+
+def _shown(record: File, inode: File) -> File:
+    return record if inode is record else shown_as(inode, record)
 
 
 def _fitting(files: Sequence[File], page_size: int) -> int:

@@ -15,7 +15,7 @@ from runtime.identity import Identity
 
 from . import caveats, names, permissions
 from .caveats import Place, Reach, Reached
-from .records import File, FileType
+from .records import File, FileType, shown_as
 from .tree import Tree
 
 MAX_SYMLINKS = 40
@@ -40,19 +40,33 @@ class Found:
     """A file, the way to it from the directory of its space, and what the token's caveats say of it.
 
     As the public sees it, the way begins at the root of the share.
+
+    `link`: the hard link by whose name it was found. The chain then goes by the link's directory and ends
+    with the file itself, whose record holds all but name and directory.
     """
 
     chain: tuple[File, ...]
     reach: Reach
+    link: File | None = None
 
     @property
     def file(self) -> File:
         return self.chain[-1]
 
     @property
+    def entry(self) -> File:
+        """The record that holds the name."""
+        return self.link or self.file
+
+    @property
     def path(self) -> tuple[str, ...]:
         """Names from the directory of the space down."""
-        return tuple(file.name for file in self.chain[1:])
+        return tuple(file.name for file in (*self.chain[:-1], self.entry)[1:])
+
+    def shown(self, file: File | None = None) -> File:
+        """The file, or a newer state of it, as its users see it by this name."""
+        file = file or self.file
+        return shown_as(file, self.link) if self.link else file
 
 
 #: Makes a missing directory with this name below the last of the chain.
@@ -88,17 +102,24 @@ class Paths:
         if ref.path:
             raise InvalidArgument("through a share files are named by their ids")
         chain = await self._tree.chain(ref.space_id, ref.file_id)
-        visible = below_share(chain, ref.share_id)
+        found = await self._joined(chain, caveats.INSIDE)
+        visible = below_share(found.chain, ref.share_id)
         permissions.require_way(identity, visible, caveats.INSIDE)
         if ref.follow_last_symlink and visible[-1].type is FileType.SYMLINK:
-            walked = await _SharedWalk(self, self._tree, identity, list(chain), ref).run(None)
-            visible = below_share(walked.chain, ref.share_id)
+            found = await _SharedWalk(self, self._tree, identity, list(chain), ref).run(None)
+            visible = below_share(found.chain, ref.share_id)
             permissions.require_way(identity, visible, caveats.INSIDE)
-        return Found(tuple(visible), caveats.INSIDE)
+        return Found(tuple(visible), caveats.INSIDE, found.link)
 
-    async def found(self, identity: Identity, chain: list[File]) -> Found:
-        """Joins what the caveats say to a chain."""
-        return Found(tuple(chain), await self.reach(identity, chain))
+    async def found(self, identity: Identity, chain: list[File], *, fresh: bool = False) -> Found:
+        """Joins what the caveats say to a chain, and the file to a hard link. Raises `NoSuchFile`."""
+        return await self._joined(chain, await self.reach(identity, chain), fresh=fresh)
+
+    async def _joined(self, chain: list[File], reach: Reach, *, fresh: bool = False) -> Found:
+        if not chain[-1].is_link:
+            return Found(tuple(chain), reach)
+        inode = await self._tree.inode(chain[-1], fresh=fresh)
+        return Found((*chain[:-1], inode), reach, chain[-1])
 
     async def child(self, identity: Identity, parent: Found, name: str) -> Found | None:
         """The file with this name in a directory the caller may look into."""

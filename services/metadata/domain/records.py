@@ -12,6 +12,9 @@ from .locations import Location
 HIDDEN_PREFIX = ".__onedata__"
 #: The trash has no link in the tree, but its name can't be taken in the directory of a space.
 TRASH_NAME = ".trash"
+#: Hard links are told by their uuids, which name the file they belong to.
+LINK_PREFIX = "link_"
+_LINK_OF = "_file_"
 
 DEFAULT_FILE_MODE = 0o664
 DEFAULT_DIRECTORY_MODE = 0o775
@@ -35,6 +38,18 @@ def root_id(space_id: str) -> str:
 def trash_id(space_id: str) -> str:
     """uuid of the trash of a space; it is only ever a parent, no record has it."""
     return f"trash_{space_id}"
+
+
+def unnamed_id(space_id: str) -> str:
+    """Parent of files whose own name is gone while hard links to them remain; no record has it."""
+    return f"unnamed_{space_id}"
+
+
+def inode_id(file_id: str) -> str:
+    """uuid of the file that a uuid is a name of: of another one when it is a hard link's."""
+    if file_id.startswith(LINK_PREFIX):
+        return file_id.partition(_LINK_OF)[2]
+    return file_id
 
 
 def virtual_owner(space_id: str) -> str:
@@ -75,6 +90,9 @@ class File:
     a tombstone: `cleanup_ms` says since when there is something to clean up after it, `purge_ms` when the
     record itself may go. `delete_op` is
     the request that deleted it or sent it to the trash.
+
+    `links`: uuids of the hard links of a regular file; `unnamed`: they are all that is left of its names. Of
+    the record of a link only name and directory count; `shown_as` joins it to its file.
     """
 
     file_id: str
@@ -108,6 +126,8 @@ class File:
     purge_ms: int | None = None
     delete_op: str = ""
     trashed: Trashed | None = None
+    links: tuple[str, ...] = ()
+    unnamed: bool = False
 
     @property
     def has_acl(self) -> bool:
@@ -123,6 +143,16 @@ class File:
         """Whether this is the directory of a space."""
         return not self.parent_id
 
+    @property
+    def is_link(self) -> bool:
+        """Whether this is a further name of a regular file."""
+        return self.file_id.startswith(LINK_PREFIX)
+
+    @property
+    def hard_link_count(self) -> int:
+        """How many names it has."""
+        return len(self.links) + (not self.unnamed)
+
     def changed(self, **changes: Any) -> File:
         """The next revision, with these fields changed."""
         return replace(self, revision=self.revision + 1, **changes)
@@ -132,6 +162,35 @@ class File:
         return self.changed(
             deleted=True, op_id=op_id, delete_op=op_id, ctime_ms=now_ms, cleanup_ms=cleanup_ms
         )
+
+
+def nameless(file: File, *, now_ms: int, op_id: str, cleanup_ms: int) -> File:
+    """The next revision of a record whose name is taken away: kept for its other names, or a tombstone."""
+    if not file.links:
+        return file.tombstone(now_ms=now_ms, op_id=op_id, cleanup_ms=cleanup_ms)
+    return file.changed(
+        unnamed=True,
+        parent_id=unnamed_id(file.space_id),
+        name=file.file_id,
+        ctime_ms=now_ms,
+        op_id=op_id,
+        delete_op=op_id,
+    )
+
+
+def without_link(file: File, link_id: str, *, now_ms: int) -> File:
+    """The next revision of a file one of whose hard links is gone; with the last name goes the file."""
+    links = tuple(each for each in file.links if each != link_id)
+    if file.unnamed and not links:
+        return replace(file.tombstone(now_ms=now_ms, op_id="", cleanup_ms=now_ms), links=())
+    return file.changed(links=links, ctime_ms=now_ms)
+
+
+def shown_as(file: File, link: File) -> File:
+    """A file by the name that one of its hard links gives it."""
+    return replace(
+        file, file_id=link.file_id, parent_id=link.parent_id, name=link.name, named_by=link.named_by
+    )
 
 
 def trashed_from(directory: File, *, now_ms: int, op_id: str) -> File:

@@ -19,8 +19,9 @@ from runtime.identity import Identity
 from . import names, permissions
 from .errors import CrossSpaceRename, LostRace, NameTaken, RenameIntoItself, RevisionConflict
 from .files import STRAY_CHILDREN_AFTER_MS
+from .link_counts import LinkCounts
 from .paths import FileRef, Found, Paths
-from .records import File
+from .records import File, nameless, shown_as
 from .retries import attempts
 from .stores import FileStore
 from .times import Touches
@@ -30,7 +31,16 @@ from .tree import Tree
 class Renames:
     """Renames files."""
 
-    def __init__(self, store: FileStore, tree: Tree, paths: Paths, touches: Touches, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: FileStore,
+        tree: Tree,
+        paths: Paths,
+        links: LinkCounts,
+        touches: Touches,
+        clock: Clock,
+    ) -> None:
+        self._links = links
         self._store = store
         self._tree = tree
         self._paths = paths
@@ -57,12 +67,13 @@ class Renames:
         async for _ in attempts():
             parent = await self._paths.resolve(identity, parent_ref)
             target = await self._paths.child(identity, parent, name)
-            if target is not None and request_id and target.file.op_id == request_id:
-                return target.file, await self._store.find_deleted(request_id) is not None
+            if target is not None and request_id and target.entry.op_id == request_id:
+                return target.shown(), await self._store.find_deleted(request_id) is not None
             names.check_new_name(name, parent.file)
             source = await self._paths.resolve(identity, source_ref)
             if target is not None and target.file.file_id == source.file.file_id:
-                return source.file, False
+                # Also when they are two names of one file, as in POSIX.
+                return source.shown(), False
             self._require(identity, source, parent)
             if target is not None and no_replace:
                 raise FileExists(name=name)
@@ -73,6 +84,7 @@ class Renames:
                 for found in (source, parent, target):
                     if found is not None:
                         self._tree.forget(found.file.file_id)
+                        self._tree.forget(found.entry.file_id)
         raise LostRace(name=name)
 
     def _require(self, identity: Identity, source: Found, parent: Found) -> None:
@@ -96,12 +108,13 @@ class Renames:
         name: str,
     ) -> tuple[File, bool]:
         now_ms = self._clock.now_ms()
-        file = source.file
+        file = source.entry
         moved = file.changed(parent_id=parent.file.file_id, name=name, ctime_ms=now_ms, op_id=request_id)
         replaced = None
         if target is not None:
             self._require_replaceable(identity, file, target)
-            replaced = target.file.tombstone(
+            replaced = nameless(
+                target.entry,
                 now_ms=now_ms,
                 op_id=request_id,
                 cleanup_ms=now_ms + (STRAY_CHILDREN_AFTER_MS if target.file.is_directory else 0),
@@ -114,9 +127,11 @@ class Renames:
                 await self._require_alive(parent.file, file, moved)
         else:
             await self._tree.move(moved, replaced=replaced, new_ancestry=new_ancestry)
+        if replaced is not None:
+            await self._links.release(replaced)
         self._touches.content_changed(source.chain[-2])
         self._touches.content_changed(parent.file)
-        return moved, replaced is not None
+        return shown_as(source.file, moved) if source.link else moved, replaced is not None
 
     def _require_replaceable(self, identity: Identity, file: File, target: Found) -> None:
         there = target.file

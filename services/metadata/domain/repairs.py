@@ -15,8 +15,9 @@ from runtime.errors import NoSuchFile
 from .content_writer import ContentWriter
 from .errors import RevisionConflict
 from .files import STRAY_CHILDREN_AFTER_MS
+from .link_counts import LinkCounts
 from .locations import Location
-from .records import File, FileType, trashed_from
+from .records import File, FileType, nameless, trashed_from
 from .replicas import Replicas
 from .settled import Settled
 from .stores import Stores
@@ -39,6 +40,7 @@ class Repairs:
         tree: Tree,
         replicas: Replicas,
         writer: ContentWriter,
+        links: LinkCounts,
         settled: Settled,
         clock: Clock,
         provider_id: str,
@@ -49,6 +51,7 @@ class Repairs:
         self._tree = tree
         self._replicas = replicas
         self._writer = writer
+        self._links = links
         self._settled = settled
         self._clock = clock
         self._provider_id = provider_id
@@ -102,7 +105,7 @@ class Repairs:
         gone = [
             trashed_from(child, now_ms=now_ms, op_id="")
             if child.is_directory
-            else child.tombstone(now_ms=now_ms, op_id="", cleanup_ms=now_ms)
+            else nameless(child, now_ms=now_ms, op_id="", cleanup_ms=now_ms)
             for child in children
         ]
         await self._stores.files.replace_many(gone)
@@ -120,7 +123,9 @@ class Repairs:
             return
 
     async def _clean(self, tombstone: File) -> None:
-        if tombstone.type is FileType.REGULAR:
+        if tombstone.is_link:
+            await self._links.release(tombstone)
+        elif tombstone.type is FileType.REGULAR:
             location = await self._replicas.find(tombstone.space_id, tombstone.file_id, fresh=True)
             if location is not None:
                 await self._writer.retire(location)

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 
 from .cache import RecordCache
 from .locations import Location
+from .records import File, FileType
 from .stores import LocationStore
 from .tree import Ownership
 
@@ -34,6 +35,15 @@ class Replicas:
                 return None
             self._cache.put_read(location, mark)
         return location if location.space_id == space_id else None
+
+    async def current(self, file: File) -> Location | None:
+        """Where the content of a file is; None when it has none."""
+        if file.type is not FileType.REGULAR or not file.location_revision:
+            return None
+        location = await self.find(file.space_id, file.file_id)
+        if location is not None and location.revision < file.location_revision:
+            location = await self.find(file.space_id, file.file_id, fresh=True)
+        return location if location is not None and not location.retired else None
 
     def blank(self, space_id: str, file_id: str) -> Location:
         """The location of a file without content; not stored."""

@@ -38,6 +38,13 @@ class FileStore(Protocol):
         """Adds a record. Raises `IdTaken` or `NameTaken`."""
         ...
 
+    async def insert_link(self, link: File, file: File) -> None:
+        """Adds a hard link and, in the same transaction, replaces the file it is a name of.
+
+        Raises `IdTaken`, `NameTaken`, `RevisionConflict`.
+        """
+        ...
+
     async def replace(self, file: File) -> None:
         """Puts the record in the place of its previous revision.
 

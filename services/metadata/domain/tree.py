@@ -6,13 +6,14 @@ that the next read of this process sees them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
 from typing import Protocol
 
 from runtime.errors import InvalidName, NoSuchFile, SpaceNotSupported
 
 from .cache import FileCache
-from .records import File, root_id, trash_id
+from .records import File, inode_id, root_id, trash_id, unnamed_id
 from .stores import FileStore
 
 #: Deeper than any path a request can name; a longer way up means a circle in the records.
@@ -66,6 +67,13 @@ class Tree:
             self._cache.put_read(file, mark)
         return file if file.space_id == space_id else None
 
+    async def alive(self, space_id: str, file_id: str, *, fresh: bool = False) -> File:
+        """The record, wherever it is. Raises `NoSuchFile` when it is deleted."""
+        file = await self.find(space_id, file_id, fresh=fresh)
+        if file is None or file.deleted:
+            raise NoSuchFile(file_id=file_id)
+        return file
+
     async def find_child(self, parent: File, name: str, *, fresh: bool = False) -> File | None:
         """The file alive with this name. Of several with one name, ours; else there must be just one."""
         if not fresh and self._ownership.owns(parent.space_id):
@@ -92,6 +100,7 @@ class Tree:
         kept here.
         """
         chain: list[File] = []
+        out_of_sight = (trash_id(space_id), unnamed_id(space_id))
         next_id = file_id or root_id(space_id)
         while next_id:
             file = await self.find(space_id, next_id, fresh=fresh)
@@ -102,10 +111,30 @@ class Tree:
                 raise NoSuchFile(file_id=file_id)
             chain.append(file)
             next_id = file.parent_id
-            if next_id == trash_id(space_id):
+            if next_id in out_of_sight:
                 raise NoSuchFile(file_id=file_id)
         chain.reverse()
         return chain
+
+    async def inode(self, link: File, *, fresh: bool = False) -> File:
+        """The file that a hard link is a name of. Raises `NoSuchFile` when it is gone."""
+        return await self.alive(link.space_id, inode_id(link.file_id), fresh=fresh)
+
+    async def inodes(self, files: Sequence[File]) -> Sequence[File]:
+        """The files that records of a directory are names of: hard links' files in the place of the links.
+
+        One that was removed in this moment stays as it is.
+        """
+        links = [file for file in files if file.is_link]
+        if not links:
+            return files
+        found = await asyncio.gather(*(self.find(link.space_id, inode_id(link.file_id)) for link in links))
+        by_link = {
+            link.file_id: inode
+            for link, inode in zip(links, found, strict=True)
+            if inode is not None and not inode.deleted
+        }
+        return [by_link.get(file.file_id, file) for file in files]
 
     async def require_space(self, space_id: str) -> None:
         """Raises `SpaceNotSupported` when the space is not kept here."""
@@ -119,6 +148,10 @@ class Tree:
     async def replace(self, file: File) -> None:
         """Puts a record in the place of its previous revision; as the store does."""
         await self._changing([file], self._store.replace(file))
+
+    async def insert_link(self, link: File, file: File) -> None:
+        """Adds a name of a file; as the store does."""
+        await self._changing([link, file], self._store.insert_link(link, file))
 
     async def move(self, file: File, *, replaced: File | None, new_ancestry: bool) -> None:
         """Moves a record; as the store does."""

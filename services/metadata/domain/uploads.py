@@ -43,9 +43,13 @@ class UploadRequest:
 
 @dataclass(frozen=True, slots=True)
 class UploadPlan:
-    """Where an upload goes. `file` is None when the commit will make it, and `file_id` then its uuid."""
+    """Where an upload goes. `file` is None when the commit will make it, and `file_id` then its uuid.
+
+    `inode_id`: whose content it is, another one than `file_id` when that is a hard link.
+    """
 
     file_id: str
+    inode_id: str
     space_id: str
     parent_id: str
     name: str
@@ -84,8 +88,8 @@ class Uploads:
             raise IsADirectory(file_id=file.file_id)
         permissions.require(identity, found.chain, permissions.READ_DATA, found.reach)
         self._touches.read(file)
-        file = self._touches.applied(file)
-        location = await self._current(file)
+        file = found.shown(self._touches.applied(file))
+        location = await self._replicas.current(found.file)
         if location is not None and location.revision > file.location_revision:
             # Its record is about to follow, or a repair will have it follow.
             file = replace(file, size_bytes=location.size_bytes, local_bytes=location.local_bytes)
@@ -117,15 +121,6 @@ class Uploads:
         else:
             # Other writers may be at the same storage file.
             await self._intents.remove([request_id])
-
-    async def _current(self, file: File) -> Location | None:
-        """Where the content of a file is; None when it has none."""
-        if file.type is not FileType.REGULAR or not file.location_revision:
-            return None
-        location = await self._replicas.find(file.space_id, file.file_id)
-        if location is not None and location.revision < file.location_revision:
-            location = await self._replicas.find(file.space_id, file.file_id, fresh=True)
-        return location if location is not None and not location.retired else None
 
     async def _plan(self, identity: Identity, request: UploadRequest) -> UploadPlan:
         async for _ in attempts():
@@ -180,11 +175,12 @@ class Uploads:
         if location is not None and not location.storage_file_id:
             location = replace(location, storage_file_id=location.planned_storage_file())
         return UploadPlan(
-            file_id=file.file_id,
+            file_id=found.entry.file_id,
+            inode_id=file.file_id,
             space_id=file.space_id,
-            parent_id=file.parent_id,
-            name=file.name,
-            file=self._touches.applied(file),
+            parent_id=found.entry.parent_id,
+            name=found.entry.name,
+            file=found.shown(self._touches.applied(file)),
             location=location,
             available_bytes=await self._available_bytes(file.space_id, request),
         )
@@ -193,8 +189,10 @@ class Uploads:
         name = request.ref.path[-1]
         names.check_new_name(name, parent.file)
         require_add(identity, parent)
+        file_id = self._new_id(identity, request, parent.file, name)
         return UploadPlan(
-            file_id=self._new_id(identity, request, parent.file, name),
+            file_id=file_id,
+            inode_id=file_id,
             space_id=parent.file.space_id,
             parent_id=parent.file.file_id,
             name=name,

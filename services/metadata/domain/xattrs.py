@@ -118,11 +118,13 @@ class Xattrs:
             permissions.require(identity, found.chain, update.bits, found.reach)
             await self._outcome(found.file, update)
             return
+        name_id = found.entry.file_id
         async with self._turns.of(file_id):
             async for attempt in attempts():
-                chain = await self._tree.chain(ref.space_id, file_id, fresh=attempt > 0)
-                permissions.require(identity, chain, update.bits, found.reach)
-                if await self._apply(chain[-1], update, request_id):
+                chain = await self._tree.chain(ref.space_id, name_id, fresh=attempt > 0)
+                found = await self._paths.found(identity, chain, fresh=attempt > 0)
+                permissions.require(identity, found.chain, update.bits, found.reach)
+                if await self._apply(found.file, update, request_id):
                     return
         raise LostRace(file_id=file_id)
 

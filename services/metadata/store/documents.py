@@ -21,6 +21,7 @@ _OPTIONAL = (
     ("cleanup_ms", None),
     ("purge_ms", None),
     ("delete_op", ""),
+    ("unnamed", False),
 )
 #: Fields with the same name and form on both sides, always there.
 _PLAIN = (
@@ -56,6 +57,8 @@ def file_to_document(file: File) -> Document:
         document["share_ids"] = list(file.share_ids)
     if file.location is not None:
         document["location"] = _first_location_to_document(file.location)
+    if file.links:
+        document["links"] = list(file.links)
     if file.acl is not None:
         document["acl"] = [[e.allow, e.identifier, e.mask, e.is_group] for e in file.acl]
     if file.trashed is not None:
@@ -78,6 +81,7 @@ def file_from_document(document: Mapping[str, Any]) -> File:
         type=FileType(document["type"]),
         share_ids=tuple(document.get("share_ids", ())),
         location=None if location is None else first_location_from_document(document),
+        links=tuple(document.get("links", ())),
         acl=None if acl is None else tuple(AclEntry(*entry) for entry in acl),
         trashed=None if trashed is None else Trashed(**trashed),
         **values,

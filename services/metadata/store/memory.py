@@ -36,6 +36,11 @@ class MemoryFileStore:
         self._require_free(file)
         self._put(file)
 
+    async def insert_link(self, link: File, file: File) -> None:
+        self._require_previous(file)
+        await self.insert(link)
+        self._put(file)
+
     async def replace(self, file: File) -> None:
         self._require_previous(file)
         self._require_free(file)

@@ -8,14 +8,15 @@ from typing import Any
 
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
 from runtime.batching import Batcher
 from runtime.errors import DirectoryNotEmpty, NoSuchFile
-from services.metadata.domain.errors import NameTaken, RenameIntoItself, RevisionConflict
+from services.metadata.domain.errors import IdTaken, NameTaken, RenameIntoItself, RevisionConflict
 from services.metadata.domain.records import HIDDEN_PREFIX, File, trash_id
 from services.metadata.domain.stores import Position
 
-from .bulk import Outcome, insert_each, replace_each
+from .bulk import Outcome, insert_each, is_id_conflict, replace_each
 from .documents import Document, file_from_document, file_to_document
 from .threads import PatientThreads
 from .transactions import Session, run_transaction
@@ -57,6 +58,16 @@ class MongoFileStore:
 
     async def insert(self, file: File) -> None:
         await self._inserts.submit(file)
+
+    async def insert_link(self, link: File, file: File) -> None:
+        def steps(session: Session) -> None:
+            try:
+                self._files.insert_one(file_to_document(link), session=session)
+            except DuplicateKeyError as error:
+                raise (IdTaken if is_id_conflict(error.details or {}) else NameTaken) from error
+            self._replace_one(session, file)
+
+        await self._threads.write(lambda: run_transaction(self._client, steps, taken=NameTaken))
 
     async def replace(self, file: File) -> None:
         await self._replaces.submit(file)

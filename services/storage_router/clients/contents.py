@@ -73,6 +73,7 @@ class MetadataContents:
             location=_location_from_proto(answer.location) if answer.HasField("location") else None,
             available_bytes=answer.available_bytes,
             recorded=record,
+            inode_id=answer.inode_id,
         )
 
     async def commit(

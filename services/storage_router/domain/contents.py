@@ -112,6 +112,7 @@ class Begun:
     """What metadata allowed. `parent_id` and `name` are for the commit of a new file.
 
     `recorded`: a record of the upload was made.
+    `inode_id`: whose content is written, another file than `file_id` when that is a hard link.
     """
 
     file_id: str
@@ -122,6 +123,7 @@ class Begun:
     location: Location | None = None
     available_bytes: int = 0
     recorded: bool = False
+    inode_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

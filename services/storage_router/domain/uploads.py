@@ -142,7 +142,7 @@ class Uploads:
                 opened.check_writable()
         else:
             # All who write into this file now have to meet in one storage file.
-            target = choice.storage_file_id(begun.space_id, begun.file_id)
+            target = choice.storage_file_id(begun.space_id, begun.inode_id or begun.file_id)
         if not opened.driver.capabilities.random_write:
             raise CannotPatch(storage_id=opened.storage.storage_id)
         return Upload(wish, begun, opened, target, own=not begun.exists, recorded=False)

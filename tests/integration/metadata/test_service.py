@@ -8,6 +8,7 @@ from isthmus.metadata.v1 import (
     contents_pb2,
     files_pb2,
     files_pb2_grpc,
+    links_pb2,
     xattrs_pb2,
 )
 
@@ -19,7 +20,6 @@ from runtime.errors import (
     PermissionDenied,
     SpaceNotSupported,
     Unauthenticated,
-    Unimplemented,
 )
 from runtime.identity import GUEST
 from runtime.rpc.channel import open_channel
@@ -98,13 +98,16 @@ async def test_guests_are_asked_for_credentials(client: Client) -> None:
         await client.get()
 
 
-async def test_hard_links_are_not_there_yet(client: Client) -> None:
-    request = files_pb2.CreateFileRequest(
-        parent=a_ref(), name="l", type=files_pb2.FILE_TYPE_REGULAR, hard_link_target_id="x"
-    )
-    with client.as_user(), pytest.raises(Unimplemented) as refused:
-        await client.api.create_file(request)
-    assert refused.value.reason == "ENOTSUP"
+async def test_hard_links_travel(client: Client) -> None:
+    with client.as_user():
+        file = await client.create("a")
+        request = files_pb2.CreateFileRequest(
+            parent=a_ref(), name="l", type=files_pb2.FILE_TYPE_REGULAR, hard_link_target_id=file.file_id
+        )
+        link = (await client.api.create_file(request)).file
+        told = await client.api.list_hard_links(links_pb2.ListHardLinksRequest(file=a_ref("l")))
+    assert list(told.file_ids) == [file.file_id, link.file_id]
+    assert link.hard_link_count == 2
 
 
 async def test_single_calls_reach_the_same_handlers(client: Client) -> None:

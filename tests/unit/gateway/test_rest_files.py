@@ -7,7 +7,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from runtime.http.file_ids import encode, user_root
+from runtime.http.file_ids import decode, encode, user_root
 from tests.support.gateway import GatewayTwin
 
 API = "/api/v3/oneprovider"
@@ -178,6 +178,23 @@ async def test_a_single_name_is_its_only_hard_link(gateway: GatewayTwin) -> None
     assert (await gateway.http.get(f"{API}/data/{file}/hardlinks/{other}")).status_code == 404
     assert errno(await gateway.http.get(f"{API}/data/home1/hardlinks")) == "eisdir"
     assert error_id(await gateway.http.get(f"{API}/data/{file}/hardlinks?limit=0")) == "badValueTooLow"
+
+
+async def test_all_names_of_a_file_are_told(gateway: GatewayTwin) -> None:
+    file = await gateway.make("a.txt")
+    target = decode(file)
+    assert target is not None
+    link = await gateway.make("l.txt", hard_link_target_id=target.uuid)
+    for id in (file, link):
+        assert (await gateway.http.get(f"{API}/data/{id}/hardlinks")).json() == [file, link]
+        told = (await gateway.http.get(f"{API}/data/{id}")).json()
+        assert (told["fileId"], told["type"], told["hardlinkCount"], told["hardlinks_count"]) == (
+            id, "REG", 2, 2,
+        )  # fmt: skip
+    assert (await gateway.http.get(f"{API}/data/{link}/hardlinks?limit=1")).json() == [file]
+    assert (await gateway.http.get(f"{API}/data/{file}/hardlinks/{link}")).status_code == 204
+    listed = await gateway.http.get(f"{API}/data/home1/children?attributes=fileId&attributes=hardlinkCount")
+    assert listed.json()["children"] == [{"fileId": id, "hardlinkCount": 2} for id in (file, link)]
 
 
 async def test_tickets_lead_to_a_data_port(gateway: GatewayTwin) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from services.metadata.domain.records import FileType
+from services.metadata.domain.records import FileType, inode_id
 from services.metadata.domain.stores import Stores
 from services.metadata.store.memory import memory_stores
 from tests.support.crashing import Fuse, Killed, crashing
@@ -54,7 +54,26 @@ async def replace_by_rename(world: World) -> object:
     return await world.rules.renames.rename(ALICE, "r", ref("d", "in"), ref(), "old")
 
 
-ACTIONS = (overwrite, patch, empty, create, take_over, delete, delete_tree, replace_by_rename)
+async def link(world: World) -> object:
+    return await world.link(await world.get("old"), "new", request_id="r")
+
+
+async def delete_link(world: World) -> object:
+    return await world.rules.files.delete(ALICE, "r", ref("linked"))
+
+
+async def delete_linked(world: World) -> object:
+    return await world.rules.files.delete(ALICE, "r", ref("d", "original"))
+
+
+async def replace_linked(world: World) -> object:
+    return await world.rules.renames.rename(ALICE, "r", ref("old"), ref("d"), "original")
+
+
+ACTIONS = (
+    overwrite, patch, empty, create, take_over, delete, delete_tree, replace_by_rename,
+    link, delete_link, delete_linked, replace_linked,
+)  # fmt: skip
 
 
 async def prepared() -> Stores:
@@ -63,8 +82,18 @@ async def prepared() -> Stores:
     await world.mkdir("d")
     await world.put("d", "in", size_bytes=5, storage_file_id="/in")
     await world.make("d", "link", type=FileType.SYMLINK, target="in")
+    await world.link(await world.put("d", "original", size_bytes=3, storage_file_id="/original"), "linked")
     await world.rules.settled.flush()
     return world.stores
+
+
+async def require_links(world: World, paths: list[tuple[str, ...]]) -> None:
+    """Every name of a file is known to it, and it knows no others."""
+    visible = {(await world.get(*path)).file_id for path in paths}
+    for path in paths:
+        known = await world.rules.links.list(ALICE, ref(*path))
+        file_id = (await world.get(*path)).file_id
+        assert set(known) == {id for id in visible if inode_id(id) == inode_id(file_id)}
 
 
 async def require_whole(world: World) -> None:
@@ -73,11 +102,13 @@ async def require_whole(world: World) -> None:
     if "d" in await world.names():
         paths += [("d", name) for name in await world.names("d")]
     held = 0
+    await require_links(world, paths)
     for path in paths:
         file, location = await world.rules.uploads.locate(ALICE, ref(*path))
+        is_first = (await world.rules.links.list(ALICE, ref(*path)))[0] == file.file_id
         if file.type is FileType.REGULAR:
             assert file.size_bytes == (location.size_bytes if location else 0)
-        held += file.local_bytes
+        held += file.local_bytes if is_first else 0
     assert await world.stores.locations.held_bytes(SPACE) == held
     assert not await world.rules.removals.list(SERVICE, {STORAGE}, 100)
     await world.rules.spaces.recount(SERVICE, SPACE)

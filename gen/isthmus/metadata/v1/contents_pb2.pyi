@@ -273,6 +273,7 @@ class BeginUploadResponse(_message.Message):
     LOCATION_FIELD_NUMBER: _builtins.int
     AVAILABLE_BYTES_FIELD_NUMBER: _builtins.int
     FILE_FIELD_NUMBER: _builtins.int
+    INODE_ID_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
     """uuid of the existing file, or the one the new file will have."""
     space_id: _builtins.str
@@ -283,6 +284,10 @@ class BeginUploadResponse(_message.Message):
     """False when Commit will make the file."""
     available_bytes: _builtins.int
     """Bytes that may still be written before the quota of the space is used up."""
+    inode_id: _builtins.str
+    """uuid whose content is written: that of the regular file when `file_id` is one
+    of its hard links, else `file_id`.
+    """
     @_builtins.property
     def location(self) -> Global___Location:
         """Where the content is now; absent for a new file."""
@@ -302,10 +307,11 @@ class BeginUploadResponse(_message.Message):
         location: Global___Location | None = ...,
         available_bytes: _builtins.int = ...,
         file: _files_pb2.File | None = ...,
+        inode_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "location", b"location"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["available_bytes", b"available_bytes", "exists", b"exists", "file", b"file", "file_id", b"file_id", "location", b"location", "name", b"name", "parent_id", b"parent_id", "space_id", b"space_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["available_bytes", b"available_bytes", "exists", b"exists", "file", b"file", "file_id", b"file_id", "inode_id", b"inode_id", "location", b"location", "name", b"name", "parent_id", b"parent_id", "space_id", b"space_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -92,7 +92,9 @@ class File(_message.Message):
     ACL_FIELD_NUMBER: _builtins.int
     XATTRS_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
-    """The uuid: random hex, `space_<spaceId>` for a space root, `smlnk_<hex>` for a symbolic link."""
+    """The uuid: random hex, `space_<spaceId>` for a space root, `smlnk_<hex>` for a symbolic link,
+    `link_<hex>_file_<uuid>` for a further name of a regular file.
+    """
     space_id: _builtins.str
     parent_id: _builtins.str
     """uuid of the directory; empty for a space root."""

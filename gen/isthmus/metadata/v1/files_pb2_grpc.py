@@ -106,7 +106,9 @@ class FileServiceServicer:
 
     def CreateFile(self, request, context):
         """A new directory, empty file, symbolic or hard link. EEXIST when the name is
-        taken and `update_existing` is false; ENOTDIR when the parent is a file.
+        taken and `update_existing` is false; ENOTDIR when the parent is a file. Of
+        hard links: EISDIR to a directory, EMLINK when the file has 1000 names; one
+        to a symbolic link is a copy of that.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,7 +51,9 @@ class FileServiceStub:
     """
     CreateFile: _grpc.UnaryUnaryMultiCallable[_files_pb2.CreateFileRequest, _files_pb2.CreateFileResponse]
     """A new directory, empty file, symbolic or hard link. EEXIST when the name is
-    taken and `update_existing` is false; ENOTDIR when the parent is a file.
+    taken and `update_existing` is false; ENOTDIR when the parent is a file. Of
+    hard links: EISDIR to a directory, EMLINK when the file has 1000 names; one
+    to a symbolic link is a copy of that.
     """
     SetMode: _grpc.UnaryUnaryMultiCallable[_files_pb2.SetModeRequest, _files_pb2.SetModeResponse]
     """Changes the mode. Only the owner of the file or of the space may."""
@@ -88,7 +90,9 @@ class FileServiceAsyncStub(FileServiceStub):
     """
     CreateFile: _aio.UnaryUnaryMultiCallable[_files_pb2.CreateFileRequest, _files_pb2.CreateFileResponse]  # type: ignore[assignment]
     """A new directory, empty file, symbolic or hard link. EEXIST when the name is
-    taken and `update_existing` is false; ENOTDIR when the parent is a file.
+    taken and `update_existing` is false; ENOTDIR when the parent is a file. Of
+    hard links: EISDIR to a directory, EMLINK when the file has 1000 names; one
+    to a symbolic link is a copy of that.
     """
     SetMode: _aio.UnaryUnaryMultiCallable[_files_pb2.SetModeRequest, _files_pb2.SetModeResponse]  # type: ignore[assignment]
     """Changes the mode. Only the owner of the file or of the space may."""
@@ -140,7 +144,9 @@ class FileServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_files_pb2.CreateFileResponse, _abc.Awaitable[_files_pb2.CreateFileResponse]]:
         """A new directory, empty file, symbolic or hard link. EEXIST when the name is
-        taken and `update_existing` is false; ENOTDIR when the parent is a file.
+        taken and `update_existing` is false; ENOTDIR when the parent is a file. Of
+        hard links: EISDIR to a directory, EMLINK when the file has 1000 names; one
+        to a symbolic link is a copy of that.
         """
 
     @_abc_1.abstractmethod

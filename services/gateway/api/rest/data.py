@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isthmus.metadata.v1 import files_pb2
+from isthmus.metadata.v1 import files_pb2, links_pb2
 
 from runtime.errors import InvalidName, IsADirectory, NotPermitted
 from runtime.http import file_ids
@@ -18,7 +18,7 @@ from services.gateway.api.rest.operations import OCTETS, Call
 from services.gateway.api.rest.selection import selects_shared
 from services.gateway.domain import attributes
 from services.gateway.domain.attributes import View
-from services.gateway.domain.files import DIRECTORY, SYMLINK, inode
+from services.gateway.domain.files import SYMLINK, inode
 
 ATTRIBUTES = selects_shared(attributes.DEFAULT, attributes.PUBLIC_DEFAULT)
 NEW_MODE = required_mode("mode", "Permission bits in octal digits, 0 to 1777.")
@@ -86,16 +86,13 @@ class DataRoutes:
         return Answer(200, file.symlink_target.encode(), _OCTET_HEADERS)
 
     async def list_hardlinks(self, call: Call) -> Answer:
-        """`GET /data/{id}/hardlinks`: all names of the inode, as long as there is one."""
+        """`GET /data/{id}/hardlinks`: ids of all names of the inode, the oldest first."""
         call.check_member()
         if call.file.is_user_root:
             raise IsADirectory
-        file = await self._get(call.file)
-        if file.type == DIRECTORY:
-            raise IsADirectory
-        if file.hard_link_count > 1:
-            raise ApiError("notImplemented")
-        return json_answer([file_ids.encode(call.file.space_id, call.file.uuid)][: call[MAX_LINKS]])
+        answer = await self._metadata.list_hard_links(links_pb2.ListHardLinksRequest(file=ref(call.file)))
+        uuids = answer.file_ids[: call[MAX_LINKS]]
+        return json_answer([file_ids.encode(call.file.space_id, uuid) for uuid in uuids])
 
     async def compare_hardlink(self, call: Call) -> Answer:
         """`GET /data/{id}/hardlinks/{hid}`: 204 when both are names of one inode, else 404."""

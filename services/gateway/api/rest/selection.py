@@ -18,13 +18,13 @@ def _names(key: str) -> dict[str, object]:
     return {"type": "array", "items": one}
 
 
-def selects(default: Selection) -> Param[Selection]:
-    """`attributes` or the deprecated `attribute`: one name or several."""
+def selects(default: Selection, *, also: tuple[str, ...] = ()) -> Param[Selection]:
+    """`attributes` or the deprecated `attribute`: one name or several. `also`: as in `attributes.select`."""
     return Param(
         "attributes",
         "What to tell, by current names; `xattr.<name>` is one extended attribute. Repeated in a query.",
         _names("attributes"),
-        lambda params: attributes.select(params, default),
+        lambda params: attributes.select(params, default, also=also),
         errors=("badValueNotAllowed",),
     )
 

@@ -101,6 +101,22 @@ CHILDREN = json_object(
     {"children": [_ENTRY_EXAMPLE], "isLast": True, "nextPageToken": "YS50eHQ"},
     name="Children",
 )
+SUBTREE = json_object(
+    {
+        "files": array_of({"$ref": "#/components/schemas/Attributes"}),
+        "inaccessiblePaths": {
+            **array_of(TEXT),
+            "description": "Relative paths of directories the caller may not list; `.` is the one asked for.",
+        },
+        "nextPageToken": {"type": ["string", "null"], "description": "For the next page; null at the end."},
+    },
+    {
+        "files": [{"fileId": FILE_ID_EXAMPLE, "file_id": FILE_ID_EXAMPLE, "path": "dir/a.txt"}],
+        "inaccessiblePaths": ["dir/secret"],
+        "nextPageToken": None,
+    },
+    name="Subtree",
+)
 CREATED = json_object({"fileId": FILE_ID}, {"fileId": FILE_ID_EXAMPLE}, name="FileId")
 FILE_IDS = array_of(FILE_ID)
 HARD_LINKS = (

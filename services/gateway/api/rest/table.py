@@ -15,7 +15,7 @@ from runtime.http.errors import ApiError
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer
 from services.gateway.api.ports import Metadata
-from services.gateway.api.rest import data, documents, listing, shapes, tickets, xattrs
+from services.gateway.api.rest import data, documents, listing, shapes, subtrees, tickets, xattrs
 from services.gateway.api.rest.data import DataRoutes
 from services.gateway.api.rest.described import Told
 from services.gateway.api.rest.documents import DocumentRoutes
@@ -33,6 +33,7 @@ from services.gateway.api.rest.operations import (
 )
 from services.gateway.api.rest.router import RestRoutes
 from services.gateway.api.rest.selection import DEPRECATED
+from services.gateway.api.rest.subtrees import SubtreeRoutes
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.api.rest.xattrs import XattrRoutes
 
@@ -41,8 +42,8 @@ _DOCUMENT_ERRORS = ("notFound", "posix/eacces", "posix/eperm")
 _WRITE_ERRORS = (*_GONE, "posix/eisdir", "posix/enospc", "posix/efbig", "posix/eagain")
 _CREATE_ERRORS = (
     *_GONE, "posix/eexist", "posix/enotdir", "posix/eisdir", "posix/einval", "posix/enametoolong",
-    "posix/enospc", "posix/efbig", "posix/eperm", "posix/emlink", "posix/eagain", "badValueFilePath",
-    "badValueIdentifier", "missingRequiredValue",
+    "posix/enospc", "posix/efbig", "posix/eperm", "posix/emlink", "posix/exdev", "posix/eagain",
+    "badValueFilePath", "badValueIdentifier", "missingRequiredValue",
 )  # fmt: skip
 
 
@@ -55,6 +56,7 @@ def rest_routes(
         files={
             b"": _file(files),
             b"children": _children(ListingRoutes(metadata)),
+            b"files": _files(SubtreeRoutes(metadata)),
             b"content": _content(),
             b"hardlinks": _hard_links(files),
             b"symlink_value": _symlink_value(files),
@@ -120,6 +122,24 @@ def _children(listings: ListingRoutes) -> Methods:
         "POST": _creates(
             "Create an entry in a directory", (content_params.CHILD_NAME, *content_params.CREATION)
         ),
+    }
+
+
+def _files(routes: SubtreeRoutes) -> Methods:
+    narrowing = (subtrees.START_AFTER, subtrees.PREFIX, subtrees.INCLUDE_DIRECTORIES)
+    return {
+        "GET": Operation(
+            routes.list_files,
+            "List everything below a directory",
+            Takes.PARAMS,
+            params=(subtrees.LIMIT, subtrees.TOKEN, *narrowing, subtrees.ATTRIBUTES, DEPRECATED),
+            told=Told(
+                (shapes.SUBTREE,),
+                (*_GONE, "posix/einval", "posix/enametoolong", "badValueFilePath"),
+                "Depth first, in the order of the bytes of the names. Links are listed, not followed. A page "
+                "may have fewer entries than `limit`, or none, before the end.",
+            ),
+        )
     }
 
 

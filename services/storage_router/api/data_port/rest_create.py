@@ -16,7 +16,7 @@ from runtime.http.content_params import (
     TYPE,
     UPDATE_EXISTING,
 )
-from runtime.http.errors import ApiError
+from runtime.http.errors import ApiError, posix
 from runtime.http.params import Params
 from runtime.request import request_id
 from services.storage_router.api.data_port.content import Service
@@ -114,6 +114,8 @@ class Creation:
         if wanted.kind != "LNK":
             return ""
         target = file_ids.decode(wanted.target_id)
-        if target is None or target.share_id is not None or target.space_id != parent.space_id:
+        if target is None or target.share_id is not None:
             raise ApiError("badValueIdentifier", {"key": "target_file_id"})
+        if target.space_id != parent.space_id:
+            raise posix("exdev")
         return target.uuid

@@ -1,0 +1,47 @@
+"""SubtreeService."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from isthmus.metadata.v1 import subtrees_pb2, subtrees_pb2_grpc
+
+from runtime.auth import caller
+from services.metadata.domain.subtrees import SubtreeEntry, SubtreeQuery, Subtrees
+
+from .convert import file_to_proto, location_to_proto, ref_from_proto, wanted_from_proto
+
+
+class SubtreeServicer(subtrees_pb2_grpc.SubtreeServiceServicer):
+    """Everything below a directory, over gRPC."""
+
+    def __init__(self, subtrees: Subtrees) -> None:
+        self._subtrees = subtrees
+
+    async def ListSubtree(
+        self, request: subtrees_pb2.ListSubtreeRequest, context: Any
+    ) -> subtrees_pb2.ListSubtreeResponse:
+        query = SubtreeQuery(
+            start_after=request.start_after,
+            prefix=request.prefix,
+            include_directories=request.include_directories,
+            token=request.page_token,
+            with_locations=request.with_locations,
+            wanted=wanted_from_proto(request.wanted) if request.HasField("wanted") else None,
+        )
+        page = await self._subtrees.list(
+            caller(), ref_from_proto(request.directory), query, request.page_size
+        )
+        return subtrees_pb2.ListSubtreeResponse(
+            entries=map(_entry_to_proto, page.entries),
+            inaccessible_paths=page.inaccessible,
+            next_page_token=page.next_token,
+        )
+
+
+def _entry_to_proto(entry: SubtreeEntry) -> subtrees_pb2.SubtreeEntry:
+    return subtrees_pb2.SubtreeEntry(
+        path=entry.path,
+        file=file_to_proto(entry.file, (), entry.extra),
+        location=None if entry.location is None else location_to_proto(entry.location),
+    )
