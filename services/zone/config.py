@@ -40,6 +40,8 @@ class Settings(MongoSettings):
     #: File (JSON, a list) with the identity providers by which users may log in: `id`, `issuer`, `client_id`,
     #: `client_secret`, `scope`. They send the browser back to `<zone>/api/v3/onezone/login/<id>/callback`.
     oidc_file: Path | None = None
+    #: How long the audit log keeps its notes.
+    audit_keep_s: int = Field(default=400 * 86_400, ge=86_400)
     #: Least a provider may promise to a space.
     minimum_support_bytes: int = Field(default=1_000_000, ge=1)
     #: Requests served at a time; more are refused with 503.

@@ -34,6 +34,7 @@ from services.zone.api.shares import ShareServicer
 from services.zone.api.tokens import TokenServicer
 from services.zone.clients.oidc import OidcProvider, OidcSettings
 from services.zone.config import Settings
+from services.zone.domain.audit import AuditLog
 from services.zone.domain.authentication import Authenticator
 from services.zone.domain.changes import ChangeFeed
 from services.zone.domain.errors import ZoneError
@@ -80,7 +81,10 @@ async def build(settings: Settings) -> Sequence[Part]:
     door = ProviderDoor(zone.authenticator, clock)
     rpc = RpcServer(settings, None, authenticate=door.authenticate)
     rpc.add(tokens_pb2_grpc.add_TokenServiceServicer_to_server, TokenServicer(zone.scopes, door))
-    rpc.add(providers_pb2_grpc.add_ProviderServiceServicer_to_server, ProviderServicer(zone.providers, door))
+    rpc.add(
+        providers_pb2_grpc.add_ProviderServiceServicer_to_server,
+        ProviderServicer(zone.providers, zone.audit, door),
+    )
     rpc.add(shares_pb2_grpc.add_ShareServiceServicer_to_server, ShareServicer(zone.shares, door))
     feed = ChangeFeed()
     rpc.add(changes_pb2_grpc.add_ChangeServiceServicer_to_server, ChangeServicer(feed, door))
@@ -95,7 +99,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     )
     return [
         threads,
-        _Kept(stores, first_start, passwords),
+        _Kept(stores, first_start, passwords, audit_keep_s=settings.audit_keep_s),
         stores.changes(feed),
         rpc,
         http,
@@ -185,6 +189,7 @@ def assemble(
             minimum_support_bytes=settings.minimum_support_bytes,
         ),
         scopes=scopes,
+        audit=AuditLog(stores.audit, clock),
         logins=Logins(_identity_providers(settings), users, token_rules, seal, clock),
         clock=clock,
     )
@@ -247,8 +252,11 @@ class _PasswordFile:
 class _Kept:
     """Waits for the database, makes indexes and the first administrator."""
 
-    def __init__(self, stores: MongoStores, first_start: FirstStart, passwords: Passwords) -> None:
+    def __init__(
+        self, stores: MongoStores, first_start: FirstStart, passwords: Passwords, *, audit_keep_s: int
+    ) -> None:
         self._stores = stores
+        self._audit_keep_s = audit_keep_s
         self._first_start = first_start
         self._passwords = passwords
 
@@ -265,7 +273,7 @@ class _Kept:
             async with asyncio.timeout(STORE_WAIT_S):
                 while True:
                     with contextlib.suppress(Unavailable):
-                        return await self._stores.create_indexes()
+                        return await self._stores.create_indexes(audit_keep_s=self._audit_keep_s)
                     await asyncio.sleep(STORE_PAUSE_S)
         except TimeoutError:
             raise BadSettings(f"no MongoDB at ISTHMUS_MONGO_URL within {STORE_WAIT_S:.0f} s") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from services.zone.domain.stores import (
+    AuditStore,
     GroupStore,
     MembershipStore,
     ProviderStore,
@@ -20,6 +21,7 @@ from services.zone.store.memory import (
     MemoryTokenStore,
     MemoryUserStore,
 )
+from services.zone.store.memory_audit import MemoryAuditStore
 from services.zone.store.memory_groups import MemoryGroupStore, MemoryMembershipStore
 
 
@@ -34,6 +36,7 @@ class MemoryStores:
     spaces: SpaceStore
     shares: ShareStore
     providers: ProviderStore
+    audit: AuditStore
 
 
 def memory_stores() -> MemoryStores:
@@ -47,4 +50,5 @@ def memory_stores() -> MemoryStores:
         MemorySpaceStore(memberships),
         MemoryShareStore(),
         MemoryProviderStore(),
+        MemoryAuditStore(),
     )

@@ -6,7 +6,9 @@ from typing import Any
 
 from isthmus.zone.v1 import providers_pb2, providers_pb2_grpc
 
+from runtime.request import request_id
 from services.zone.api.provider_door import ProviderDoor
+from services.zone.domain.audit import AuditLog
 from services.zone.domain.entities import Provider, Space
 from services.zone.domain.providers import Providers
 from services.zone.domain.value_errors import BadValueNotInRange
@@ -18,8 +20,9 @@ _MAX_PAGE_SIZE = 1000
 class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
     """Decode, ask, encode."""
 
-    def __init__(self, providers: Providers, door: ProviderDoor) -> None:
+    def __init__(self, providers: Providers, audit: AuditLog, door: ProviderDoor) -> None:
         self._providers = providers
+        self._audit = audit
         self._door = door
 
     async def ReportStatus(
@@ -39,7 +42,11 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
             "readonly": request.readonly,
             "requestId": request.request_id,
         }
-        space = await self._providers.support(caller, body)
+        about = (request.storage_id,)
+        noted = self._audit.noted(caller, "support_space", about, body, request_id=request_id())
+        async with noted as also_about:
+            space = await self._providers.support(caller, body)
+            also_about.append(space.id)
         return providers_pb2.SupportSpaceResponse(space=_to_proto(space, caller.as_provider()))
 
     async def ListSupportedSpaces(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from runtime.clock import Clock
+from services.zone.domain.audit import AuditLog
 from services.zone.domain.authentication import Authenticator
 from services.zone.domain.groups import Groups
 from services.zone.domain.logins import Logins
@@ -35,6 +36,7 @@ class ZoneServices:
     shares: Shares
     providers: Providers
     scopes: Scopes
+    audit: AuditLog
     logins: Logins
     clock: Clock
 

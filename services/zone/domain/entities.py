@@ -221,3 +221,18 @@ class Provider:
     last_seen_ms: int = 0
     root_token_id: str = ""
     created_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One change. `done` False: it is under way, or nobody knows. `about`: ids of what it concerns."""
+
+    id: str
+    at_ms: int
+    who: str
+    peer_ip: str
+    action: str
+    about: tuple[str, ...] = ()
+    details: Mapping[str, Any] = field(default_factory=dict)
+    request_id: str = ""
+    done: bool = False

@@ -15,6 +15,7 @@ from services.zone.domain.entities import (
     LinkedAccount,
     Membership,
     NamedToken,
+    Note,
     Provider,
     Ref,
     Share,
@@ -257,6 +258,20 @@ class ProviderStore(Protocol):
     async def delete(self, provider_id: str) -> bool: ...
 
 
+class AuditStore(Protocol):
+    """Notes of changes. They are kept for a time the operator sets."""
+
+    async def begin(self, note: Note) -> None: ...
+    async def finish(self, note: Note) -> None:
+        """Puts the note, now done, in the place of the one that was begun."""
+        ...
+
+    async def cancel(self, note_id: str) -> None: ...
+    async def list(self, *, who: str | None, about: str | None, before: str | None, limit: int) -> list[Note]:
+        """The latest first, from behind `before`."""
+        ...
+
+
 class Stores(Protocol):
     """All that a zone keeps."""
 
@@ -274,3 +289,5 @@ class Stores(Protocol):
     def shares(self) -> ShareStore: ...
     @property
     def providers(self) -> ProviderStore: ...
+    @property
+    def audit(self) -> AuditStore: ...

@@ -6,6 +6,7 @@ from pymongo import MongoClient
 
 from runtime.mongo import Document, MongoThreads
 from services.zone.domain.changes import ChangeFeed
+from services.zone.store.mongo_audit import MongoAuditStore, create_audit_indexes
 from services.zone.store.mongo_changes import MongoChanges
 from services.zone.store.mongo_groups import MongoGroupStore
 from services.zone.store.mongo_memberships import MongoMembershipStore, create_membership_indexes
@@ -25,23 +26,25 @@ class MongoStores:
         self._threads = threads
         self.users = MongoUserStore(self._database, threads)
         self.tokens = MongoTokenStore(self._database, threads)
+        self.audit = MongoAuditStore(self._database, threads)
         self.memberships = MongoMembershipStore(self._database, threads)
         self.groups = MongoGroupStore(self._database, threads)
         self.spaces = MongoSpaceStore(self._database, threads)
         self.shares = MongoShareStore(self._database, threads)
         self.providers = MongoProviderStore(self._database, threads)
 
-    async def create_indexes(self) -> None:
+    async def create_indexes(self, *, audit_keep_s: int = 400 * 86_400) -> None:
         """Harmless when they are there."""
-        await self._threads.write(self._create_indexes)
+        await self._threads.write(lambda: self._create_indexes(audit_keep_s))
 
-    def _create_indexes(self) -> None:
+    def _create_indexes(self, audit_keep_s: int) -> None:
         create_user_indexes(self._database)
         create_token_indexes(self._database)
         create_membership_indexes(self._database)
         create_space_indexes(self._database)
         create_share_indexes(self._database)
         create_provider_indexes(self._database)
+        create_audit_indexes(self._database, keep_s=audit_keep_s)
 
     def changes(self, feed: ChangeFeed) -> MongoChanges:
         """A part that publishes what changes here, by whichever instance."""

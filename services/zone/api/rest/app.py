@@ -15,7 +15,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from runtime.errors import IsthmusError
 from runtime.http.errors import ApiError
 from services.zone import metrics
-from services.zone.api.rest.door import Door
+from services.zone.api.rest.audit import audit_routes
+from services.zone.api.rest.door import MAX_REQUEST_ID_CHARS, Door
 from services.zone.api.rest.groups import group_routes
 from services.zone.api.rest.http import (
     BASE_PATH,
@@ -31,8 +32,6 @@ from services.zone.api.rest.spaces import space_routes
 from services.zone.api.rest.tokens import check_routes, record_routes
 from services.zone.api.rest.users import current_user_routes, user_routes
 from services.zone.api.services import ZoneInfo, ZoneServices
-
-_MAX_REQUEST_ID_CHARS = 200
 
 
 def build_app(zone: ZoneServices, info: ZoneInfo) -> ASGIApp:
@@ -57,6 +56,7 @@ def build_app(zone: ZoneServices, info: ZoneInfo) -> ASGIApp:
         login_routes,
         current_provider_routes,
         provider_routes,
+        audit_routes,
         service_routes,
     ):
         app.include_router(make(door), prefix=BASE_PATH)
@@ -90,7 +90,7 @@ class Surroundings:
         if len(path) > 1 and path.endswith("/"):
             scope = {**scope, "path": path.rstrip("/") or "/"}
         headers: dict[bytes, bytes] = dict(scope["headers"])
-        request_id = headers.get(b"x-request-id", b"").decode("latin-1")[:_MAX_REQUEST_ID_CHARS]
+        request_id = headers.get(b"x-request-id", b"").decode("latin-1")[:MAX_REQUEST_ID_CHARS]
 
         status = 0
         began_s = time.perf_counter()

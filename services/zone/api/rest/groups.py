@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from services.zone.api.rest import schemas
+from services.zone.api.rest.audit import NotedRoute
 from services.zone.api.rest.door import Door, ids
 from services.zone.api.rest.http import done, reply
 from services.zone.api.rest.members import add_member_routes
@@ -16,7 +17,7 @@ from services.zone.domain.privileges import GROUP
 
 def group_routes(door: Door) -> APIRouter:
     """Groups by id."""
-    router = APIRouter(prefix="/groups", tags=["groups"])
+    router = APIRouter(prefix="/groups", tags=["groups"], route_class=NotedRoute)
     groups = door.zone.groups
 
     @router.post("", status_code=201, openapi_extra=schemas.CREATE_GROUP)

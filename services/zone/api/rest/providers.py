@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from services.zone.api.rest import schemas
+from services.zone.api.rest.audit import NotedRoute
 from services.zone.api.rest.door import Door, ids
 from services.zone.api.rest.http import done, reply
 from services.zone.api.rest.tokens import add_subject_routes
@@ -26,7 +27,7 @@ def _domain_config(provider: Provider) -> dict[str, object]:
 
 def provider_routes(door: Door) -> APIRouter:
     """Providers by id, and their registration."""
-    router = APIRouter(prefix="/providers", tags=["providers"])
+    router = APIRouter(prefix="/providers", tags=["providers"], route_class=NotedRoute)
     providers = door.zone.providers
 
     @router.post("", openapi_extra=schemas.REGISTER_PROVIDER)
@@ -110,7 +111,7 @@ def provider_routes(door: Door) -> APIRouter:
 
 def current_provider_routes(door: Door) -> APIRouter:
     """The caller, as a provider."""
-    router = APIRouter(prefix="/provider", tags=["current provider"])
+    router = APIRouter(prefix="/provider", tags=["current provider"], route_class=NotedRoute)
     providers = door.zone.providers
 
     @router.get("")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from services.zone.api.rest import schemas
+from services.zone.api.rest.audit import NotedRoute
 from services.zone.api.rest.door import Door, ids
 from services.zone.api.rest.http import done, reply
 from services.zone.api.rest.members import add_member_routes
@@ -14,7 +15,7 @@ from services.zone.domain.privileges import SPACE
 
 def space_routes(door: Door) -> APIRouter:
     """Spaces by id."""
-    router = APIRouter(prefix="/spaces", tags=["spaces"])
+    router = APIRouter(prefix="/spaces", tags=["spaces"], route_class=NotedRoute)
     spaces = door.zone.spaces
 
     @router.post("", status_code=201, openapi_extra=schemas.CREATE_SPACE)

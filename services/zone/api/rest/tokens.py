@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from services.zone.api.rest import schemas
+from services.zone.api.rest.audit import NotedRoute
 from services.zone.api.rest.door import Door, ids
 from services.zone.api.rest.http import done, json_body, reply
 from services.zone.api.rest.views import scope_view, token_view
@@ -62,7 +63,7 @@ def check_routes(door: Door) -> APIRouter:
 
 def record_routes(door: Door) -> APIRouter:
     """Records of named tokens by id."""
-    router = APIRouter(prefix="/tokens/named", tags=["tokens"])
+    router = APIRouter(prefix="/tokens/named", tags=["tokens"], route_class=NotedRoute)
     tokens = door.zone.tokens
 
     @router.get("")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from services.zone.api.rest import schemas
+from services.zone.api.rest.audit import NotedRoute
 from services.zone.api.rest.door import Door, ids
 from services.zone.api.rest.http import done, reply
 from services.zone.api.rest.tokens import add_subject_routes
@@ -15,7 +16,7 @@ from services.zone.domain.identifiers import Subject, user_subject
 
 def user_routes(door: Door) -> APIRouter:
     """Users as administrators handle them."""
-    router = APIRouter(prefix="/users", tags=["users"])
+    router = APIRouter(prefix="/users", tags=["users"], route_class=NotedRoute)
     users = door.zone.users
 
     @router.post("", status_code=201, openapi_extra=schemas.CREATE_USER)
@@ -83,7 +84,7 @@ def user_routes(door: Door) -> APIRouter:
 
 def current_user_routes(door: Door) -> APIRouter:
     """The caller, as a user."""
-    router = APIRouter(prefix="/user", tags=["current user"])
+    router = APIRouter(prefix="/user", tags=["current user"], route_class=NotedRoute)
     users = door.zone.users
 
     @router.get("")
