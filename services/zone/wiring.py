@@ -41,6 +41,7 @@ from services.zone.domain.errors import ZoneError
 from services.zone.domain.first_start import FirstStart
 from services.zone.domain.groups import Groups
 from services.zone.domain.invites import Invites
+from services.zone.domain.known_scopes import KnownScopes
 from services.zone.domain.logins import Logins
 from services.zone.domain.members import Members
 from services.zone.domain.owners import Owners
@@ -70,11 +71,13 @@ async def build(settings: Settings) -> Sequence[Part]:
     client = connect_as_told(settings)
     stores = MongoStores(client, settings.mongo_database, threads)
     passwords = Passwords(clock)
+    feed = ChangeFeed()
     zone = assemble(
         settings,
         stores=stores,
         passwords=passwords,
         seal=_seal(ClusterKey.load(settings.cluster_key_file)),
+        feed=feed,
         clock=clock,
     )
     first_start = FirstStart(stores.users, passwords, _PasswordFile(settings.admin_password_file), clock)
@@ -86,7 +89,6 @@ async def build(settings: Settings) -> Sequence[Part]:
         ProviderServicer(zone.providers, zone.audit, door),
     )
     rpc.add(shares_pb2_grpc.add_ShareServiceServicer_to_server, ShareServicer(zone.shares, door))
-    feed = ChangeFeed()
     rpc.add(changes_pb2_grpc.add_ChangeServiceServicer_to_server, ChangeServicer(feed, door))
     info = ZoneInfo(settings.zone_name, settings.zone_domain, ONEDATA_VERSION, "isthmus")
     http = HttpServer(
@@ -114,6 +116,7 @@ def assemble(
     stores: Stores,
     passwords: Passwords,
     seal: Fernet,
+    feed: ChangeFeed,
     clock: Clock,
 ) -> ZoneServices:
     """The rules over any stores."""
@@ -146,7 +149,7 @@ def assemble(
     )
     token_rules = Tokens(stores.tokens, invites, verifier, token_settings, clock)
     owners = Owners(space_rules, spaces, stores.memberships, users, rights)
-    scopes = Scopes(verifier, space_rules, rights, stores.providers, _space_of_object)
+    scopes = Scopes(verifier, space_rules, rights, _space_of_object)
     space_members, group_members = (
         Members(
             rules,
@@ -164,7 +167,7 @@ def assemble(
     )
     return ZoneServices(
         authenticator=Authenticator(verifier, users, passwords, _space_of_object),
-        checks=TokenChecks(verifier, scopes),
+        checks=TokenChecks(verifier, KnownScopes(scopes, stores.providers, feed, clock)),
         tokens=token_rules,
         users=Users(UserStores(users, stores.tokens, spaces, stores.memberships), owners, passwords, clock),
         spaces=space_rules,

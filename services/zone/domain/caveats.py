@@ -14,6 +14,8 @@ from services.zone.domain.identifiers import NOBODY, Subject, TokenKind
 
 REGIONS = ("Africa", "Antarctica", "Asia", "Europe", "EU", "NorthAmerica", "Oceania", "SouthAmerica")
 INTERFACES = ("rest", "oneclient", "graphsync")
+#: How caveats begin that ask where a token is shown from.
+BY_ADDRESS = ("ip ", "asn ", "geo.")
 SERVICE_CODES = ("ozw", "ozp", "opw", "opp")
 #: JSON of the legacy caveat that REST cannot make.
 _ALL_KINDS = frozenset(TokenKind)

@@ -44,8 +44,18 @@ class ChangeFeed:
         self._place = ""
         self._era = 0
         self._is_heard: Callable[[], bool] = lambda: False
+        self._listeners: list[Callable[[frozenset[str] | None], None]] = []
         self._closed = False
         self._news = asyncio.Event()
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether a change would be heard of now."""
+        return self._is_heard()
+
+    def listen(self, listener: Callable[[frozenset[str] | None], None]) -> None:
+        """From now on it is called with whatever changes; with None when changes may have been missed."""
+        self._listeners.append(listener)
 
     def begin(self, is_heard: Callable[[], bool]) -> None:
         """From now on every change is published; earlier ones may be missing.
@@ -57,15 +67,16 @@ class ChangeFeed:
         self._first += len(self._batches)
         self._batches.clear()
         self._place = ""
-        self._wake()
+        self._tell(None)
 
     def publish(self, changed: Collection[str], place: str) -> None:
         """The next changes, and the place after them."""
         if len(self._batches) == MAX_BATCHES:
             self._first += 1
-        self._batches.append(Update(place, frozenset(changed)))
+        update = Update(place, frozenset(changed))
+        self._batches.append(update)
         self._place = place
-        self._wake()
+        self._tell(update.changed)
 
     def close(self) -> None:
         """Lets all followers go, so that they find another instance."""
@@ -90,7 +101,7 @@ class ChangeFeed:
             next_batch = self._first + len(self._batches)
 
     def _check(self) -> None:
-        if self._closed or not self._is_heard():
+        if self._closed or not self.is_heard:
             raise NotFollowing
 
     def _find(self, after: str) -> int | None:
@@ -112,6 +123,11 @@ class ChangeFeed:
                 await self._news.wait()
         except TimeoutError:
             return
+
+    def _tell(self, changed: frozenset[str] | None) -> None:
+        for listener in self._listeners:
+            listener(changed)
+        self._wake()
 
     def _wake(self) -> None:
         self._news.set()

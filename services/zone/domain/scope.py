@@ -16,12 +16,11 @@ from services.zone.domain.caveats import (
     Service,
     ServiceCaveat,
 )
-from services.zone.domain.entities import Kind, Provider, Space, User, user_ref
+from services.zone.domain.entities import Kind, Space, User, user_ref
 from services.zone.domain.identifiers import NOBODY, Subject, Token, decode
 from services.zone.domain.reach import Reach
 from services.zone.domain.rights import Rights
 from services.zone.domain.spaces import Spaces
-from services.zone.domain.stores import ProviderStore
 from services.zone.domain.token_errors import TokenSubjectInvalid
 from services.zone.domain.verification import Verified, Verifier
 
@@ -30,12 +29,17 @@ _NOT_ASKED_FOR_SCOPE = frozenset({"service", "interface"})
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a token reaches. `spaces` None: the subject has no data of its own."""
+    """What a token reaches. `spaces` None: the subject has no data of its own.
+
+    `provider_ids` are of those that support the spaces and are meant by the token. `rests_on`: what the
+    answer depends on, as changes name it.
+    """
 
     valid_until_s: int | None
     readonly: bool
     spaces: tuple[Space, ...] | None
-    providers: tuple[Provider, ...]
+    provider_ids: frozenset[str]
+    rests_on: frozenset[str]
 
 
 class Scopes:
@@ -46,13 +50,11 @@ class Scopes:
         verifier: Verifier,
         spaces: Spaces,
         rights: Rights,
-        providers: ProviderStore,
         space_of_object: SpaceOfObject,
     ) -> None:
         self._verifier = verifier
         self._spaces = spaces
         self._rights = rights
-        self._providers = providers
         self._space_of_object = space_of_object
 
     async def infer(self, token: Token, *, consumer: Subject | None, peer_ip: str | None) -> Scope:
@@ -63,17 +65,17 @@ class Scopes:
         verified = await self._verifier.access(token, context, data_caveats=True)
         readonly = any(isinstance(caveat, ReadonlyCaveat) for caveat in verified.caveats)
         if verified.user is None:
-            return Scope(verified.expires_at_s, readonly, None, ())
+            return Scope(verified.expires_at_s, readonly, None, frozenset(), _rests_on(verified, None))
+        reach = await self._rights.reach(user_ref(verified.user.id))
         spaces = [
             space
-            for space in await self._spaces.effective(verified.user.id)
+            for space in await self._spaces.many(reach.ids(Kind.SPACE))
             if allows_space(verified.caveats, space.id, self._space_of_object)
         ]
         wanted = {support.provider_id for space in spaces for support in space.supports}
         wanted = {provider_id for provider_id in wanted if _serves(verified, provider_id)}
-        # A provider that was just deleted is in no answer, so no client can stumble over it.
-        providers = await self._providers.find_many(wanted)
-        return Scope(verified.expires_at_s, readonly, tuple(spaces), tuple(providers))
+        rests_on = _rests_on(verified, reach)
+        return Scope(verified.expires_at_s, readonly, tuple(spaces), frozenset(wanted), rests_on)
 
     async def identify(
         self,
@@ -121,6 +123,12 @@ class Scopes:
             )
             for space in spaces
         }
+
+
+def _rests_on(verified: Verified, reach: Reach | None) -> frozenset[str]:
+    codes = [verified.subject.code, f"tok-{verified.identifier.id}"]
+    codes += [target.code for target in reach.privileges] if reach is not None else []
+    return frozenset(codes)
 
 
 def _serves(verified: Verified, provider_id: str) -> bool:

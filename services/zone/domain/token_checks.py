@@ -9,10 +9,12 @@ from runtime import macaroons
 from services.zone.domain import caveat_forms
 from services.zone.domain.access import Caller
 from services.zone.domain.caveats import INTERFACES, Service
+from services.zone.domain.entities import Provider
 from services.zone.domain.errors import ZoneError
 from services.zone.domain.identifiers import InviteType, Subject, Token, decode
+from services.zone.domain.known_scopes import KnownScopes
 from services.zone.domain.params import Params
-from services.zone.domain.scope import Scope, Scopes
+from services.zone.domain.scope import Scope
 from services.zone.domain.token_errors import TokenTooLarge
 from services.zone.domain.value_errors import BadValueCaveat, BadValueInviteType, BadValueToken
 from services.zone.domain.verification import Verified, Verifier
@@ -21,7 +23,7 @@ from services.zone.domain.verification import Verified, Verifier
 class TokenChecks:
     """Verifies, reads and confines tokens that come as parameters."""
 
-    def __init__(self, verifier: Verifier, scopes: Scopes) -> None:
+    def __init__(self, verifier: Verifier, scopes: KnownScopes) -> None:
         self._verifier = verifier
         self._scopes = scopes
 
@@ -69,6 +71,10 @@ class TokenChecks:
         if "consumerToken" in params:
             consumer = await self._consumer(caller, params, caller.peer_ip)
         return await self._scopes.infer(token, consumer=consumer, peer_ip=caller.peer_ip)
+
+    async def providers(self, scope: Scope) -> list[Provider]:
+        """The providers of a scope."""
+        return await self._scopes.providers(scope)
 
     def examine(self, body: Mapping[str, object]) -> dict[str, Any]:
         """What a token says about itself, believed by nobody."""

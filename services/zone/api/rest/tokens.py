@@ -30,8 +30,9 @@ def check_routes(door: Door) -> APIRouter:
         """What data an access token reaches, and where."""
         caller, body = await door.caller_and_body(request)
         scope = await checks.scope(caller, body)
-        online = {each.id: door.zone.providers.is_online(each) for each in scope.providers}
-        return reply(scope_view(scope, online))
+        providers = await checks.providers(scope)
+        online = {each.id: door.zone.providers.is_online(each) for each in providers}
+        return reply(scope_view(scope, providers, online))
 
     @router.post("/verify_access_token", openapi_extra=schemas.VERIFY_ACCESS)
     async def verify_access_token(request: Request) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from services.zone.domain import caveat_forms
@@ -135,18 +136,18 @@ def _privileges(token: NamedToken) -> list[str]:
     return rules.table.names_of(rules.table.member if token.privileges is None else token.privileges)
 
 
-def scope_view(scope: Scope, online: dict[str, bool]) -> dict[str, Any]:
+def scope_view(scope: Scope, providers: Sequence[Provider], online: dict[str, bool]) -> dict[str, Any]:
     """What file clients read to find their way. `online`: by provider id."""
     if scope.spaces is None:
         return {"validUntil": scope.valid_until_s, "dataAccessScope": None}
-    providers = {
+    supporting = {
         provider.id: {
             "name": provider.name,
             "domain": provider.domain,
             "version": provider.version or "0",
             "online": online[provider.id],
         }
-        for provider in scope.providers
+        for provider in providers
     }
     spaces = {
         space.id: {
@@ -154,12 +155,12 @@ def scope_view(scope: Scope, online: dict[str, bool]) -> dict[str, Any]:
             "supports": {
                 provider_id: {"readonly": space.readonly_at(provider_id)}
                 for provider_id in space.sizes()
-                if provider_id in providers
+                if provider_id in supporting
             },
         }
         for space in scope.spaces
     }
     return {
         "validUntil": scope.valid_until_s,
-        "dataAccessScope": {"readonly": scope.readonly, "spaces": spaces, "providers": providers},
+        "dataAccessScope": {"readonly": scope.readonly, "spaces": spaces, "providers": supporting},
     }
