@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
+from collections.abc import Callable
 from typing import Any, TextIO
 
 import structlog
@@ -59,6 +61,35 @@ def configure(settings: RuntimeSettings, stream: TextIO | None = None) -> None:
     logging.captureWarnings(True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+class Sparingly:
+    """Keeps lines that many requests could write at once to so many a second: a process that is slow already
+    must not be slowed down by telling so.
+    """
+
+    def __init__(self, lines_per_s: int = 10, now_s: Callable[[], float] = time.monotonic) -> None:
+        self._lines_per_s = lines_per_s
+        self._now_s = now_s
+        self._second = 0
+        self._lines = 0
+        self._untold = 0
+
+    def admits(self) -> bool:
+        """Whether this line may be written; counts those that may not."""
+        second = int(self._now_s())
+        if second != self._second:
+            self._second, self._lines = second, 0
+        self._lines += 1
+        if self._lines > self._lines_per_s:
+            self._untold += 1
+            return False
+        return True
+
+    def take_untold(self) -> int:
+        """How many were left out since this was asked last."""
+        untold, self._untold = self._untold, 0
+        return untold
 
 
 def _renderers(log_format: str) -> list[Processor]:

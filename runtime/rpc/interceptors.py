@@ -22,6 +22,7 @@ from runtime import telemetry
 from runtime.auth import ClusterKey, from_text
 from runtime.errors import DeadlineExceeded, InternalError, IsthmusError, Unauthenticated
 from runtime.identity import Identity
+from runtime.logging import Sparingly
 from runtime.request import Call, current_call, new_request_id
 from runtime.rpc.status import code_of
 
@@ -50,6 +51,7 @@ class _Slow:
     """From how many seconds on a unary call is logged; one value for a process."""
 
     from_s = 0.5
+    lines = Sparingly()
 
 
 def log_calls_slower_than(seconds: float) -> None:
@@ -139,8 +141,10 @@ class Handling:
     def _finish(self, code: str) -> None:
         took_s = time.perf_counter() - self._started_s
         _timer(self._call.rpc, code).observe(took_s)
-        if took_s >= _Slow.from_s and not self._stream:
-            log.warning("call_slow", took_ms=round(took_s * 1000), code=code)
+        if took_s >= _Slow.from_s and not self._stream and _Slow.lines.admits():
+            log.warning(
+                "call_slow", took_ms=round(took_s * 1000), code=code, untold=_Slow.lines.take_untold()
+            )
 
 
 def _outcome(error: BaseException | None) -> str:

@@ -222,9 +222,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     server = _server(settings, key, rules)
     return [
         mongo,
-        mongo.changes.follow(
-            "cache", invalidator.on_changes, on_gap=invalidator.on_gap, pace_s=INVALIDATION_PACE_S
-        ),
+        mongo.follow_cached(invalidator.on_changes, on_gap=invalidator.on_gap, pace_s=INVALIDATION_PACE_S),
         watch,
         *zone.parts,
         *_own_duties(rules),

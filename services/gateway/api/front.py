@@ -16,6 +16,7 @@ from runtime import telemetry
 from runtime.errors import InternalError, IsthmusError, Unavailable
 from runtime.http import cdmi as cdmi_rules
 from runtime.http.errors import ApiError, from_error
+from runtime.logging import Sparingly
 from runtime.request import Call, current_call
 from services.gateway import metrics
 from services.gateway.api.gate import request_id_of
@@ -46,6 +47,7 @@ class Front:
         self._pages = pages
         self._provider_id = provider_id
         self._slow_s = slow_s
+        self._slow_lines = Sparingly()
         # Finding a metric by its labels costs more than counting; there are few methods and statuses.
         self._counters: dict[tuple[str, str, int], Counter] = {}
         self._seconds = {front: metrics.SECONDS.labels(front) for front in ("rest", "cdmi", "pages")}
@@ -78,8 +80,9 @@ class Front:
 
     def _note(self, front: str, method: str, status: int, took_s: float) -> None:
         """Counts a request and tells of a slow one."""
-        if took_s > self._slow_s:
-            log.warning("slow_request", status=status, took_ms=round(took_s * 1000))
+        if took_s > self._slow_s and self._slow_lines.admits():
+            untold = self._slow_lines.take_untold()
+            log.warning("slow_request", status=status, took_ms=round(took_s * 1000), untold=untold)
         count = self._counters.get((front, method, status))
         if count is None:
             count = self._counters[front, method, status] = metrics.REQUESTS.labels(

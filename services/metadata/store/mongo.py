@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -11,10 +11,11 @@ from pymongo import ASCENDING, HASHED, IndexModel, MongoClient
 from pymongo.errors import OperationFailure
 
 from runtime.errors import Unavailable
+from runtime.mongo import ChangeFollower
 from services.metadata.domain.stores import Stores
 
 from .documents import Document
-from .mongo_changes import MongoChangeLog
+from .mongo_changes import CachedChange, MongoChangeLog, OnChanges, follow_cached
 from .mongo_custom_metadata import MongoCustomMetadataStore
 from .mongo_files import MongoFileStore
 from .mongo_intents import MongoIntentStore
@@ -101,6 +102,16 @@ class MongoStores:
             share_notes=MongoShareNoteStore(self._database, threads),
             changes=self.changes,
         )
+
+    def follow_cached(
+        self,
+        on_changes: OnChanges[CachedChange],
+        *,
+        on_gap: Callable[[], Awaitable[None]],
+        pace_s: float,
+    ) -> ChangeFollower:
+        """A part that hands over what happens to records that a cache may hold, from now on."""
+        return follow_cached(self._database, on_changes, on_gap=on_gap, pace_s=pace_s)
 
     async def start(self) -> None:
         """Waits for the database and sees to collections and indexes: without them nothing is unique."""

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import Timestamp
-from pymongo import ReplaceOne
 from pymongo.change_stream import ChangeStream
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
-from pymongo.errors import ConnectionFailure
+from pymongo.errors import ConnectionFailure, DuplicateKeyError
 
 from runtime.mongo import ChangeFollower, ResumeToken
 from services.metadata.domain.errors import RevisionConflict
@@ -21,15 +20,14 @@ from services.metadata.domain.stores import Change, LogEnds
 from .documents import Document, location_id
 from .threads import PatientThreads
 
-#: Collections whose changes are followed.
-FOLLOWED = ("files", "locations", "custom_metadata")
+Pipeline = Sequence[Mapping[str, Any]]
 
 #: Records change by whole replacement; plain updates only touch marks that nobody else needs to know.
-_PIPELINE: list[Mapping[str, Any]] = [
+_ALL: Pipeline = (
     {
         "$match": {
             "operationType": {"$in": ["insert", "replace", "delete"]},
-            "ns.coll": {"$in": list(FOLLOWED)},
+            "ns.coll": {"$in": ["files", "locations", "custom_metadata"]},
         }
     },
     {
@@ -47,7 +45,21 @@ _PIPELINE: list[Mapping[str, Any]] = [
             "fullDocument.location.provider_id": 1,
         }
     },
-]
+)
+#: What can be in nobody's cache needs no invalidation: new files. A location may be the second one of a file.
+_OF_CACHED: Pipeline = (
+    {
+        "$match": {
+            "$or": [
+                {"operationType": {"$in": ["replace", "delete"]}, "ns.coll": {"$in": ["files", "locations"]}},
+                {"operationType": "insert", "ns.coll": "locations"},
+            ]
+        }
+    },
+    {"$project": {"ns.coll": 1, "documentKey": 1, "fullDocument.revision": 1}},
+)
+#: Changes of one space that are numbered, and kept, together.
+MAX_NUMBERED_TOGETHER = 200
 _STREAM_WAIT_MS = 1000
 _POSITION_ID = "position"
 #: Sets the second change of an event behind the first one; tokens are hexadecimal digits.
@@ -72,6 +84,15 @@ class RecordChange:
 
 
 @dataclass(frozen=True, slots=True)
+class CachedChange:
+    """A record is at this revision now, or gone when that is None."""
+
+    collection: str
+    file_id: str
+    revision: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Position:
     """A place in the stream of changes: after `token`, or while there is none, where the log begins."""
 
@@ -79,34 +100,37 @@ class Position:
     begin_at: Timestamp
 
 
-OnChanges = Callable[[Sequence[RecordChange], ResumeToken], Awaitable[None]]
+C = TypeVar("C")
+OnChanges = Callable[[Sequence[C], ResumeToken], Awaitable[None]]
 
 
-def follow_changes(
+def _follow(
     database: Database[Document],
     name: str,
-    on_changes: OnChanges,
+    pipeline: Pipeline,
+    told: Callable[[Document], Sequence[C]],
+    on_changes: OnChanges[C],
     *,
     on_gap: Callable[[], Awaitable[None]],
     resume_after: ResumeToken | None = None,
     begin_at: Timestamp | None = None,
     pace_s: float,
 ) -> ChangeFollower:
-    """A part that hands over every change of the followed collections, in order.
+    """A part that hands over what `told` makes of each event, in order.
 
     Without a place to resume after, it begins at `begin_at`, else with what happens next. `pace_s`: see
     `ChangeFollower`.
     """
 
     async def on_batch(events: Sequence[Document], token: ResumeToken) -> None:
-        await on_changes([change for event in events for change in _from_event(event)], token)
+        await on_changes([change for event in events for change in told(event)], token)
 
     def open_stream(token: ResumeToken | None) -> ChangeStream[Document]:
         nonlocal begin_at
         start, begin_at = (None if token else begin_at), None
         try:
             return database.watch(
-                _PIPELINE,
+                list(pipeline),
                 resume_after=token,
                 start_at_operation_time=start,
                 max_await_time_ms=_STREAM_WAIT_MS,
@@ -126,8 +150,19 @@ def follow_changes(
     )
 
 
+def follow_cached(
+    database: Database[Document],
+    on_changes: OnChanges[CachedChange],
+    *,
+    on_gap: Callable[[], Awaitable[None]],
+    pace_s: float,
+) -> ChangeFollower:
+    """A part that hands over what happens to records that a cache may hold, from now on."""
+    return _follow(database, "cache", _OF_CACHED, _to_cached, on_changes, on_gap=on_gap, pace_s=pace_s)
+
+
 class MongoChangeLog:
-    """The collections `changes`, one document a change, and `change_heads`, one document a space.
+    """The collections `changes`, one document for changes numbered together, and `change_heads`, one a space.
 
     The head of a space holds the last number given and the position of that change, so changes that are seen
     again after a crash are known, and get the numbers they had.
@@ -147,16 +182,18 @@ class MongoChangeLog:
     def follow(
         self,
         name: str,
-        on_changes: OnChanges,
+        on_changes: OnChanges[RecordChange],
         *,
         on_gap: Callable[[], Awaitable[None]],
         position: Position | None = None,
         pace_s: float,
     ) -> ChangeFollower:
-        """As `follow_changes`, on the database of the log, from a position or from now on."""
-        return follow_changes(
+        """A part that hands over every change, in order, from a position or from now on."""
+        return _follow(
             self._database,
             name,
+            _ALL,
+            _from_event,
             on_changes,
             on_gap=on_gap,
             resume_after=position.token if position is not None else None,
@@ -172,11 +209,17 @@ class MongoChangeLog:
         )
 
     async def list(self, space_id: str, *, after_sequence: int, limit: int) -> Sequence[Change]:
-        query = {"_id": {"$gt": self._key(space_id, after_sequence), "$lt": self._end(space_id)}}
+        # The document that has the next one may begin as much earlier as a document is long.
+        first = max(0, after_sequence + 1 - MAX_NUMBERED_TOGETHER)
+        query = {"_id": {"$gte": self._key(space_id, first), "$lt": self._end(space_id)}}
 
         def read() -> list[Change]:
-            cursor = self._changes.find(query, sort=[("_id", 1)], limit=limit)
-            return [_to_change(document) for document in cursor]
+            found: list[Change] = []
+            for document in self._changes.find(query, sort=[("_id", 1)], batch_size=100):
+                found += [change for change in _to_changes(document) if change.sequence > after_sequence]
+                if len(found) >= limit:
+                    break
+            return found[:limit]
 
         return await self._threads.read(read)
 
@@ -185,10 +228,10 @@ class MongoChangeLog:
 
         def read() -> LogEnds:
             # The oldest first: what is numbered between the two reads is after both.
-            oldest = self._changes.find_one(query, {"sequence": 1}, sort=[("_id", 1)])
+            oldest = self._changes.find_one(query, {"first_sequence": 1}, sort=[("_id", 1)])
             head = self._heads.find_one({"_id": space_id})
             last = head["last_sequence"] if head is not None else 0
-            return LogEnds(oldest["sequence"] if oldest is not None else last + 1, last)
+            return LogEnds(oldest["first_sequence"] if oldest is not None else last + 1, last)
 
         return await self._threads.read(read)
 
@@ -220,36 +263,45 @@ class MongoChangeLog:
 
     def _append(self, space_id: str, changes: Sequence[RecordChange]) -> int:
         head = self._heads.find_one({"_id": space_id})
-        last = head["last_sequence"] if head is not None else 0
-        numbered_to = head["position"] if head is not None else ""
-        new = [change for change in changes if change.position > numbered_to]
-        if not new:
-            return 0
-        documents = [self._document(change, last + 1 + index) for index, change in enumerate(new)]
-        self._changes.bulk_write(
-            [ReplaceOne({"_id": document["_id"]}, document, upsert=True) for document in documents],
-            ordered=False,
-        )
-        after = {"_id": space_id, "last_sequence": last + len(new), "position": new[-1].position}
         if head is None:
-            self._heads.insert_one(after)
-        elif not self._heads.replace_one({"_id": space_id, "last_sequence": last}, after).matched_count:
-            raise RevisionConflict(space_id=space_id)
-        return len(new)
+            head = {"_id": space_id, "last_sequence": 0, "position": ""}
+            self._heads.update_one({"_id": space_id}, {"$setOnInsert": head}, upsert=True)
+        before = head["last_sequence"]
+        while new := [change for change in changes if change.position > head["position"]]:
+            head = self._advance(head, new[:MAX_NUMBERED_TOGETHER])
+            changes = new
+        return int(head["last_sequence"] - before)
 
-    def _document(self, change: RecordChange, sequence: int) -> Document:
-        made = datetime.datetime.fromtimestamp(change.time_ms / 1000, tz=datetime.UTC)
+    def _advance(self, head: Document, changes: Sequence[RecordChange]) -> Document:
+        """Numbers some changes, then moves the head: whoever dies in between is continued by the next."""
+        document = self._document(changes, head["last_sequence"] + 1)
+        try:
+            self._changes.insert_one(document)
+        except DuplicateKeyError as error:
+            kept = self._changes.find_one({"_id": document["_id"]})
+            if kept is None:
+                raise RevisionConflict(space_id=head["_id"]) from error
+            document = kept
+        last_sequence = document["first_sequence"] + len(document["changes"]) - 1
+        after = {"_id": head["_id"], "last_sequence": last_sequence, "position": document["position"]}
+        expected = {"_id": head["_id"], "last_sequence": head["last_sequence"]}
+        if not self._heads.replace_one(expected, after).matched_count:
+            raise RevisionConflict(space_id=head["_id"])
+        return after
+
+    def _document(self, changes: Sequence[RecordChange], first_sequence: int) -> Document:
+        last = changes[-1]
+        made = datetime.datetime.fromtimestamp(last.time_ms / 1000, tz=datetime.UTC)
         return {
-            "_id": self._key(change.space_id, sequence),
-            "space_id": change.space_id,
+            "_id": self._key(last.space_id, first_sequence),
+            "space_id": last.space_id,
             "origin": self._origin,
-            "sequence": sequence,
-            "collection": change.collection,
-            "document_id": change.document_id,
-            "file_id": change.file_id,
-            "revision": change.revision,
-            "deleted": change.deleted,
-            "time_ms": change.time_ms,
+            "first_sequence": first_sequence,
+            "position": last.position,
+            "changes": [
+                [each.collection, each.document_id, each.file_id, each.revision, each.deleted, each.time_ms]
+                for each in changes
+            ],
             "expires_at": made + self._retention,
         }
 
@@ -291,14 +343,13 @@ def _from_event(event: Mapping[str, Any]) -> list[RecordChange]:
     return [first, replace(change, position=change.position + _SECOND)]
 
 
-def _to_change(document: Mapping[str, Any]) -> Change:
-    return Change(
-        space_id=document["space_id"],
-        sequence=document["sequence"],
-        collection=document["collection"],
-        document_id=document["document_id"],
-        file_id=document["file_id"],
-        revision=document["revision"],
-        deleted=document["deleted"],
-        time_ms=document["time_ms"],
-    )
+def _to_cached(event: Mapping[str, Any]) -> list[CachedChange]:
+    # Keys of locations are `<file id>:<provider id>`.
+    file_id = event["documentKey"]["_id"].partition(":")[0]
+    revision = (event.get("fullDocument") or {}).get("revision")
+    return [CachedChange(event["ns"]["coll"], file_id, revision)]
+
+
+def _to_changes(document: Mapping[str, Any]) -> Iterator[Change]:
+    for sequence, values in enumerate(document["changes"], document["first_sequence"]):
+        yield Change(document["space_id"], sequence, *values)

@@ -23,7 +23,7 @@ class SeenChange(Protocol):
 
 
 class CacheInvalidator:
-    """Hears of every change, its own ones too: those are known, having the same revision."""
+    """Hears of changes to what may be cached, its own ones too: those are known, having the same revision."""
 
     def __init__(self, files: FileCache, locations: LocationCache) -> None:
         self._files = files

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -18,6 +19,8 @@ WATCH_LEADERSHIP_S = 1.0
 #: What happens within this time is read and numbered together, which leaves the database to those who wait
 #: for it.
 GATHER_S = 0.1
+#: How often the place in the stream is saved while changes come: what is seen again after a crash is known.
+SAVE_INTERVAL_S = 1.0
 
 
 class SpaceChange(Protocol):
@@ -71,6 +74,7 @@ class ChangeSequencer(Generic[C]):
         self._log = log_
         self._leadership = leadership
         self._task: asyncio.Task[None] | None = None
+        self._saved_s = -SAVE_INTERVAL_S
 
     async def start(self) -> None:
         """Begins to watch for the lead."""
@@ -85,14 +89,17 @@ class ChangeSequencer(Generic[C]):
             self._task = None
 
     async def on_changes(self, changes: Sequence[C], token: Any) -> None:
-        """Numbers changes, each space by itself, then remembers how far that was."""
+        """Numbers changes, each space by itself, and remembers now and then how far that was."""
         by_space: dict[str, list[C]] = {}
         for change in changes:
             if change.space_id:
                 by_space.setdefault(change.space_id, []).append(change)
         for space_id, some in by_space.items():
             await self._log.append(space_id, some)
-        await self._log.save_position(token)
+        now_s = time.monotonic()
+        if not changes or now_s - self._saved_s >= SAVE_INTERVAL_S:
+            self._saved_s = now_s
+            await self._log.save_position(token)
 
     async def on_gap(self) -> None:
         """What happened before is not known."""

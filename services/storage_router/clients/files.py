@@ -1,4 +1,4 @@
-"""Making what has no content: directories and links."""
+"""Making what has no content: empty files, directories and links."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ class MetadataNames:
 
     async def make(self, new: NewName) -> File:
         kind = {
+            "REG": files_pb2.FILE_TYPE_REGULAR,
             "DIR": files_pb2.FILE_TYPE_DIRECTORY,
             "SYMLNK": files_pb2.FILE_TYPE_SYMLINK,
             "LNK": files_pb2.FILE_TYPE_REGULAR,

@@ -1,4 +1,4 @@
-"""Names without content: directories and links, which the same route makes as files."""
+"""Names without content: empty files, directories and links."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from services.storage_router.domain.contents import Contents, File, FileKind, Fi
 
 @dataclass(frozen=True, slots=True)
 class NewName:
-    """A directory (`DIR`), symbolic link (`SYMLNK`) or hard link (`LNK`) to be made."""
+    """An empty file (`REG`), directory (`DIR`), symbolic link (`SYMLNK`) or hard link (`LNK`) to be made."""
 
     request_id: str
     parent: FileRef
     name: str
-    kind: Literal["DIR", "SYMLNK", "LNK"]
+    kind: Literal["REG", "DIR", "SYMLNK", "LNK"]
     mode: int | None = None
     symlink_target: str = ""
     hard_link_target_id: str = ""

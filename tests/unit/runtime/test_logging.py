@@ -12,6 +12,7 @@ import structlog
 
 from runtime import logging, request
 from runtime.auth import as_caller
+from runtime.clock import ManualClock
 from runtime.config import RuntimeSettings
 from runtime.identity import Identity, Kind
 
@@ -86,3 +87,12 @@ def test_people_get_columns():
     structlog.get_logger("a").info("upload_finished", size_bytes=3)
     assert "upload_finished" in stream.getvalue()
     assert not stream.getvalue().startswith("{")
+
+
+def test_lines_that_everybody_writes_are_few() -> None:
+    clock = ManualClock()
+    lines = logging.Sparingly(3, clock.monotonic_s)
+    assert [lines.admits() for _ in range(5)] == [True, True, True, False, False]
+    clock.advance(1)
+    assert lines.admits()
+    assert (lines.take_untold(), lines.take_untold()) == (2, 0)

@@ -1,4 +1,4 @@
-"""Creating by REST: files with content, directories and links share one set of parameters."""
+"""Creating by REST: files, directories and links share one set of parameters."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from services.storage_router.domain.contents import File, FileRef, Mode, Wish
 from services.storage_router.domain.names import Names, NewName, make
 
 _FILE_MODE = 0o664
-_DIRECTORY_MODE = 0o775
+_DEFAULT_MODES = {"REG": _FILE_MODE, "DIR": 0o775}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,9 @@ class Creation:
     async def _create_file(self, exchange: Exchange, parent: FileRef, name: str, wanted: Wanted) -> File:
         # An existing file keeps the bytes the body does not cover, so only new content can replace.
         whole = not wanted.update_existing and not wanted.offset
+        if whole and exchange.body.done:
+            # Nothing to write: no storage is asked, and one call makes it.
+            return await self._names.make(self._new_name(parent, name, wanted))
         wish = Wish(
             request_id=request_id(),
             file=replace(parent, path=(*parent.path, name), follow_last_symlink=False),
@@ -97,12 +100,12 @@ class Creation:
         return (await self._service.uploading.receive(exchange, wish)).file
 
     def _new_name(self, parent: FileRef, name: str, wanted: Wanted) -> NewName:
-        mode = _DIRECTORY_MODE if wanted.kind == "DIR" and wanted.mode is None else wanted.mode
+        mode = _DEFAULT_MODES.get(wanted.kind) if wanted.mode is None else wanted.mode
         return NewName(
             request_id=request_id(),
             parent=parent,
             name=name,
-            kind=cast(Literal["DIR", "SYMLNK", "LNK"], wanted.kind),
+            kind=cast(Literal["REG", "DIR", "SYMLNK", "LNK"], wanted.kind),
             mode=mode,
             symlink_target=wanted.target_path,
             hard_link_target_id=self._link_target(parent, wanted),

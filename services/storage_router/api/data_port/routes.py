@@ -13,6 +13,7 @@ from prometheus_client import Counter
 from runtime.errors import IsthmusError
 from runtime.http.errors import ApiError, from_error
 from runtime.http.ranges import RangeNotSatisfiable
+from runtime.logging import Sparingly
 from runtime.request import Call, current_call
 from runtime.telemetry import is_health_check, span
 from services.storage_router import metrics
@@ -64,6 +65,7 @@ class Routes:
         self._provider_id = provider_id
         self._stall_timeout_s = stall_timeout_s
         self._slow_s = slow_s
+        self._slow_lines = Sparingly()
 
     async def serve(self, connection: Connection, *, stopping: Stopping) -> None:
         """Answers one request after another until the connection ends."""
@@ -159,8 +161,10 @@ class Routes:
         metrics.RECEIVED_BYTES.inc(exchange.body.received_bytes)
         # A body takes as long as the client does; only what we take is worth a line.
         took_s = exchange.answered_s - begun_s
-        if took_s > self._slow_s and not exchange.body.received_bytes:
-            log.info("slow_request", method=exchange.head.method, status=exchange.status, took_s=took_s)
+        if took_s > self._slow_s and not exchange.body.received_bytes and self._slow_lines.admits():
+            untold = self._slow_lines.take_untold()
+            method, status = exchange.head.method, exchange.status
+            log.info("slow_request", method=method, status=status, took_s=took_s, untold=untold)
 
     async def _linger(self, connection: Connection) -> None:
         """Lets the client read the answer: closing on a client that still sends would destroy it."""
