@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import grpc
 from isthmus.cluster_manager.v1 import cluster_pb2, cluster_pb2_grpc
+from isthmus.metadata.v1 import spaces_pb2, spaces_pb2_grpc
 from isthmus.storage_router.v1 import storages_pb2, storages_pb2_grpc
 
 from clients.cli.settings import Settings
@@ -18,6 +19,8 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 TIMEOUT_S = 15.0
+#: For calls that walk through many records.
+LONG_TIMEOUT_S = 600.0
 PAGE_SIZE = 1000
 AWAY = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
 
@@ -29,6 +32,7 @@ class Operator:
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._cluster = cluster_pb2_grpc.ClusterServiceStub(channel)
         self._storages = storages_pb2_grpc.StorageServiceStub(channel)
+        self._spaces = spaces_pb2_grpc.SpaceServiceStub(channel)
 
     def status(self) -> cluster_pb2.GetClusterStatusResponse:
         """Members, their health, and who leads what."""
@@ -74,9 +78,32 @@ class Operator:
         )
         return self._call(self._storages.SupportSpace, request).support
 
-    def _call(self, method: Callable[..., Response], request: Request) -> Response:
+    def supported_spaces(self) -> Iterator[str]:
+        """Ids of the spaces the provider supports, in order."""
+        token = ""
+        while True:
+            request = storages_pb2.ListSupportsRequest(page_size=PAGE_SIZE, page_token=token)
+            page = self._call(self._storages.ListSupports, request)
+            yield from (support.space_id for support in page.supports)
+            token = page.next_page_token
+            if not token:
+                return
+
+    def space_usage(self, space_id: str) -> spaces_pb2.SpaceUsage:
+        """Quota and usage of a space."""
+        request = spaces_pb2.GetSpaceUsageRequest(space_id=space_id)
+        return self._call(self._spaces.GetSpaceUsage, request).usage
+
+    def recount_space(self, space_id: str) -> spaces_pb2.RecountSpaceResponse:
+        """Counts the used bytes of a space again and mends the counter."""
+        request = spaces_pb2.RecountSpaceRequest(space_id=space_id)
+        return self._call(self._spaces.RecountSpace, request, timeout_s=LONG_TIMEOUT_S)
+
+    def _call(
+        self, method: Callable[..., Response], request: Request, *, timeout_s: float = TIMEOUT_S
+    ) -> Response:
         try:
-            return method(request, timeout=TIMEOUT_S, metadata=self._metadata)
+            return method(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
             raise _translated(error) from error
 

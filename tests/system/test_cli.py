@@ -21,7 +21,7 @@ class Cli:
 
     def __init__(self, stack: RunningStack, folder: Path) -> None:
         self._env = {**os.environ, **stack.env}
-        self._folder = folder
+        self.folder = folder
         self.space = stack.space
 
     def __call__(self, *words: str, code: int = 0, env: dict[str, str] | None = None) -> str:
@@ -29,7 +29,7 @@ class Cli:
         done = subprocess.run(
             [sys.executable, "-m", "clients.cli", *words],
             env={**self._env, "PYTHONPATH": os.pathsep.join(sys.path), **(env or {})},
-            cwd=self._folder,
+            cwd=self.folder,
             capture_output=True,
             text=True,
             timeout=110,
@@ -146,6 +146,19 @@ def test_operators_make_storages(cli: Cli, tmp_path: Path) -> None:
     assert made["storage_id"] in [each["storage_id"] for each in cli.json("storage", "list")]
     cli("storage", "delete", name)
     assert name not in cli("storage", "list")
+
+
+def test_operators_see_and_recount_what_spaces_use(cli: Cli, stack: RunningStack, remote: str) -> None:
+    (cli.folder / "f").write_bytes(b"x" * 5000)
+    cli("put", "f", f"{remote}/f")
+    shown = {each["space_id"]: each for each in cli.json("space", "usage")}
+    assert shown[stack.space_id]["quota_bytes"] > 5000
+    (counted,) = cli.json("space", "recount", stack.space_id)
+    assert counted["used_bytes"] >= 5000
+    assert counted["quota_bytes"] == shown[stack.space_id]["quota_bytes"]
+    assert {"corrected_bytes", "unsettled_bytes"} <= counted.keys()
+    assert cli("space", "usage", "nothing", code=1).count("\n") == 1
+    assert cli("space", "recount", code=1, env={"ISTHMUS_OPERATOR_TOKEN": "nonsense"}).count("\n") == 1
 
 
 def test_only_operators_see_storages(cli: Cli) -> None:

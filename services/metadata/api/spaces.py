@@ -32,11 +32,18 @@ class SpaceServicer(spaces_pb2_grpc.SpaceServiceServicer):
     async def RecountSpace(
         self, request: spaces_pb2.RecountSpaceRequest, context: Any
     ) -> spaces_pb2.RecountSpaceResponse:
-        usage, corrected = await self._spaces.recount(caller(), request.space_id)
-        return spaces_pb2.RecountSpaceResponse(usage=_to_proto(usage), corrected_bytes=corrected)
+        recount = await self._spaces.recount(caller(), request.space_id)
+        return spaces_pb2.RecountSpaceResponse(
+            usage=_to_proto(recount.usage),
+            corrected_bytes=recount.corrected_bytes,
+            unsettled_bytes=recount.unsettled_bytes,
+        )
 
 
 def _to_proto(usage: Usage) -> spaces_pb2.SpaceUsage:
     return spaces_pb2.SpaceUsage(
-        space_id=usage.space_id, quota_bytes=usage.quota_bytes, used_bytes=usage.used_bytes
+        space_id=usage.space_id,
+        quota_bytes=usage.quota_bytes,
+        used_bytes=usage.used_bytes,
+        leased_bytes=usage.leased_bytes,
     )

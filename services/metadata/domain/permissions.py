@@ -9,7 +9,7 @@ An operation names the bits it needs (NFSv4 masks); besides, every ancestor must
 - A guest, let in by a share, never writes, needs no privilege, and is nobody's group: ACL entries for
   EVERYONE@ and ANONYMOUS@, else the last three bits of the mode, are for him.
 - What is forbidden by flags or privileges is EPERM, what ACL or mode do not grant is EACCES
-  (docs/decisions/0012).
+  (docs/decisions/0015).
 """
 
 from __future__ import annotations

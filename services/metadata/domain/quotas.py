@@ -30,6 +30,29 @@ IDLE_AFTER_S = 2.0
 #: A lease that is not renewed for so long counts as used up; its holder trusts it for much less.
 LAPSE_AFTER_S = 60.0
 VALID_FOR_S = 20.0
+#: When a recount that is asked for takes a holder for dead: it will not trust that lease itself any more.
+DEAD_AFTER_S = 30.0
+
+
+#: Between the two counts of a recount: longer than a commit takes.
+RECOUNT_PAUSE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recount:
+    """What came of counting again: the usage as it is now, what the counter was off by, and what only the
+    last count found."""
+
+    usage: Usage
+    corrected_bytes: int
+    unsettled_bytes: int
+
+
+def agreed_drift(one: int, other: int) -> int:
+    """How far two drifts found at different moments agree."""
+    if one * other <= 0:
+        return 0
+    return min(one, other) if one > 0 else max(one, other)
 
 
 def require_insider(identity: Identity) -> None:
@@ -104,6 +127,13 @@ class Quotas:
             await self._renew(space_id, lease, 0, keep=not idle)
         if idle and not (lease.spent_bytes or lease.left_bytes or lease.awaited_bytes):
             del self._leases[space_id]
+
+    async def give_back(self, space_id: str) -> None:
+        """Settles, and leases nothing until the next charge."""
+        lease = self._leases.get(space_id)
+        if lease is not None:
+            lease.charged_s = -math.inf
+            await self.settle(space_id)
 
     async def flush(self) -> int:
         """Settles every lease that was used, or lies idle; answers how many."""
@@ -246,18 +276,27 @@ class Spaces:
             require_insider(identity)
         return await self._quotas.usage(space_id)
 
-    async def recount(self, identity: Identity, space_id: str) -> tuple[Usage, int]:
-        """Counts the used bytes again and mends the counter; what it was off by.
+    async def recount(
+        self, identity: Identity, space_id: str, *, pause_s: float = RECOUNT_PAUSE_S
+    ) -> Recount:
+        """Counts the used bytes again, twice with a pause, and mends the counter as far as both agree.
 
-        An upload that is being committed at this moment may be missed: best done while the space is quiet.
+        Whatever is being uploaded meanwhile looks like a drift once, and not twice alike. What an instance
+        used of its lease and has not told yet is no drift; nor is a whole lease until it has lapsed.
         """
         require_insider(identity)
+        await self._store.lapse(unheard_s=DEAD_AFTER_S)
+        await self._quotas.give_back(space_id)
+        _, first = await self.drift(space_id)
+        if first:
+            await asyncio.sleep(pause_s)
         async for _ in attempts():
-            await self._quotas.settle(space_id)
-            usage = await self._quotas.usage(space_id)
-            held = await self._locations.held_bytes(space_id)
-            if held == usage.used_bytes or await self._store.mend(usage, held):
-                return replace(usage, used_bytes=held), held - usage.used_bytes
+            await self._quotas.give_back(space_id)
+            usage, drift = await self.drift(space_id)
+            agreed = agreed_drift(first, drift)
+            if not agreed or await self.mend(usage, agreed):
+                mended = replace(usage, used_bytes=usage.used_bytes + agreed)
+                return Recount(mended, agreed, drift - agreed)
         raise LostRace(space_id=space_id)
 
     async def drift(self, space_id: str) -> tuple[Usage, int]:

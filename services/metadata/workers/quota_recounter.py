@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from services.metadata.domain.quotas import LAPSE_AFTER_S, Spaces
+from services.metadata.domain.quotas import LAPSE_AFTER_S, Spaces, agreed_drift
 from services.metadata.domain.stores import QuotaStore
 
 PAGE = 100
@@ -40,8 +40,7 @@ class QuotaRecounter:
 
     async def _look(self, space_id: str, before: int) -> None:
         usage, drift = await self._spaces.drift(space_id)
-        # As far as both rounds agree.
-        agreed = (min(drift, before) if drift > 0 else max(drift, before)) if drift * before > 0 else 0
+        agreed = agreed_drift(drift, before)
         if agreed and await self._spaces.mend(usage, agreed):
             drift -= agreed
         if drift:

@@ -72,8 +72,8 @@ def test_wrong_usage_gives_code_2() -> None:
 
 @pytest.mark.parametrize(
     "command", ["status", "ls", "stat", "mkdir", "mv", "rm", "put", "get", "user create", "user list",
-                "space create", "space list", "space support", "token create", "token list",
-                "storage create", "storage list", "storage delete"],
+                "space create", "space list", "space support", "space usage", "space recount",
+                "token create", "token list", "storage create", "storage list", "storage delete"],
 )  # fmt: skip
 def test_every_command_shows_an_example(command: str) -> None:
     result = RUNNER.invoke(app, [*command.split(), "--help"])

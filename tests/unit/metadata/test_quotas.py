@@ -138,9 +138,9 @@ async def test_a_recount_leaves_the_leases_of_others_alone() -> None:
     await other.put("b", size_bytes=10)
     await other.rules.quotas.settle(SPACE)
     world = World(stores=stores)
-    usage, corrected = await world.rules.spaces.recount(SERVICE, SPACE)
-    assert (usage.used_bytes, corrected) == (20, 0)
-    assert usage.leased_bytes > 0
+    recount = await world.rules.spaces.recount(SERVICE, SPACE)
+    assert (recount.usage.used_bytes, recount.corrected_bytes) == (20, 0)
+    assert recount.usage.leased_bytes > 0
 
 
 async def test_a_refused_upload_leaves_nothing_counted() -> None:

@@ -7,7 +7,8 @@ import pytest
 from runtime.errors import InvalidArgument, SpaceNotSupported
 from runtime.identity import Identity, Kind
 from services.metadata.domain.errors import ChangesExpired, Forbidden
-from services.metadata.domain.stores import Change
+from services.metadata.domain.quotas import agreed_drift
+from services.metadata.domain.stores import Change, Usage
 from services.metadata.domain.uploads import UploadRequest
 from services.metadata.store.memory_contents import MemoryChangeLog
 from services.metadata.workers.intent_expirer import IntentExpirer
@@ -51,9 +52,36 @@ async def test_a_recount_mends_the_counter() -> None:
     world = await World().open()
     await world.put("a", size_bytes=10)
     await use(world, 5)
-    usage, corrected = await world.rules.spaces.recount(SERVICE, SPACE)
-    assert (usage.used_bytes, corrected) == (10, -5)
+    recount = await world.rules.spaces.recount(SERVICE, SPACE, pause_s=0)
+    assert (recount.usage.used_bytes, recount.corrected_bytes, recount.unsettled_bytes) == (10, -5, 0)
     assert await world.used_bytes() == 10
+
+
+async def test_a_recount_takes_an_upload_under_way_for_no_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = await World().open()
+    await world.put("a", size_bytes=10)
+    await use(world, 5)
+    counted = world.rules.spaces.drift
+
+    async def counted_while_an_upload_is_charged(space_id: str) -> tuple[Usage, int]:
+        monkeypatch.setattr(world.rules.spaces, "drift", counted)
+        await world.rules.quotas.charge(space_id, 100)
+        await world.rules.quotas.give_back(space_id)
+        try:
+            return await counted(space_id)
+        finally:
+            await world.rules.quotas.release(space_id, 100)
+
+    monkeypatch.setattr(world.rules.spaces, "drift", counted_while_an_upload_is_charged)
+    recount = await world.rules.spaces.recount(SERVICE, SPACE, pause_s=0)
+    assert (recount.usage.used_bytes, recount.corrected_bytes, recount.unsettled_bytes) == (10, -5, 0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "agreed"), [(0, 5, 0), (5, 3, 3), (-5, -3, -3), (-5, 3, 0), (-2, -9, -2), (7, 7, 7)]
+)
+def test_drifts_agree_as_far_as_the_smaller_one(one: int, other: int, agreed: int) -> None:
+    assert agreed_drift(one, other) == agreed_drift(other, one) == agreed
 
 
 async def test_the_recounter_mends_as_far_as_two_rounds_agree() -> None:

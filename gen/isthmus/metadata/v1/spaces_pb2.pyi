@@ -25,21 +25,25 @@ class SpaceUsage(_message.Message):
     SPACE_ID_FIELD_NUMBER: _builtins.int
     QUOTA_BYTES_FIELD_NUMBER: _builtins.int
     USED_BYTES_FIELD_NUMBER: _builtins.int
+    LEASED_BYTES_FIELD_NUMBER: _builtins.int
     space_id: _builtins.str
     quota_bytes: _builtins.int
     """Size of the support."""
     used_bytes: _builtins.int
     """Bytes held by replicas at this provider."""
+    leased_bytes: _builtins.int
+    """Bytes set aside by instances for uploads to come; they come back when idle."""
     def __init__(
         self,
         *,
         space_id: _builtins.str = ...,
         quota_bytes: _builtins.int = ...,
         used_bytes: _builtins.int = ...,
+        leased_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["quota_bytes", b"quota_bytes", "space_id", b"space_id", "used_bytes", b"used_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["leased_bytes", b"leased_bytes", "quota_bytes", b"quota_bytes", "space_id", b"space_id", "used_bytes", b"used_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -151,8 +155,13 @@ class RecountSpaceResponse(_message.Message):
 
     USAGE_FIELD_NUMBER: _builtins.int
     CORRECTED_BYTES_FIELD_NUMBER: _builtins.int
+    UNSETTLED_BYTES_FIELD_NUMBER: _builtins.int
     corrected_bytes: _builtins.int
-    """What the counter was off by."""
+    """What the counter was off by and is no more: positive when more is held than
+    was counted.
+    """
+    unsettled_bytes: _builtins.int
+    """What the last count found besides; uploads under way, or cause to count again."""
     @_builtins.property
     def usage(self) -> Global___SpaceUsage: ...
     def __init__(
@@ -160,10 +169,11 @@ class RecountSpaceResponse(_message.Message):
         *,
         usage: Global___SpaceUsage | None = ...,
         corrected_bytes: _builtins.int = ...,
+        unsettled_bytes: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrected_bytes", b"corrected_bytes", "usage", b"usage"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["corrected_bytes", b"corrected_bytes", "unsettled_bytes", b"unsettled_bytes", "usage", b"usage"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

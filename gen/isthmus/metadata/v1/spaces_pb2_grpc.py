@@ -73,7 +73,9 @@ class SpaceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecountSpace(self, request, context):
-        """Counts the used bytes of a space again from its locations and mends the counter.
+        """Counts the used bytes of a space again from its locations and mends the
+        counter, as far as two counts a moment apart agree: what is being uploaded
+        meanwhile is no fault of the counter. Exact when the space is quiet.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -40,7 +40,10 @@ class SpaceServiceStub:
     GetSpaceUsage: _grpc.UnaryUnaryMultiCallable[_spaces_pb2.GetSpaceUsageRequest, _spaces_pb2.GetSpaceUsageResponse]
     """Quota and usage of one space. NOT_FOUND with reason SPACE_NOT_SUPPORTED."""
     RecountSpace: _grpc.UnaryUnaryMultiCallable[_spaces_pb2.RecountSpaceRequest, _spaces_pb2.RecountSpaceResponse]
-    """Counts the used bytes of a space again from its locations and mends the counter."""
+    """Counts the used bytes of a space again from its locations and mends the
+    counter, as far as two counts a moment apart agree: what is being uploaded
+    meanwhile is no fault of the counter. Exact when the space is quiet.
+    """
 
 @_typing.type_check_only
 class SpaceServiceAsyncStub(SpaceServiceStub):
@@ -54,7 +57,10 @@ class SpaceServiceAsyncStub(SpaceServiceStub):
     GetSpaceUsage: _aio.UnaryUnaryMultiCallable[_spaces_pb2.GetSpaceUsageRequest, _spaces_pb2.GetSpaceUsageResponse]  # type: ignore[assignment]
     """Quota and usage of one space. NOT_FOUND with reason SPACE_NOT_SUPPORTED."""
     RecountSpace: _aio.UnaryUnaryMultiCallable[_spaces_pb2.RecountSpaceRequest, _spaces_pb2.RecountSpaceResponse]  # type: ignore[assignment]
-    """Counts the used bytes of a space again from its locations and mends the counter."""
+    """Counts the used bytes of a space again from its locations and mends the
+    counter, as far as two counts a moment apart agree: what is being uploaded
+    meanwhile is no fault of the counter. Exact when the space is quiet.
+    """
 
 class SpaceServiceServicer(metaclass=_abc_1.ABCMeta):
     """Spaces as far as this provider stores their metadata: the root directory and
@@ -83,6 +89,9 @@ class SpaceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _spaces_pb2.RecountSpaceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_spaces_pb2.RecountSpaceResponse, _abc.Awaitable[_spaces_pb2.RecountSpaceResponse]]:
-        """Counts the used bytes of a space again from its locations and mends the counter."""
+        """Counts the used bytes of a space again from its locations and mends the
+        counter, as far as two counts a moment apart agree: what is being uploaded
+        meanwhile is no fault of the counter. Exact when the space is quiet.
+        """
 
 def add_SpaceServiceServicer_to_server(servicer: SpaceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
