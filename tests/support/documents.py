@@ -13,6 +13,8 @@ from tests.support.stack import RunningStack
 REPO = Path(__file__).resolve().parents[2]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 RUN_TIMEOUT_S = 60.0
+#: A reader sees an error in what curl prints; here it ends the run.
+STRICT = 'curl() { command curl --silent --show-error --fail-with-body "$@"; }\n'
 
 
 def examples(document: str, language: str) -> list[str]:
@@ -37,13 +39,13 @@ def workplace(folder: Path, stack: RunningStack) -> Path:
     return folder
 
 
-def run_shell(code: str, folder: Path, *, modules: Path | None = None) -> subprocess.CompletedProcess[str]:
+def run_shell(code: str, folder: Path, *, python: Path | None = None) -> subprocess.CompletedProcess[str]:
     """Runs it as a reader's shell would, but stops at the first command that fails.
 
-    `python` is the one of this test, with the packages that lie in `modules`.
+    `python` is the one of this test, unless another one is given.
     """
     own = {name: value for name, value in os.environ.items() if not name.startswith(("ISTHMUS_", "PYTHON"))}
-    tools = {"PATH": f"{Path(sys.executable).parent}:{own['PATH']}", "PYTHONPATH": str(modules or "")}
+    tools = {"PATH": f"{(python or Path(sys.executable)).parent}:{own['PATH']}"}
     return subprocess.run(
         ["bash", "-euo", "pipefail", "-c", code],
         cwd=folder,

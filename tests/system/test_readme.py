@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.documents import REPO, example, run_shell, workplace
+from tests.support.client_packages import INSTALLING_TIMEOUT_S, client_python
+from tests.support.documents import REPO, STRICT, example, run_shell, workplace
 from tests.support.folder import API, V
 from tests.support.stack import RunningStack
 
 README = "README.md"
-# Onedata's own client, as it is: from PyPI, with what it needs, beside the packages of this project.
-CLIENT = "onedatafilerestclient==25.2.0"
-INSTALL_TIMEOUT_S = 120
-# A reader sees an error in what curl prints; here it ends the run.
-STRICT = 'curl() { command curl --silent --show-error --fail-with-body "$@"; }\n'
 MADE = ("docs/readme.md", "docs/hello.txt", "from-python.txt", "photos/sea.jpg")
 
 
@@ -36,19 +30,9 @@ async def place(stack: RunningStack, tmp_path: Path) -> AsyncIterator[Path]:
                 await client.delete(f"{API}/data/{stack.space_id}/path/{folder}")
 
 
-@pytest.fixture(scope="module")
-def client_package(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with Onedata's client in it. Needs PyPI, or a mirror of it."""
-    folder = tmp_path_factory.mktemp("client")
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, CLIENT]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
-    assert done.returncode == 0, f"{CLIENT} cannot be installed from PyPI: {done.stderr}"
-    return folder
-
-
-async def run(code: str, place: Path, modules: Path | None = None) -> str:
+async def run(code: str, place: Path, python: Path | None = None) -> str:
     """What it prints."""
-    done = await asyncio.to_thread(run_shell, STRICT + code, place, modules=modules)
+    done = await asyncio.to_thread(run_shell, STRICT + code, place, python=python)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -62,10 +46,11 @@ async def test_the_curl_lines_work(stack: RunningStack, place: Path) -> None:
         assert (await client.get(f"/cdmi/{stack.space}/docs/hello.txt")).text == "hello"
 
 
-async def test_the_python_lines_work(place: Path, client_package: Path) -> None:
+@pytest.mark.timeout(INSTALLING_TIMEOUT_S)
+async def test_the_python_lines_work(place: Path) -> None:
     first_line, *_ = example(README, "sh", containing="curl --cacert").splitlines()
     snippet = example(README, "python", containing="OnedataFileRESTClient")
-    printed = await run(f"{first_line}\npython - <<'END'\n{snippet}END\n", place, client_package)
+    printed = await run(f"{first_line}\npython - <<'END'\n{snippet}END\n", place, client_python())
     assert printed == "b'hello'\n"
 
 
