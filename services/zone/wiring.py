@@ -49,6 +49,7 @@ from services.zone.domain.passwords import Passwords
 from services.zone.domain.providers import Providers
 from services.zone.domain.rights import Rights
 from services.zone.domain.scope import Scopes
+from services.zone.domain.share_roads import ShareRoads
 from services.zone.domain.shares import Shares
 from services.zone.domain.spaces import Spaces
 from services.zone.domain.stores import Stores
@@ -62,6 +63,8 @@ from services.zone.store.mongo import MongoStores
 #: How long a start waits for a database that comes up at the same time.
 STORE_WAIT_S = 60.0
 STORE_PAUSE_S = 0.2
+#: Of Onedata, whose clients and providers we meet: the first two numbers of its version.
+RELEASE_LINE = ONEDATA_VERSION.rpartition(".")[0]
 
 
 async def build(settings: Settings) -> Sequence[Part]:
@@ -165,6 +168,22 @@ def assemble(
         )
         for rules, targets in ((SPACE_RULES, space_rules), (GROUP_RULES, group_rules))
     )
+    providers = Providers(
+        stores.providers,
+        spaces,
+        stores.tokens,
+        memberships=stores.memberships,
+        spaces=space_rules,
+        groups=group_rules,
+        rights=rights,
+        tokens=token_rules,
+        invites=invites,
+        verifier=verifier,
+        clock=clock,
+        offline_after_s=settings.provider_offline_after_s,
+        minimum_support_bytes=settings.minimum_support_bytes,
+    )
+    shares = Shares(stores.shares, space_rules, rights, clock)
     return ZoneServices(
         authenticator=Authenticator(verifier, users, passwords, _space_of_object),
         checks=TokenChecks(verifier, KnownScopes(scopes, stores.providers, feed, clock)),
@@ -175,22 +194,17 @@ def assemble(
         owners=owners,
         space_members=space_members,
         group_members=group_members,
-        shares=Shares(stores.shares, space_rules, clock),
-        providers=Providers(
-            stores.providers,
+        shares=shares,
+        share_roads=ShareRoads(
+            shares,
             spaces,
-            stores.tokens,
-            memberships=stores.memberships,
-            spaces=space_rules,
-            groups=group_rules,
-            rights=rights,
-            tokens=token_rules,
-            invites=invites,
-            verifier=verifier,
+            stores.providers,
+            providers,
+            share_of_object=_share_of_object,
+            release_line=RELEASE_LINE,
             clock=clock,
-            offline_after_s=settings.provider_offline_after_s,
-            minimum_support_bytes=settings.minimum_support_bytes,
         ),
+        providers=providers,
         scopes=scopes,
         audit=AuditLog(stores.audit, clock),
         logins=Logins(_identity_providers(settings), users, token_rules, seal, clock),
@@ -219,6 +233,11 @@ def _seal(key: ClusterKey) -> Fernet:
 def _space_of_object(object_id: str) -> str | None:
     file_id = file_ids.decode(object_id)
     return file_id.space_id if file_id else None
+
+
+def _share_of_object(object_id: str) -> str | None:
+    file_id = file_ids.decode(object_id)
+    return file_id.share_id if file_id else None
 
 
 class _PasswordFile:

@@ -13,6 +13,7 @@ from services.zone.domain.members import Members
 from services.zone.domain.owners import Owners
 from services.zone.domain.providers import Providers
 from services.zone.domain.scope import Scopes
+from services.zone.domain.share_roads import ShareRoads
 from services.zone.domain.shares import Shares
 from services.zone.domain.spaces import Spaces
 from services.zone.domain.token_checks import TokenChecks
@@ -34,6 +35,7 @@ class ZoneServices:
     space_members: Members
     group_members: Members
     shares: Shares
+    share_roads: ShareRoads
     providers: Providers
     scopes: Scopes
     audit: AuditLog

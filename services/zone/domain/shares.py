@@ -9,11 +9,13 @@ from typing import Any
 import structlog
 
 from runtime.clock import Clock
+from runtime.identity import SpacePrivilege as P
 from services.zone.domain import names
 from services.zone.domain.access import Caller
 from services.zone.domain.entities import Share, Space
 from services.zone.domain.errors import AlreadyExists, NotFound
 from services.zone.domain.params import Params
+from services.zone.domain.rights import Rights
 from services.zone.domain.spaces import MAX_DESCRIPTION_CHARS, Spaces
 from services.zone.domain.stores import ShareStore, Taken
 from services.zone.domain.value_errors import BadData, BadValueTextTooLarge
@@ -24,9 +26,10 @@ log = structlog.get_logger(__name__)
 class Shares:
     """The shares of a zone."""
 
-    def __init__(self, store: ShareStore, spaces: Spaces, clock: Clock) -> None:
+    def __init__(self, store: ShareStore, spaces: Spaces, rights: Rights, clock: Clock) -> None:
         self._store = store
         self._spaces = spaces
+        self._rights = rights
         self._clock = clock
 
     async def require(self, share_id: str) -> Share:
@@ -75,6 +78,38 @@ class Shares:
         await self._require_supported(caller, share)
         await self._store.delete(share_id)
         log.info("share_deleted", share_id=share_id, space_id=share.space_id)
+
+    # --- for members of the space ---
+
+    async def list_ids(self, caller: Caller, space_id: str) -> list[str]:
+        """Shares of a space."""
+        space = await self._spaces.require(space_id)
+        caller.allow("get", "od_space", space_id, "shares")
+        await self._rights.demand(caller, space, P.VIEW, "oz_spaces_list_relationships")
+        return await self._store.list_ids(space_id)
+
+    async def get_of_space(self, caller: Caller, space_id: str, share_id: str) -> Share:
+        """One of those; NotFound for all others."""
+        share = await self.require(share_id)
+        if share.space_id != space_id:
+            raise NotFound
+        return await self.get_as_member(caller, share_id)
+
+    async def get_as_member(self, caller: Caller, share_id: str) -> Share:
+        """A share, with what only members of its space may know."""
+        share = await self.require(share_id)
+        caller.allow("get", "od_share", share_id)
+        space = await self._spaces.require(share.space_id)
+        await self._rights.demand(caller, space, P.VIEW, "oz_shares_view")
+        return share
+
+    async def update_as_member(self, caller: Caller, share_id: str, body: Mapping[str, object]) -> None:
+        """Name, description, or both, by who may manage shares of the space."""
+        share = await self.require(share_id)
+        caller.allow("update", "od_share", share_id)
+        space = await self._spaces.require(share.space_id)
+        await self._rights.demand(caller, space, P.MANAGE_SHARES, "oz_shares_update")
+        await self.change(share, body)
 
     # --- for whoever was found entitled ---
 

@@ -28,6 +28,7 @@ from services.zone.api.rest.http import (
 from services.zone.api.rest.logins import login_routes
 from services.zone.api.rest.providers import current_provider_routes, provider_routes
 from services.zone.api.rest.service import host_routes, service_routes
+from services.zone.api.rest.shares import share_routes
 from services.zone.api.rest.spaces import space_routes
 from services.zone.api.rest.tokens import check_routes, record_routes
 from services.zone.api.rest.users import current_user_routes, user_routes
@@ -53,6 +54,7 @@ def build_app(zone: ZoneServices, info: ZoneInfo) -> ASGIApp:
         user_routes,
         space_routes,
         group_routes,
+        share_routes,
         login_routes,
         current_provider_routes,
         provider_routes,

@@ -63,6 +63,8 @@ PATCH_SPACE = body(**_SPACE)
 CREATE_GROUP = body("name", name=TEXT, type=TEXT)
 PATCH_GROUP = body(name=TEXT, type=TEXT)
 
+PATCH_SHARE = body(name=TEXT, description=TEXT)
+
 REGISTER_PROVIDER = body(
     "token",
     "name",

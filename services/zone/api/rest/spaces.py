@@ -9,7 +9,7 @@ from services.zone.api.rest.audit import NotedRoute
 from services.zone.api.rest.door import Door, ids
 from services.zone.api.rest.http import done, reply
 from services.zone.api.rest.members import add_member_routes
-from services.zone.api.rest.views import provider_view, space_view
+from services.zone.api.rest.views import provider_view, share_view, space_view
 from services.zone.domain.privileges import SPACE
 
 
@@ -55,8 +55,24 @@ def space_routes(door: Door) -> APIRouter:
 
     add_member_routes(router, door, door.zone.space_members, "/spaces", "groups")
     _add_owner_routes(router, door)
+    _add_share_routes(router, door)
     _add_provider_routes(router, door)
     return router
+
+
+def _add_share_routes(router: APIRouter, door: Door) -> None:
+    shares = door.zone.shares
+
+    @router.get("/{space_id}/shares")
+    async def list_shares(request: Request, space_id: str) -> Response:
+        """Shares of the space."""
+        return reply(ids("shares", await shares.list_ids(await door.caller(request), space_id)))
+
+    @router.get("/{space_id}/shares/{share_id}")
+    async def get_share_of_space(request: Request, space_id: str, share_id: str) -> Response:
+        """One of those."""
+        share = await shares.get_of_space(await door.caller(request), space_id, share_id)
+        return reply(share_view(share, door.info.domain))
 
 
 def _add_owner_routes(router: APIRouter, door: Door) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from runtime.http import file_ids
 from services.zone.domain import caveat_forms
-from services.zone.domain.entities import Group, LinkedAccount, NamedToken, Provider, Space, User
+from services.zone.domain.entities import Group, LinkedAccount, NamedToken, Provider, Share, Space, User
 from services.zone.domain.identifiers import TokenKind
 from services.zone.domain.scope import Scope
 from services.zone.domain.target_rules import JOINS
@@ -93,6 +94,27 @@ def group_view(group: Group) -> dict[str, Any]:
         "creator": group.creator.to_json(),
         "creationTime": group.created_at_ms // 1000,
     }
+
+
+def public_share_view(share: Share, zone_domain: str) -> dict[str, Any]:
+    """A share as anybody sees it."""
+    return {
+        "shareId": share.id,
+        "name": share.name,
+        "description": share.description,
+        "publicUrl": f"https://{zone_domain}/share/{share.id}",
+        "publicRestUrl": f"https://{zone_domain}/api/v3/onezone/shares/{share.id}/public",
+        "rootFileId": file_ids.encode(share.space_id, share.root_file_id, share.id),
+        "fileType": share.root_type,
+        "handleId": None,
+        "creationTime": share.created_at_ms // 1000,
+    }
+
+
+def share_view(share: Share, zone_domain: str) -> dict[str, Any]:
+    """A share as members of its space see it."""
+    creator = {"type": "user", "id": share.creator_id}
+    return {**public_share_view(share, zone_domain), "spaceId": share.space_id, "creator": creator}
 
 
 def provider_view(provider: Provider, *, online: bool) -> dict[str, Any]:
