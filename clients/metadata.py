@@ -14,6 +14,7 @@ from google.protobuf.message import Message
 from isthmus.metadata.v1 import (
     changes_pb2,
     contents_pb2,
+    distribution_pb2,
     files_pb2,
     links_pb2,
     shares_pb2,
@@ -31,6 +32,7 @@ _CONTENTS = "/isthmus.metadata.v1.ContentService/"
 _LINKS = "/isthmus.metadata.v1.LinkService/"
 _SUBTREES = "/isthmus.metadata.v1.SubtreeService/"
 _XATTRS = "/isthmus.metadata.v1.XattrService/"
+_DISTRIBUTION = "/isthmus.metadata.v1.DistributionService/"
 _SHARES = "/isthmus.metadata.v1.ShareService/"
 _SPACES = "/isthmus.metadata.v1.SpaceService/"
 _CHANGES = "/isthmus.metadata.v1.ChangeService/"
@@ -172,6 +174,18 @@ class MetadataClient:
 
     async def get_rdf(self, request: xattrs_pb2.GetRdfRequest) -> xattrs_pb2.GetRdfResponse:
         return await self._call(_XATTRS + "GetRdf", request, xattrs_pb2.GetRdfResponse, request.file.space_id)
+
+    # Distribution
+
+    async def get_replica(
+        self, request: distribution_pb2.GetReplicaRequest
+    ) -> distribution_pb2.GetReplicaResponse:
+        return await self._call(
+            _DISTRIBUTION + "GetReplica",
+            request,
+            distribution_pb2.GetReplicaResponse,
+            request.file.space_id,
+        )
 
     # Shares
 

@@ -51,6 +51,8 @@ _GENERAL = _entries(
             ("spaceId", "providerId"),
         ),
         ("quotaExceeded", "Space's storage quota has been exceeded."),
+        ("dirStatsDisabledForSpace", "Statistics of directories are not collected in this space."),
+        ("dirStatsNotReady", "Statistics of this directory are not ready yet."),
         ("badVersion", "Bad version - supported versions: [{supportedVersions}].", ("supportedVersions",)),
     ]
 )

@@ -25,6 +25,7 @@ from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
 from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
+from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.plain_table import plain_routes
 from services.gateway.api.rest.router import RestRouter
 from services.gateway.api.rest.shares import ShareRoutes
@@ -126,11 +127,13 @@ def _application(settings: Settings, outside: _Outside) -> Front:
     gate = Gate(outside.authenticator, SupportedSpaces(outside.metadata, clock), provider_id=provider_id)
     signer = TicketSigner(outside.key, outside.data_port_watch, public_domain=domain)
     tickets = TicketRoutes(outside.metadata, signer, clock, life_s=settings.ticket_life_s)
+    providers = ZoneSpaceProviders(outside.zone, clock)
     plain = plain_routes(
         ShareRoutes(outside.metadata, domain=domain, zone_domain=outside.provider.zone_domain),
-        SpaceRoutes(ZoneSpaceProviders(outside.zone, clock)),
+        SpaceRoutes(providers),
     )
-    routes = rest_routes(outside.metadata, gate, tickets, plain)
+    distribution = DistributionRoutes(outside.metadata, providers)
+    routes = rest_routes(outside.metadata, gate, tickets, distribution, plain)
     watches = {"metadata": outside.metadata_watch, "data_port": outside.data_port_watch}
     info = ProviderInfo(outside.provider, domain, watches, outside.zone_channel, clock)
     return Front(

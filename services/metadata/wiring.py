@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from isthmus.metadata.v1 import (
     changes_pb2_grpc,
     contents_pb2_grpc,
+    distribution_pb2_grpc,
     files_pb2_grpc,
     links_pb2_grpc,
     shares_pb2_grpc,
@@ -30,6 +31,7 @@ from runtime.rpc.server import RpcServer
 from services.metadata import metrics
 from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
+from services.metadata.api.distribution import DistributionServicer
 from services.metadata.api.files import FileServicer
 from services.metadata.api.links import LinkServicer
 from services.metadata.api.shares import ShareServicer
@@ -43,6 +45,7 @@ from services.metadata.domain.cache import FileCache, RecordCache
 from services.metadata.domain.changes import Changes
 from services.metadata.domain.commits import Commits
 from services.metadata.domain.content_writer import ContentWriter
+from services.metadata.domain.distribution import Distribution
 from services.metadata.domain.extras import Extras
 from services.metadata.domain.files import Files
 from services.metadata.domain.link_counts import LinkCounts
@@ -104,6 +107,7 @@ class Rules:
     spaces: Spaces
     xattrs: Xattrs
     shares: Shares
+    distribution: Distribution
     changes: Changes
     repairs: Repairs
     settled: Settled
@@ -135,6 +139,15 @@ def assemble(
     files = Files(stores.files, tree, paths, link_counts, touches, clock, provider_id)
     page_tokens = PageTokens(token_secret)
     extras = Extras(stores.custom_metadata)
+    uploads = Uploads(
+        paths=paths,
+        files=files,
+        replicas=replicas,
+        quotas=quotas,
+        intents=stores.intents,
+        touches=touches,
+        clock=clock,
+    )
     return Rules(
         file_cache=file_cache,
         location_cache=location_cache,
@@ -144,15 +157,8 @@ def assemble(
         listing=Listing(stores.files, tree, paths, extras, page_tokens, touches),
         subtrees=Subtrees(stores.files, tree, paths, replicas, extras, page_tokens, touches),
         renames=Renames(stores.files, tree, paths, link_counts, touches, clock),
-        uploads=Uploads(
-            paths=paths,
-            files=files,
-            replicas=replicas,
-            quotas=quotas,
-            intents=stores.intents,
-            touches=touches,
-            clock=clock,
-        ),
+        uploads=uploads,
+        distribution=Distribution(paths, uploads),
         commits=Commits(
             tree=tree,
             paths=paths,
@@ -264,6 +270,10 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     server.add(links_pb2_grpc.add_LinkServiceServicer_to_server, LinkServicer(rules.links))
     server.add(subtrees_pb2_grpc.add_SubtreeServiceServicer_to_server, SubtreeServicer(rules.subtrees))
     server.add(spaces_pb2_grpc.add_SpaceServiceServicer_to_server, SpaceServicer(rules.spaces))
+    server.add(
+        distribution_pb2_grpc.add_DistributionServiceServicer_to_server,
+        DistributionServicer(rules.distribution),
+    )
     server.add(shares_pb2_grpc.add_ShareServiceServicer_to_server, ShareServicer(rules.shares))
     server.add(changes_pb2_grpc.add_ChangeServiceServicer_to_server, ChangeServicer(rules.changes))
     return server

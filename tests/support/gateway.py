@@ -26,6 +26,7 @@ from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
 from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
+from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.plain_table import plain_routes
 from services.gateway.api.rest.router import RestRouter
 from services.gateway.api.rest.shares import ShareRoutes
@@ -34,6 +35,7 @@ from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.domain.providers import SupportingProvider
 from services.metadata.api.contents import ContentServicer
+from services.metadata.api.distribution import DistributionServicer
 from services.metadata.api.files import FileServicer
 from services.metadata.api.links import LinkServicer
 from services.metadata.api.shares import ShareServicer
@@ -72,11 +74,14 @@ class MetadataTwin:
         self.spaces = SpaceServicer(rules.spaces)
         self.xattrs = XattrServicer(rules.xattrs)
         self.shares = ShareServicer(rules.shares)
+        self.distribution = DistributionServicer(rules.distribution)
         self.away: IsthmusError | None = None
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
         method = "".join(word.capitalize() for word in name.split("_"))
-        servicers = (self.files, self.links, self.subtrees, self.contents, self.xattrs, self.shares)
+        servicers = (
+            self.files, self.links, self.subtrees, self.contents, self.xattrs, self.shares, self.distribution,
+        )  # fmt: skip
         for servicer in servicers:
             if hasattr(servicer, method):
                 return lambda request: self._call(getattr(servicer, method), request)
@@ -260,7 +265,8 @@ class GatewayTwin:
             ShareRoutes(self.metadata, domain="door:8443", zone_domain="zone.example.org"),
             SpaceRoutes(SpaceProvidersTwin()),
         )
-        routes = rest_routes(self.metadata, gate, tickets, plain)
+        distribution = DistributionRoutes(self.metadata, SpaceProvidersTwin())
+        routes = rest_routes(self.metadata, gate, tickets, distribution, plain)
         self.pages = build_pages(self.info, [*rest_entries(routes), *cdmi_entries()], "21.02.8")
         self.app = Front(
             RestRouter(gate, routes),

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
-from isthmus.metadata.v1 import contents_pb2, files_pb2, links_pb2, shares_pb2, subtrees_pb2, xattrs_pb2
+from isthmus.metadata.v1 import (
+    contents_pb2,
+    distribution_pb2,
+    files_pb2,
+    links_pb2,
+    shares_pb2,
+    subtrees_pb2,
+    xattrs_pb2,
+)
 
 from runtime.http.file_ids import FileId
 from runtime.identity import Identity
@@ -64,6 +72,14 @@ class Spaces(Protocol):
     async def is_supported(self, space_id: str) -> bool:
         """Whether this provider keeps the space."""
         ...
+
+
+class Replicas(Protocol):
+    """What this provider holds of files; part of the metadata service."""
+
+    async def get_replica(
+        self, request: distribution_pb2.GetReplicaRequest
+    ) -> distribution_pb2.GetReplicaResponse: ...
 
 
 class Shares(Protocol):

@@ -240,8 +240,8 @@ class Files:
         raise LostRace(file_id=file.file_id)
 
     def _require_delete(self, identity: Identity, found: Found, *, only_empty: bool) -> None:
-        if found.file.is_root:
-            raise NotPermitted("the directory of a space can't be deleted", file_id=found.file.file_id)
+        if found.file.is_special:
+            raise NotPermitted("a directory every space has can't be deleted", file_id=found.file.file_id)
         bits = permissions.DELETE
         if found.file.is_directory:
             bits |= permissions.LIST

@@ -121,8 +121,8 @@ def require_way(identity: Identity, chain: Sequence[File], reach: Reach) -> None
 
 def require_owner(identity: Identity, file: File, reach: Reach) -> None:
     """Raises unless the caller may change the mode: the owner of the file or of the space."""
-    if file.is_root:
-        raise NotPermitted("the directory of a space can't be changed", file_id=file.file_id)
+    if file.is_special:
+        raise NotPermitted("a directory every space has can't be changed", file_id=file.file_id)
     _require_caveats(identity, WRITE_ATTRIBUTES, reach)
     if passes_all(identity, file):
         return

@@ -13,7 +13,7 @@ from runtime.errors import InvalidArgument, NoSpace, SpaceNotSupported
 from runtime.identity import Identity, Kind
 
 from .errors import Forbidden, IdTaken, LostRace
-from .records import new_root
+from .records import new_root, new_tmp
 from .retries import attempts
 from .stores import LocationStore, QuotaStore, Usage
 from .tree import Tree
@@ -260,12 +260,16 @@ class Spaces:
             raise InvalidArgument("a space needs an id and a quota", space_id=space_id)
         # The quota first: a space with a root is ready to be written to.
         await self._store.ensure(space_id, quota_bytes)
-        root = new_root(space_id, self._provider_id, self._clock.now_ms())
-        if await self._tree.find(space_id, root.file_id, fresh=True) is None:
-            try:
-                await self._tree.insert(root)
-            except IdTaken:
-                self._tree.forget(root.file_id)
+        now_ms = self._clock.now_ms()
+        for special in (
+            new_root(space_id, self._provider_id, now_ms),
+            new_tmp(space_id, self._provider_id, now_ms),
+        ):
+            if await self._tree.find(space_id, special.file_id, fresh=True) is None:
+                try:
+                    await self._tree.insert(special)
+                except IdTaken:
+                    self._tree.forget(special.file_id)
         return await self._quotas.usage(space_id)
 
     async def usage(self, identity: Identity, space_id: str) -> Usage:

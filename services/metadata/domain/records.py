@@ -10,6 +10,7 @@ from .locations import Location
 
 #: Names with this start belong to the system: never listed, never made by users.
 HIDDEN_PREFIX = ".__onedata__"
+TMP_NAME = f"{HIDDEN_PREFIX}tmp"
 #: The trash has no link in the tree, but its name can't be taken in the directory of a space.
 TRASH_NAME = ".trash"
 #: Hard links are told by their uuids, which name the file they belong to.
@@ -38,6 +39,11 @@ def root_id(space_id: str) -> str:
 def trash_id(space_id: str) -> str:
     """uuid of the trash of a space; it is only ever a parent, no record has it."""
     return f"trash_{space_id}"
+
+
+def tmp_id(space_id: str) -> str:
+    """uuid of the directory for temporary files of a space; listings leave it out."""
+    return f"tmp_{space_id}"
 
 
 def unnamed_id(space_id: str) -> str:
@@ -135,6 +141,11 @@ class File:
         return bool(self.acl)
 
     @property
+    def is_special(self) -> bool:
+        """Whether this is one of the directories every space has, which nobody can change or remove."""
+        return self.is_root or self.file_id == tmp_id(self.space_id)
+
+    @property
     def is_directory(self) -> bool:
         return self.type is FileType.DIRECTORY
 
@@ -207,13 +218,27 @@ def trashed_from(directory: File, *, now_ms: int, op_id: str) -> File:
 
 def new_root(space_id: str, provider_id: str, now_ms: int) -> File:
     """The directory of a space. The same at every provider but for the times."""
+    # Roots have one parent, none, and names are unique below it; nobody is shown this one.
+    return _new_special(
+        space_id, provider_id, now_ms, root_id(space_id), "", space_id, DEFAULT_DIRECTORY_MODE
+    )
+
+
+def new_tmp(space_id: str, provider_id: str, now_ms: int) -> File:
+    """The directory for temporary files of a space, which all members may use."""
+    return _new_special(space_id, provider_id, now_ms, tmp_id(space_id), root_id(space_id), TMP_NAME, 0o777)
+
+
+def _new_special(
+    space_id: str, provider_id: str, now_ms: int, file_id: str, parent_id: str, name: str, mode: int
+) -> File:
     return File(
-        file_id=root_id(space_id),
+        file_id=file_id,
         space_id=space_id,
-        parent_id="",
-        name=space_id,  # roots have one parent, none, and names are unique below it; nobody is shown this one
+        parent_id=parent_id,
+        name=name,
         type=FileType.DIRECTORY,
-        mode=DEFAULT_DIRECTORY_MODE,
+        mode=mode,
         owner_id=virtual_owner(space_id),
         provider_id=provider_id,
         named_by=provider_id,

@@ -89,7 +89,7 @@ class Renames:
 
     def _require(self, identity: Identity, source: Found, parent: Found) -> None:
         file = source.file
-        if file.is_root:
+        if file.is_special:
             raise NotPermitted("the directory of a space can't be renamed", file_id=file.file_id)
         if any(above.file_id == file.file_id for above in parent.chain):
             raise RenameIntoItself(file_id=file.file_id, parent_id=parent.file.file_id)

@@ -88,7 +88,11 @@ class Uploads:
             raise IsADirectory(file_id=file.file_id)
         permissions.require(identity, found.chain, permissions.READ_DATA, found.reach)
         self._touches.read(file)
-        file = found.shown(self._touches.applied(file))
+        return await self.current(found)
+
+    async def current(self, found: Found) -> tuple[File, Location | None]:
+        """A file as it is known now, and where its content is: None for an empty file or a link."""
+        file = found.shown(self._touches.applied(found.file))
         location = await self._replicas.current(found.file)
         if location is not None and location.revision > file.location_revision:
             # Its record is about to follow, or a repair will have it follow.

@@ -207,3 +207,11 @@ async def test_tickets_lead_to_a_data_port(gateway: GatewayTwin) -> None:
     bad = await gateway.http.post(f"{API}/data/{file}/ticket", json={"method": "DELETE"})
     assert error_id(bad) == "badValueNotAllowed"
     assert errno(await gateway.http.post(f"{API}/data/home1/ticket")) == "eisdir"
+
+
+async def test_the_temporary_directory_has_an_id(gateway: GatewayTwin) -> None:
+    lookup = f"{API}/lookup-file-id/home/.__onedata__tmp"
+    found = (await gateway.http.post(lookup)).json()["fileId"]
+    assert found == encode("home1", "tmp_home1")
+    assert (await gateway.http.get(f"{API}/data/{found}/children")).json()["children"] == []
+    assert errno(await gateway.http.post(f"{lookup}/x")) == "enoent"

@@ -200,3 +200,77 @@ SPACE = json_object(
     name="Space",
 )
 SPACES = Shape(array_of(SPACE.schema), [_SPACE_EXAMPLE])
+
+_BLOCKS: Schema = {
+    **array_of({"type": "array", "items": NUMBER, "minItems": 2, "maxItems": 2}),
+    "description": "Offset and length of each run of bytes that is held, in order.",
+}
+_PER_STORAGE: Schema = {
+    "type": "object",
+    "additionalProperties": {
+        "type": "object",
+        "properties": {
+            "physicalSize": nullable(NUMBER),
+            "blocks": _BLOCKS,
+            "error": {"type": "object", "description": "Why nothing is known of this storage."},
+        },
+    },
+}
+_STORAGE_FILES: Schema = {
+    "type": "object",
+    "additionalProperties": nullable(TEXT),
+    "description": "By storage, the storage file; null where there is none.",
+}
+DISTRIBUTION = json_object(
+    {
+        "type": _TYPE,
+        "distributionPerProvider": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "required": ["success", "distributionPerStorage"],
+                "properties": {
+                    "success": FLAG,
+                    "virtualSize": NUMBER,
+                    "logicalSize": NUMBER,
+                    "distributionPerStorage": _PER_STORAGE,
+                    "locationsPerStorage": _STORAGE_FILES,
+                },
+            },
+        },
+    },
+    {
+        "type": "REG",
+        "distributionPerProvider": {
+            "provider1": {
+                "success": True,
+                "virtualSize": 100,
+                "distributionPerStorage": {"storage1": {"physicalSize": 60, "blocks": [[0, 40], [80, 20]]}},
+                "locationsPerStorage": {"storage1": "/space1/9/f/1/9f1b6a"},
+            }
+        },
+    },
+    name="Distribution",
+)
+STORAGE_LOCATIONS = json_object(
+    {
+        "locationsPerProvider": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "required": ["success"],
+                "properties": {
+                    "success": FLAG,
+                    "locationsPerStorage": _STORAGE_FILES,
+                    "error": {"type": "object"},
+                },
+            },
+        }
+    },
+    {
+        "locationsPerProvider": {
+            "provider1": {"success": True, "locationsPerStorage": {"storage1": "/space1/9/f/1/9f1b6a"}}
+        }
+    },
+    name="StorageLocations",
+)

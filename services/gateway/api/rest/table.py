@@ -18,6 +18,7 @@ from services.gateway.api.ports import Metadata
 from services.gateway.api.rest import data, documents, listing, shapes, subtrees, tickets, xattrs
 from services.gateway.api.rest.data import DataRoutes
 from services.gateway.api.rest.described import Told
+from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.documents import DocumentRoutes
 from services.gateway.api.rest.listing import ListingRoutes
 from services.gateway.api.rest.lookup import LookupRoutes
@@ -48,7 +49,11 @@ _CREATE_ERRORS = (
 
 
 def rest_routes(
-    metadata: Metadata, gate: Gate, ticket_routes: TicketRoutes, plain: Mapping[str, PlainMethods]
+    metadata: Metadata,
+    gate: Gate,
+    ticket_routes: TicketRoutes,
+    distribution: DistributionRoutes,
+    plain: Mapping[str, PlainMethods],
 ) -> RestRoutes:
     """All routes below `/api/v3/oneprovider`, those of the data port among them."""
     files = DataRoutes(metadata, gate)
@@ -63,6 +68,8 @@ def rest_routes(
             b"metadata/xattrs": _xattrs(XattrRoutes(metadata)),
             b"metadata/json": _json(DocumentRoutes(metadata)),
             b"metadata/rdf": _rdf(DocumentRoutes(metadata)),
+            b"distribution": _distribution(distribution),
+            b"storage_locations": _storage_locations(distribution),
             b"ticket": _ticket(ticket_routes),
         },
         below_path=_below_path(files),
@@ -305,6 +312,31 @@ def _removes(summary: str, handler: Handler[Call]) -> Operation[Call]:
         params=(xattrs.RESOLVE_SYMLINK,),
         told=Told(errors=_DOCUMENT_ERRORS, notes="Fine also where there is none.", tag="metadata"),
     )
+
+
+def _distribution(routes: DistributionRoutes) -> Methods:
+    return {
+        "GET": Operation(
+            routes.get,
+            "Which provider holds what of a file",
+            told=Told(
+                (shapes.DISTRIBUTION,),
+                ("notFound", "posix/eacces", "notSupported"),
+                "A provider that cannot be asked has an error for each of its storages. Of a directory only "
+                "sizes are told, of a symbolic link that there is nothing.",
+            ),
+        )
+    }
+
+
+def _storage_locations(routes: DistributionRoutes) -> Methods:
+    return {
+        "GET": Operation(
+            routes.get_locations,
+            "Where a regular file lies on the storages",
+            told=Told((shapes.STORAGE_LOCATIONS,), ("notFound", "posix/eacces", "notSupported")),
+        )
+    }
 
 
 def _ticket(routes: TicketRoutes) -> Methods:
