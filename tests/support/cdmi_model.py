@@ -421,7 +421,9 @@ class Player:
                 if container:
                     raise Refused(refused("eexist"))
                 if found.children is not None:
-                    raise Refused(refused("enotdir"))
+                    # Over a data object in itself both are true.
+                    inside = target[: len(source)] == source
+                    raise Refused(refused("enotdir", "einval") if inside else refused("enotdir"))
             if there is not found:
                 self._refuse_into_itself(source, target)
                 self.model.parent(target)
