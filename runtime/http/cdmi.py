@@ -38,6 +38,11 @@ FAMILY: Final = "application/cdmi-"
 #: First segment of the paths that begin at an object id.
 BY_ID: Final = "cdmi_objectid"
 
+#: Between gateway and data port, beside a plain PUT: the object id whose content is to be copied to here, and
+#: the mode of the file that is made.
+COPY_OF: Final = b"isthmus-copy-of"
+MODE: Final = b"isthmus-mode"
+
 #: How long a client may remember a redirect.
 _REDIRECT_SECONDS: Final = 3600
 _HOST = re.compile(r"[A-Za-z0-9.\-:\[\]_]{1,255}", re.ASCII)

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from runtime.errors import FileExists, InvalidArgument, NameTooLong, NoSuchFile
+from runtime.errors import FileExists, InputOutputError, InvalidArgument, NameTooLong, NoSuchFile
 from services.storage_router.domain.drivers import Driver
 
 BAD_IDS = ["", "/", "a", "//a", "/a/", "/a//b", "/..", "/a/../b", "/./a", "/a\0b", "/" + "/".join("x" * 65)]
@@ -219,3 +219,21 @@ class DriverContract:
         await driver.prepare()
         await driver.prepare()
         await driver.check()
+
+    async def test_bytes_are_taken_from_another_file_to_the_same_place(self, driver: Driver) -> None:
+        data = bytes(range(256)) * 9000
+        await driver.put("/space/one", data, sync=False)
+        source, target = await driver.open("/space/one"), await driver.create("/space/two")
+        await target.copy_from(source, 0, 1000)
+        await target.copy_from(source, 1000, len(data) - 1000)
+        await target.close()
+        source.close()
+        assert await content(driver, "/space/two") == data
+
+    async def test_a_source_that_is_too_short_is_told(self, driver: Driver) -> None:
+        await driver.put("/space/one", b"hello", sync=False)
+        source, target = await driver.open("/space/one"), await driver.create("/space/two")
+        with pytest.raises(InputOutputError):
+            await target.copy_from(source, 0, 10)
+        await target.close()
+        source.close()

@@ -120,6 +120,11 @@ class DataPortTwin:
         content = self._storage.get(located.location.storage_file_id, b"")
         return OpenTwin(content[first : None if last is None else last + 1], len(content))
 
+    async def copy(self, source: FileId, path: str, mode: int) -> None:
+        content = await self.open(source)
+        headers = {"isthmus-mode": f"{mode:o}"}
+        await self.put(path, content.content, content.size_bytes, headers)
+
     async def put(self, path: str, pieces: Any, size_bytes: int, headers: dict[str, str]) -> bool:
         body = pieces if isinstance(pieces, bytes) else b"".join([piece async for piece in pieces()])
         assert len(body) == size_bytes
@@ -140,7 +145,12 @@ class DataPortTwin:
         mode = contents_pb2.UPLOAD_MODE_PATCH if where else contents_pb2.UPLOAD_MODE_REPLACE
         begun = await self._metadata.begin_upload(
             contents_pb2.BeginUploadRequest(
-                request_id=request_id(), file=ref, mode=mode, create=not ref.file_id, size_bytes=len(body)
+                request_id=request_id(),
+                file=ref,
+                mode=mode,
+                create=not ref.file_id,
+                size_bytes=len(body),
+                exclusive="isthmus-mode" in headers,
             )
         )
         old = self._storage.get(begun.location.storage_file_id, b"") if where else b""
@@ -154,6 +164,8 @@ class DataPortTwin:
             offset=offset, size_bytes=len(body),
             completion_status="Processing" if headers.get("x-cdmi-partial") == "true" else "Complete",
         )  # fmt: skip
+        if "isthmus-mode" in headers:
+            commit.permissions = int(headers["isthmus-mode"], 8)
         media, _, parameters = headers.get("content-type", "").partition(";")
         if media:
             commit.mimetype = media

@@ -368,3 +368,13 @@ async def token_with(stack: RunningStack, caveat: dict[str, object]) -> str:
     with ZoneClient(stack.url, token=stack.token, ca_file=stack.ca_file) as zone:
         _, token = await asyncio.to_thread(zone.create_token, secrets.token_hex(6), caveats=[caveat])
     return token
+
+
+async def test_nobody_outside_can_ask_what_services_ask_of_each_other(
+    folder: Folder, member: httpx.AsyncClient
+) -> None:
+    secret = await folder.put("secret", b"secret", mode="600")
+    headers = {"isthmus-copy-of": secret, "isthmus-mode": "777", "isthmus-identity": "x"}
+    answer = await member.put(folder.cdmi("a"), content=b"mine", headers=headers)
+    assert answer.status_code == 201
+    assert (await folder.http.get(folder.cdmi("a"))).content == b"mine"

@@ -10,8 +10,8 @@ from __future__ import annotations
 from services.cluster_manager.domain.catalog import GRPC, PROTOCOLS
 from services.cluster_manager.domain.door import ROUTES_NAME, Door, Json
 
-# Nobody outside may say who he is: these are set by services alone.
-INTERNAL_HEADERS = ("isthmus-identity", "isthmus-identity-bin")
+# Nobody outside may say who he is, nor what only services ask of each other.
+INTERNAL_HEADERS = ("isthmus-identity", "isthmus-identity-bin", "isthmus-copy-of", "isthmus-mode")
 RETRIES = 3
 # What is kept of a body so that it can be sent again. More would be copied for nothing: a larger body
 # is rarely all here when its upstream breaks.

@@ -142,6 +142,13 @@ class DataPort(Protocol):
         """
         ...
 
+    async def copy(self, source: FileId, path: str, mode: int) -> None:
+        """Copies content, inside the storage where it can, to a new file of this mode at `path`, as `put`.
+
+        Raises as `open`.
+        """
+        ...
+
     async def put(self, path: str, pieces: Pieces, size_bytes: int, headers: dict[str, str]) -> bool:
         """Writes a data object in plain CDMI form; `path` is percent-encoded, without the `/cdmi`.
 

@@ -20,6 +20,7 @@ from runtime.auth import caller_blob, to_text
 from runtime.discovery import Instance, Watch
 from runtime.errors import Unavailable
 from runtime.http import file_ids
+from runtime.http.cdmi import COPY_OF, MODE
 from runtime.http.errors import CATALOGUE, ApiError
 from runtime.http.file_ids import FileId
 from runtime.request import request_id
@@ -103,6 +104,20 @@ class DataPortClient:
             return OpenContent(_total(response))
         await _check(response)
         return OpenContent(_total(response), response)
+
+    async def copy(self, source: FileId, path: str, mode: int) -> None:
+        """Copies content, inside the storage where it can, to a new file of this mode at `path`, as `put`.
+
+        Raises as `open`.
+        """
+        headers = {
+            COPY_OF.decode(): file_ids.encode(source.space_id, source.uuid),
+            MODE.decode(): f"{mode:o}",
+            "content-length": "0",
+        }
+        response = await self._request("PUT", f"/cdmi{path}", headers, b"")
+        await _check(response)
+        response.release()
 
     async def put(self, path: str, pieces: Pieces, size_bytes: int, headers: dict[str, str]) -> bool:
         """Writes a data object in plain CDMI form; `path` is percent-encoded, without the `/cdmi`.

@@ -30,6 +30,8 @@ from runtime.errors import (
 
 #: Most bytes of one name in a storage file id.
 MAX_NAME_BYTES = 255
+#: Bytes that are copied at a time.
+COPY_BYTES = 1 << 20
 #: Most names in a storage file id.
 MAX_NAMES = 64
 
@@ -105,6 +107,14 @@ class WriteHandle(Protocol):
         """All of `data` at `offset`; a gap before it reads as zeros. NoSpace, InputOutputError.
 
         Without capability `random_write` offsets must follow one another from 0.
+        """
+        ...
+
+    async def copy_from(self, source: ReadHandle, offset: int, length: int) -> None:
+        """Takes so many bytes of another storage file, to the same offset.
+
+        Inside the kernel or the storage where both can, else through bounded memory. NoSpace;
+        InputOutputError, also when the source is shorter.
         """
         ...
 
@@ -205,6 +215,17 @@ def check_storage_file_id(storage_file_id: str) -> list[str]:
         if len(name) > MAX_NAME_BYTES // 4 and len(name.encode("utf-8", "surrogateescape")) > MAX_NAME_BYTES:
             raise NameTooLong(storage_file_id=storage_file_id)
     return names
+
+
+async def copy_through_memory(source: ReadHandle, target: WriteHandle, offset: int, length: int) -> None:
+    """What `copy_from` does where neither kernel nor storage can. Raises as it does."""
+    end = offset + length
+    while offset < end:
+        piece = await source.read(offset, min(COPY_BYTES, end - offset))
+        if not piece:
+            raise InputOutputError("the storage file became shorter while it was copied")
+        await target.write(offset, piece)
+        offset += len(piece)
 
 
 _KINDS: dict[int, type[IsthmusError]] = {

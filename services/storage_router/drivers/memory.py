@@ -9,9 +9,11 @@ from typing import ClassVar
 from runtime.errors import FileExists, InvalidArgument, NoSpace, NoSuchFile
 from services.storage_router.domain.drivers import (
     Capabilities,
+    ReadHandle,
     SpaceLeft,
     StorageFile,
     check_storage_file_id,
+    copy_through_memory,
 )
 
 
@@ -57,6 +59,9 @@ class MemoryWriteHandle:
         self._grow(end)
         self._content.data[offset:end] = data
         self._content.mtime_ms = time.time_ns() // 1_000_000
+
+    async def copy_from(self, source: ReadHandle, offset: int, length: int) -> None:
+        await copy_through_memory(source, self, offset, length)
 
     async def truncate(self, size_bytes: int) -> None:
         self._grow(size_bytes)

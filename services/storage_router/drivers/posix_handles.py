@@ -8,11 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import ClassVar, ParamSpec
 
-from services.storage_router.domain.drivers import error_of
+from services.storage_router.domain.drivers import COPY_BYTES, ReadHandle, copy_through_memory, error_of
 from services.storage_router.drivers.threads import in_thread
 
 P = ParamSpec("P")
 
+#: What says that this pair of file systems cannot copy by itself.
+_CANNOT_COPY = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ETXTBSY})
+_COPY_AT_ONCE_BYTES = 64 << 20
 #: Reads up to this size are tried from the page cache without a thread.
 _INLINE_READ_BYTES = 256 * 1024
 
@@ -103,6 +106,17 @@ class PosixWriteHandle:
     async def write(self, offset: int, data: bytes | memoryview) -> None:
         await self._in_thread(write_all, self._descriptor, data, offset)
 
+    async def copy_from(self, source: ReadHandle, offset: int, length: int) -> None:
+        if not source.has_descriptor:
+            await copy_through_memory(source, self, offset, length)
+            return
+        end = offset + length
+        while offset < end:
+            # By pieces, so that a caller that was cancelled does not wait for all of it.
+            piece = min(_COPY_AT_ONCE_BYTES, end - offset)
+            await self._in_thread(_copy_range, source.fileno(), self._descriptor, offset, piece)
+            offset += piece
+
     async def truncate(self, size_bytes: int) -> None:
         await self._in_thread(os.ftruncate, self._descriptor, size_bytes)
 
@@ -129,6 +143,27 @@ class PosixWriteHandle:
             await in_thread(self._pool, call, *args, **kwargs)
         except OSError as error:
             raise error_of(error) from error
+
+
+def _copy_range(source: int, target: int, offset: int, length: int) -> None:
+    """Inside the kernel, which may share the blocks. Blocks; raises OSError."""
+    end = offset + length
+    while offset < end:
+        try:
+            count = os.copy_file_range(source, target, end - offset, offset, offset)
+        except OSError as error:
+            if error.errno not in _CANNOT_COPY:
+                raise
+            count = _copy_piece(source, target, offset, end - offset)
+        if not count:
+            raise OSError(errno.EIO, "the storage file became shorter while it was copied")
+        offset += count
+
+
+def _copy_piece(source: int, target: int, offset: int, length: int) -> int:
+    piece = os.pread(source, min(length, COPY_BYTES), offset)
+    write_all(target, piece, offset)
+    return len(piece)
 
 
 def _sync(descriptor: int, folder: int) -> None:

@@ -397,3 +397,44 @@ async def test_a_storage_that_does_not_work_is_not_added(provider: Provider, tmp
         await provider.storages.CreateStorage(request, metadata=provider.as_caller(OPERATOR))
     assert (caught.value.reason, caught.value.facts["operation"]) == ("STORAGE_TEST_FAILED", "access")
     assert not (tmp_path / "none").exists()
+
+
+async def make(provider: Provider, name: str, data: bytes, mode: str = "664") -> str:
+    """A file of the space with this content; its object id."""
+    made = await provider.request("PUT", f"{DATA}/{SPACE}/path/{name}?mode={mode}", data)
+    assert made.status == 201
+    return file_id_of(made)
+
+
+async def test_content_is_copied_inside_the_storage(provider: Provider) -> None:
+    for size in (0, 1, 4096, 1_500_000):
+        data = random_bytes(size)
+        id = await make(provider, f"source{size}", data)
+        copied = await provider.put(f"copy{size}", b"", isthmus_copy_of=id, isthmus_mode="600")
+        assert copied.status == 201
+        assert (await provider.get(f"copy{size}")).body == data
+        refused = await provider.request("GET", f"/cdmi/space1/copy{size}", who=BOB)
+        assert errno_of(refused) == "eacces"
+    assert len(provider.stored()) == 6
+
+
+async def test_holes_are_copied_as_holes(provider: Provider) -> None:
+    id = await make(provider, "source", b"begin")
+    await provider.put("source", b"end", content_range="bytes 5000000-5000002/*")
+    assert (await provider.put("copy", b"", isthmus_copy_of=id)).status == 201
+    assert (await provider.get("copy")).body == b"begin" + bytes(4_999_995) + b"end"
+    assert max(path.stat().st_blocks * 512 for path in provider.stored()) < 1_000_000
+
+
+async def test_a_copy_replaces_nothing_and_needs_the_right_to_read(provider: Provider) -> None:
+    id = await make(provider, "source", b"hello")
+    await make(provider, "taken", b"other")
+    assert errno_of(await provider.put("taken", b"", isthmus_copy_of=id)) == "eexist"
+    assert (await provider.get("taken")).body == b"other"
+    assert errno_of(await provider.put("no/copy", b"", isthmus_copy_of=id)) == "enoent"
+    assert errno_of(await provider.put("copy", b"", isthmus_copy_of=encode(SPACE, "nothing"))) == "enoent"
+    assert errno_of(await provider.put("copy", b"", isthmus_copy_of="xyz")) == "badValueIdentifier"
+    secret = await make(provider, "private", b"secret", mode="600")
+    answer = await provider.request("PUT", "/cdmi/space1/copy", b"", who=BOB, isthmus_copy_of=secret)
+    assert errno_of(answer) == "eacces"
+    assert (await provider.get("copy")).status == 404

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 import pytest
 
 from runtime.http.file_ids import encode
 from tests.support.gateway import GatewayTwin
-from tests.unit.gateway.test_cdmi_containers import CONTAINER, V, errno, get
+from tests.unit.gateway.test_cdmi_containers import CONTAINER, OBJECT, V, errno, get
 from tests.unit.gateway.test_cdmi_objects import put
 
 SPACE = encode("home1", "space_home1")
@@ -148,3 +151,25 @@ async def test_metadata_in_the_body_replaces_what_came_along(gateway: GatewayTwi
     answer = await put(gateway, "home/b", {"copy": "home/a", "metadata": {"new": 2}})
     assert answer.json()["metadata"]["new"] == 2
     assert "old" not in answer.json()["metadata"]
+
+
+async def test_what_somebody_else_makes_meanwhile_is_not_taken_away(gateway: GatewayTwin) -> None:
+    await gateway.make("dir", type="DIR")
+    await gateway.make("a", content=b"source")
+    for path, key in (("b", "home/a"), ("other/", "home/dir")):
+        find = gateway.metadata.files.GetFile
+
+        async def late(request: Any, context: Any, path: str = path, find: Any = find) -> Any:
+            """The target appears right after it was found to be absent."""
+            answer = await find(request, context)
+            if request.HasField("wanted"):
+                gateway.metadata.files.GetFile = find
+                kind = "DIR" if path.endswith("/") else "REG"
+                await asyncio.create_task(gateway.make(path.rstrip("/"), type=kind))
+            return answer
+
+        gateway.metadata.files.GetFile = late
+        headers = CONTAINER if path.endswith("/") else OBJECT
+        answer = await gateway.http.put(f"/cdmi/home/{path}", json={"copy": key}, headers=headers)
+        assert errno(answer) == "eexist"
+        assert (await gateway.http.get(f"/cdmi/home/{path}", headers=V)).status_code == 200

@@ -1,4 +1,4 @@
-"""Copying of files and trees at the server, through a data port and bounded memory.
+"""Copying of files and trees at the server; bytes stay at the data ports.
 
 A copy that fails half-way is taken away again. Permissions are those of any reading and writing by the same
 user: what he may not read fails the copy.
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from isthmus.metadata.v1 import files_pb2, xattrs_pb2
 
-from runtime.errors import AccessDenied, IsthmusError
+from runtime.errors import AccessDenied, FileExists, IsthmusError
 from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId
 from runtime.http.paths import quote_segment
@@ -23,7 +23,7 @@ from services.gateway.api.cdmi.updates import Update, Updates, overridden
 from services.gateway.api.namespace import id_of, ref
 from services.gateway.api.ports import DataPort, Metadata
 from services.gateway.domain import xattrs
-from services.gateway.domain.files import DEFAULT_MIMETYPE, DIRECTORY, SYMLINK
+from services.gateway.domain.files import DIRECTORY, SYMLINK
 
 _PAGE_SIZE = 500
 #: Files of one directory that are copied at a time.
@@ -33,6 +33,7 @@ _MAX_DEPTH = 1024
 
 
 _WANTED = files_pb2.WantedAttributes(acl=True)
+_OWNER_ONLY = 0o600
 _DOCUMENTS = (xattrs.JSON, xattrs.RDF)
 
 
@@ -47,6 +48,20 @@ class _Place:
     def below(self, name: str, parent: files_pb2.FileRef) -> _Place:
         """A place in this one; `parent` is the directory that was made here."""
         return _Place(name, f"{self.path}/{quote_segment(name)}", parent)
+
+
+@dataclass(slots=True)
+class _Run:
+    """What is particular to the topmost of a tree. `made`: it is there, and ours."""
+
+    update: Update | None
+    made: bool = False
+
+
+def _is_taken(error: BaseException) -> bool:
+    if isinstance(error, ApiError):
+        return error.details == {"errno": "eexist"}
+    return isinstance(error, FileExists)
 
 
 class Copies:
@@ -73,10 +88,13 @@ class Copies:
         request = files_pb2.GetFileRequest(file=ref(source.id), wanted=_WANTED)
         answer = await self._metadata.get_file(request)
         place = _Place(target.names[-1], target.inside_path(), target.parent_ref())
+        run = _Run(update)
         try:
-            await self._copy(answer.file, place, 0, update)
-        except BaseException:
-            await self._take_away(target)
+            await self._copy(answer.file, place, 0, run)
+        except BaseException as error:
+            # What somebody else put there meanwhile is his.
+            if run.made or not _is_taken(error):
+                await self._take_away(target)
             raise
 
     async def _take_away(self, target: Node) -> None:
@@ -86,17 +104,15 @@ class Copies:
                 files_pb2.DeleteFileRequest(request_id=f"{request_id()}/undo", file=where)
             )
 
-    async def _copy(
-        self, file: files_pb2.File, place: _Place, depth: int, update: Update | None = None
-    ) -> None:
+    async def _copy(self, file: files_pb2.File, place: _Place, depth: int, run: _Run | None = None) -> None:
         # Each file of the tree is an operation of its own.
         with bind(request_id=f"{request_id()}/{file.file_id}" if depth else None):
             if file.type == DIRECTORY:
-                await self._copy_directory(file, place, depth, update)
+                await self._copy_directory(file, place, depth, run)
             elif file.type == SYMLINK:
                 await self._create(file, place)
             else:
-                await self._copy_file(file, place, update)
+                await self._copy_file(file, place, run)
 
     async def _create(self, file: files_pb2.File, place: _Place) -> files_pb2.File:
         request = files_pb2.CreateFileRequest(
@@ -111,11 +127,13 @@ class Copies:
         return (await self._metadata.create_file(request)).file
 
     async def _copy_directory(
-        self, file: files_pb2.File, place: _Place, depth: int, update: Update | None
+        self, file: files_pb2.File, place: _Place, depth: int, run: _Run | None
     ) -> None:
         if depth >= _MAX_DEPTH:
             raise posix("einval")
         made = await self._create(file, place)
+        if run is not None:
+            run.made = True
         inside = ref(FileId(made.space_id, made.file_id))
         async for page in self._pages(file):
             for start in range(0, len(page), _MAX_PARALLEL):
@@ -123,7 +141,7 @@ class Copies:
                     for child in page[start : start + _MAX_PARALLEL]:
                         group.create_task(self._copy(child, place.below(child.name, inside), depth + 1))
         # Last, since an ACL may forget about the one who copies.
-        await self._copy_metadata(file, inside, update)
+        await self._copy_metadata(file, inside, run.update if run else None)
 
     async def _pages(self, directory: files_pb2.File) -> AsyncIterator[list[files_pb2.File]]:
         token = ""
@@ -142,32 +160,23 @@ class Copies:
                 return
             token = answer.next_page_token
 
-    async def _copy_file(self, file: files_pb2.File, place: _Place, update: Update | None) -> None:
-        content = await self._data_port.open(id_of(file))
-        sent = False
-
-        def pieces() -> AsyncIterator[bytes]:
-            nonlocal sent
-            if sent:
-                # The bytes of the first try are gone; the whole copy fails and may be asked for again.
-                raise ApiError("serviceUnavailable")
-            sent = True
-            return content.pieces()
-
-        try:
-            headers = {"content-type": DEFAULT_MIMETYPE}
-            await self._data_port.put(place.path, pieces, content.size_bytes, headers)
-        finally:
-            await content.close()
+    async def _copy_file(self, file: files_pb2.File, place: _Place, run: _Run | None) -> None:
+        update = run.update if run else None
+        # Nobody else sees the content before its ACL stands.
+        mode = _OWNER_ONLY if file.has_acl or (update is not None and update.HasField("acl")) else file.mode
+        await self._data_port.copy(id_of(file), place.path, mode)
+        if run is not None:
+            run.made = True
         where = files_pb2.FileRef(
             space_id=place.parent.space_id,
             file_id=place.parent.file_id,
             path=[*place.parent.path, place.name],
         )
-        await self._metadata.set_mode(
-            files_pb2.SetModeRequest(request_id=f"{request_id()}/mode", file=where, mode=file.mode)
-        )
         await self._copy_metadata(file, where, update)
+        if mode != file.mode:
+            await self._metadata.set_mode(
+                files_pb2.SetModeRequest(request_id=f"{request_id()}/mode", file=where, mode=file.mode)
+            )
 
     async def _copy_metadata(
         self, file: files_pb2.File, where: files_pb2.FileRef, update: Update | None

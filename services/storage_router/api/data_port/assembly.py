@@ -21,6 +21,7 @@ from services.storage_router.api.data_port.transfer import Transfers
 from services.storage_router.api.data_port.uploading import Uploading
 from services.storage_router.domain.catalog import Catalog
 from services.storage_router.domain.contents import Contents
+from services.storage_router.domain.copying import Copying
 from services.storage_router.domain.names import Names
 from services.storage_router.domain.reading import Reading
 from services.storage_router.domain.uploads import Uploads
@@ -57,13 +58,13 @@ def assemble(
     """A data port that does not listen yet. `pool`: one thread for each large body at a time."""
     limits = settings.limits
     transfers = Transfers(pool, stall_timeout_s=limits.stall_timeout_s)
+    reading, uploads = Reading(contents, catalog), Uploads(contents, catalog)
     service = Service(
         contents=contents,
-        reading=Reading(contents, catalog),
+        reading=reading,
         downloads=Downloads(transfers, inline_bytes=settings.inline_bytes),
-        uploading=Uploading(
-            Uploads(contents, catalog), transfers, clock, collect_bytes=settings.collect_bytes
-        ),
+        uploading=Uploading(uploads, transfers, clock, collect_bytes=settings.collect_bytes),
+        copying=Copying(reading, uploads, small_bytes=settings.collect_bytes),
         provider_id=settings.provider_id,
         domain=settings.domain,
     )

@@ -68,6 +68,11 @@ class Callers:
                 raise
         return await self._authenticator.authenticate(None, connection.peer_ip)
 
+    @staticmethod
+    def is_signed(head: Head) -> bool:
+        """Whether the request says who calls by a signed identity."""
+        return _IDENTITY in head.headers
+
     def request_id(self, connection: Connection, head: Head) -> str:
         """The id that all tries of one request share; a stranger's is not taken for one.
 

@@ -6,11 +6,11 @@ Everything with a CDMI media type, and everything about containers, is the gatew
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from runtime.errors import IsADirectory, NoSuchFile, NotADirectory
 from runtime.http import cdmi
-from runtime.http.cdmi import BY_ID, OBJECT, VERSION_HEADER
+from runtime.http.cdmi import BY_ID, COPY_OF, MODE, OBJECT, VERSION_HEADER
 from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId
 from runtime.http.media import choose
@@ -198,12 +198,31 @@ class CdmiFront:
             encoding=encoding,
             completion_status="Processing" if partial else "Complete",
         )
+        source = _source(exchange)
         try:
-            committed = await self._service.uploading.receive(exchange, wish)
+            if source is not None:
+                wish = replace(wish, mode=Mode.REPLACE, offset=0, exclusive=True, permissions=_mode(exchange))
+                committed = await self._service.copying.copy(source, wish)
+            else:
+                committed = await self._service.uploading.receive(exchange, wish)
         except IsADirectory:
             await self._redirect(exchange, target)
             return
         exchange.reply(201 if committed.created else 204)
+
+
+def _source(exchange: Exchange) -> FileRef | None:
+    """What the gateway wants copied to here. Nobody else may say so: who does signs who he is."""
+    text = _text(exchange, COPY_OF)
+    if text is None or not exchange.is_from_inside:
+        return None
+    found = cdmi.object_id(text, "copy")
+    return FileRef(found.space_id, found.uuid)
+
+
+def _mode(exchange: Exchange) -> int | None:
+    text = _text(exchange, MODE)
+    return int(text, 8) if text and text.isdigit() else None
 
 
 def _text(exchange: Exchange, name: bytes) -> str | None:

@@ -40,6 +40,11 @@ class Exchange:
         """Whether only the headers of the answer are wanted."""
         return self.head.method == "HEAD"
 
+    @property
+    def is_from_inside(self) -> bool:
+        """Whether a service of this provider sent it, once `identify` has verified its signature."""
+        return Callers.is_signed(self.head)
+
     def header(self, name: bytes) -> bytes | None:
         """A header of the request, by its lower-case name."""
         return self.head.headers.get(name)
