@@ -15,6 +15,7 @@ from isthmus.metadata.v1 import (
     changes_pb2,
     contents_pb2,
     distribution_pb2,
+    downloads_pb2,
     files_pb2,
     links_pb2,
     shares_pb2,
@@ -31,6 +32,7 @@ _FILES = "/isthmus.metadata.v1.FileService/"
 _CONTENTS = "/isthmus.metadata.v1.ContentService/"
 _LINKS = "/isthmus.metadata.v1.LinkService/"
 _SUBTREES = "/isthmus.metadata.v1.SubtreeService/"
+_DOWNLOADS = "/isthmus.metadata.v1.DownloadService/"
 _XATTRS = "/isthmus.metadata.v1.XattrService/"
 _DISTRIBUTION = "/isthmus.metadata.v1.DistributionService/"
 _SHARES = "/isthmus.metadata.v1.ShareService/"
@@ -96,6 +98,32 @@ class MetadataClient:
             request,
             subtrees_pb2.ListSubtreeResponse,
             request.directory.space_id,
+        )
+
+    # Downloads of directories
+
+    async def create_download(
+        self, request: downloads_pb2.CreateDownloadRequest
+    ) -> downloads_pb2.CreateDownloadResponse:
+        return await self._call(
+            _DOWNLOADS + "CreateDownload",
+            request,
+            downloads_pb2.CreateDownloadResponse,
+            request.directory.space_id,
+        )
+
+    async def start_download(
+        self, request: downloads_pb2.StartDownloadRequest
+    ) -> downloads_pb2.StartDownloadResponse:
+        return await self._call_as_service(
+            _DOWNLOADS + "StartDownload", request, downloads_pb2.StartDownloadResponse, request.code
+        )
+
+    async def note_download(
+        self, request: downloads_pb2.NoteDownloadRequest
+    ) -> downloads_pb2.NoteDownloadResponse:
+        return await self._call_as_service(
+            _DOWNLOADS + "NoteDownload", request, downloads_pb2.NoteDownloadResponse, request.code
         )
 
     # Content

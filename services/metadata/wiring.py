@@ -9,6 +9,7 @@ from isthmus.metadata.v1 import (
     changes_pb2_grpc,
     contents_pb2_grpc,
     distribution_pb2_grpc,
+    downloads_pb2_grpc,
     files_pb2_grpc,
     links_pb2_grpc,
     shares_pb2_grpc,
@@ -32,6 +33,7 @@ from services.metadata import metrics
 from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
 from services.metadata.api.distribution import DistributionServicer
+from services.metadata.api.downloads import DownloadServicer
 from services.metadata.api.files import FileServicer
 from services.metadata.api.links import LinkServicer
 from services.metadata.api.shares import ShareServicer
@@ -46,6 +48,7 @@ from services.metadata.domain.changes import Changes
 from services.metadata.domain.commits import Commits
 from services.metadata.domain.content_writer import ContentWriter
 from services.metadata.domain.distribution import Distribution
+from services.metadata.domain.downloads import Downloads
 from services.metadata.domain.extras import Extras
 from services.metadata.domain.files import Files
 from services.metadata.domain.link_counts import LinkCounts
@@ -98,6 +101,7 @@ class Rules:
     extras: Extras
     listing: Listing
     subtrees: Subtrees
+    downloads: Downloads
     renames: Renames
     uploads: Uploads
     commits: Commits
@@ -156,6 +160,7 @@ def assemble(
         links=HardLinks(tree, paths, files, clock, provider_id),
         listing=Listing(stores.files, tree, paths, extras, page_tokens, touches),
         subtrees=Subtrees(stores.files, tree, paths, replicas, extras, page_tokens, touches),
+        downloads=Downloads(stores.downloads, paths, clock),
         renames=Renames(stores.files, tree, paths, link_counts, touches, clock),
         uploads=uploads,
         distribution=Distribution(paths, uploads),
@@ -269,6 +274,7 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     server.add(xattrs_pb2_grpc.add_XattrServiceServicer_to_server, XattrServicer(rules.xattrs))
     server.add(links_pb2_grpc.add_LinkServiceServicer_to_server, LinkServicer(rules.links))
     server.add(subtrees_pb2_grpc.add_SubtreeServiceServicer_to_server, SubtreeServicer(rules.subtrees))
+    server.add(downloads_pb2_grpc.add_DownloadServiceServicer_to_server, DownloadServicer(rules.downloads))
     server.add(spaces_pb2_grpc.add_SpaceServiceServicer_to_server, SpaceServicer(rules.spaces))
     server.add(
         distribution_pb2_grpc.add_DistributionServiceServicer_to_server,

@@ -29,6 +29,7 @@ from services.storage_router.api.data_port.limits import Limits
 from services.storage_router.api.data_port.server import DataPort
 from services.storage_router.api.storages import StorageServicer
 from services.storage_router.clients.contents import MetadataContents, MetadataSpaces
+from services.storage_router.clients.directories import MetadataDirectories
 from services.storage_router.clients.files import MetadataNames
 from services.storage_router.clients.removals import HOLDER, LivingHolders, MetadataRemovals
 from services.storage_router.clients.zone import ZoneSupports
@@ -231,6 +232,7 @@ def _data_port(settings: Settings, outside: _Outside, catalog: Catalog, threads:
         ),
         contents=MetadataContents(outside.metadata, holder=outside.holder),
         names=MetadataNames(outside.metadata),
+        directories=MetadataDirectories(outside.metadata),
         catalog=catalog,
         authenticator=outside.authenticator,
         key=outside.key,

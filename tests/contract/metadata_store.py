@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,16 @@ from services.metadata.domain.records import (
     trash_id,
     trashed_from,
 )
-from services.metadata.domain.stores import CustomMetadata, Intent, Position, ShareNote, Stores, Usage
+from services.metadata.domain.stores import (
+    CustomMetadata,
+    Download,
+    DownloadMark,
+    Intent,
+    Position,
+    ShareNote,
+    Stores,
+    Usage,
+)
 
 SPACE = "space1"
 PROVIDER = "provider1"
@@ -58,6 +68,10 @@ def a_location(file_id: str, **fields: object) -> Location:
 
 def an_intent(request_id: str, **fields: object) -> Intent:
     return replace(Intent(request_id, SPACE, "f", "s1", f"/{request_id}", True, 1000), **fields)
+
+
+def a_download(key: str) -> Download:
+    return Download(key, SPACE, "d", "name", b"who", expires_ms=2000, share_id="sh")
 
 
 class FileStoreContract:
@@ -666,6 +680,50 @@ class ShareNoteStoreContract:
         assert not await stores.share_notes.list(before_ms=100, limit=10)
 
 
+class DownloadStoreContract:
+    async def _start(self, stores: Stores, key: str = "k", **options: Any) -> Download | None:
+        wanted = {"request_id": "r1", "resume": False, "now_ms": 1000, "expires_ms": 5000, **options}
+        return await stores.downloads.start(key, **wanted)
+
+    async def test_a_code_starts_one_download(self, stores: Stores) -> None:
+        download = a_download("k")
+        await stores.downloads.insert(download)
+        started = replace(download, started_by="r1", started_ms=1000, expires_ms=5000)
+        assert await self._start(stores) == started
+        assert await self._start(stores, now_ms=1500, expires_ms=5000) == started, "a retry is no second one"
+        assert await self._start(stores, request_id="r2") is None
+        assert await self._start(stores, "other") is None
+
+    async def test_of_many_who_use_a_code_one_wins(self, stores: Stores) -> None:
+        await stores.downloads.insert(a_download("k"))
+        started = await asyncio.gather(*(self._start(stores, request_id=f"r{n}") for n in range(10)))
+        assert sum(each is not None for each in started) == 1
+
+    async def test_a_started_download_is_resumed_while_it_lives(self, stores: Stores) -> None:
+        await stores.downloads.insert(a_download("k"))
+        await self._start(stores)
+        resumed = await self._start(stores, request_id="r2", resume=True, now_ms=4999, expires_ms=6000)
+        assert resumed is not None
+        assert (resumed.started_by, resumed.started_ms, resumed.expires_ms) == ("r1", 1000, 6000)
+        assert await self._start(stores, request_id="r3", resume=True, now_ms=6000) is None
+
+    async def test_resuming_may_be_the_start(self, stores: Stores) -> None:
+        await stores.downloads.insert(a_download("k"))
+        assert await self._start(stores, resume=True) is not None
+        assert await self._start(stores, request_id="r2") is None
+
+    async def test_the_latest_marks_are_kept(self, stores: Stores) -> None:
+        await stores.downloads.insert(a_download("k"))
+        for offset in (10, 30, 20, 40):
+            await stores.downloads.note("k", DownloadMark(offset, b"%d" % offset), keep=3, expires_ms=9000)
+        found = await self._start(stores)
+        assert found is not None
+        assert [mark.offset for mark in found.marks] == [20, 30, 40]
+        assert found.marks[0].digest == b"20"
+        await stores.downloads.note("other", DownloadMark(1, b""), keep=3, expires_ms=9000)
+        assert await self._start(stores, "other") is None
+
+
 class MetadataStoreContract(
     FileStoreContract,
     MoveContract,
@@ -674,6 +732,7 @@ class MetadataStoreContract(
     QuotaStoreContract,
     IntentStoreContract,
     CustomMetadataStoreContract,
+    DownloadStoreContract,
     ShareNoteStoreContract,
 ):
     """All of it."""

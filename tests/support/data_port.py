@@ -21,6 +21,7 @@ from services.storage_router.domain.storages import DriverMaker, Storage, Suppor
 from services.storage_router.drivers.registry import Drivers
 from services.storage_router.store.memory import MemoryStorageStore
 from tests.support.contents_twin import ContentsTwin
+from tests.support.directories_twin import DirectoriesTwin
 
 SPACE = "5bace0000000000000000000000000aa"
 USER = Identity(
@@ -59,6 +60,7 @@ class RunningPort:
 
     port: DataPort
     twin: ContentsTwin
+    directories: DirectoriesTwin
     key: ClusterKey
     folder: Path
     catalog: Catalog
@@ -88,6 +90,7 @@ async def run_data_port(
 ) -> AsyncIterator[RunningPort]:
     """Starts a port on a folder, or on other drivers, and stops it."""
     twin = twin or ContentsTwin()
+    directories = DirectoriesTwin(twin)
     key = ClusterKey(bytes(32))
     data = folder / "data"
     data.mkdir(exist_ok=True)
@@ -105,6 +108,7 @@ async def run_data_port(
             or PortSettings(uds=str(folder / "port.sock"), limits=limits or Limits(stop_timeout_s=1)),
             contents=twin,
             names=twin,
+            directories=directories,
             catalog=catalog,
             authenticator=OneToken(key),
             key=key,
@@ -113,6 +117,6 @@ async def run_data_port(
         )
         await port.start()
         try:
-            yield RunningPort(port, twin, key, data, catalog, folder / "port.sock")
+            yield RunningPort(port, twin, directories, key, data, catalog, folder / "port.sock")
         finally:
             await port.stop()

@@ -89,6 +89,7 @@ def _content_routes() -> list[Json]:
         _to("data_port", {"safe_regex": {"regex": rf"{DATA}/path(/\C*)?"}, "headers": read_or_write}),
         _to("data_port", {"safe_regex": {"regex": rf"{DATA}/children"}, "headers": [_method("POST")]}),
         _to("data_port", {"prefix": "/ticket/"}),
+        _to("data_port", {"prefix": "/download/"}),
     ]
 
 

@@ -9,7 +9,7 @@ from isthmus.metadata.v1 import subtrees_pb2, subtrees_pb2_grpc
 from runtime.auth import caller
 from services.metadata.domain.subtrees import SubtreeEntry, SubtreeQuery, Subtrees
 
-from .convert import file_to_proto, location_to_proto, ref_from_proto, wanted_from_proto
+from .convert import file_to_proto, location_to_proto, readable_from_proto, wanted_from_proto
 
 
 class SubtreeServicer(subtrees_pb2_grpc.SubtreeServiceServicer):
@@ -30,7 +30,7 @@ class SubtreeServicer(subtrees_pb2_grpc.SubtreeServiceServicer):
             wanted=wanted_from_proto(request.wanted) if request.HasField("wanted") else None,
         )
         page = await self._subtrees.list(
-            caller(), ref_from_proto(request.directory), query, request.page_size
+            caller(), readable_from_proto(request.directory), query, request.page_size
         )
         return subtrees_pb2.ListSubtreeResponse(
             entries=map(_entry_to_proto, page.entries),

@@ -15,6 +15,7 @@ from services.metadata.domain.records import HIDDEN_PREFIX, File, trash_id
 from services.metadata.domain.stores import CustomMetadata, Position, ShareNote, Stores
 
 from .memory_contents import MemoryChangeLog, MemoryIntentStore, MemoryLocationStore, MemoryQuotaStore
+from .memory_downloads import MemoryDownloadStore
 
 
 class MemoryFileStore:
@@ -220,6 +221,7 @@ def memory_stores() -> Stores:
         custom_metadata=MemoryCustomMetadataStore(files),
         share_notes=MemoryShareNoteStore(),
         changes=MemoryChangeLog(),
+        downloads=MemoryDownloadStore(),
     )
 
 

@@ -17,6 +17,7 @@ from services.metadata.domain.stores import Stores
 from .documents import Document
 from .mongo_changes import CachedChange, MongoChangeLog, OnChanges, follow_cached
 from .mongo_custom_metadata import MongoCustomMetadataStore
+from .mongo_downloads import MongoDownloadStore
 from .mongo_files import MongoFileStore
 from .mongo_intents import MongoIntentStore
 from .mongo_locations import MongoLocationStore
@@ -67,6 +68,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "tree_locks": (),
     "changes": (_index("expires_at", expireAfterSeconds=0),),
     "change_heads": (),
+    "downloads": (_index("expires_at", expireAfterSeconds=0),),
     "change_positions": (),
 }
 
@@ -101,6 +103,7 @@ class MongoStores:
             custom_metadata=MongoCustomMetadataStore(self._database, threads),
             share_notes=MongoShareNoteStore(self._database, threads),
             changes=self.changes,
+            downloads=MongoDownloadStore(self._database, threads),
         )
 
     def follow_cached(

@@ -38,7 +38,7 @@ class MetadataContents:
         answer = await self._metadata.locate_content(
             contents_pb2.LocateContentRequest(file=ref_to_proto(file))
         )
-        return Located(file_from_proto(answer.file), _location_from_proto(answer.location))
+        return Located(file_from_proto(answer.file), location_from_proto(answer.location))
 
     async def get_file(self, file: FileRef, *, with_path: bool = False) -> File:
         answer = await self._metadata.get_file(
@@ -70,7 +70,7 @@ class MetadataContents:
             parent_id=answer.parent_id,
             name=answer.name,
             exists=answer.exists,
-            location=_location_from_proto(answer.location) if answer.HasField("location") else None,
+            location=location_from_proto(answer.location) if answer.HasField("location") else None,
             available_bytes=answer.available_bytes,
             recorded=record,
             inode_id=answer.inode_id,
@@ -140,6 +140,7 @@ def file_from_proto(message: files_pb2.File) -> File:
         parent_id=message.parent_id,
         name=message.name,
         kind=_KINDS.get(message.type, FileKind.REGULAR),
+        mode=message.mode,
         size_bytes=message.size_bytes,
         mtime_ms=message.mtime_ms,
         symlink_target=message.symlink_target,
@@ -149,7 +150,8 @@ def file_from_proto(message: files_pb2.File) -> File:
     )
 
 
-def _location_from_proto(message: contents_pb2.Location) -> Location:
+def location_from_proto(message: contents_pb2.Location) -> Location:
+    """As the domain sees it."""
     return Location(
         storage_id=message.storage_id,
         storage_file_id=message.storage_file_id,

@@ -53,6 +53,7 @@ class File:
     parent_id: str = ""
     name: str = ""
     kind: FileKind = FileKind.REGULAR
+    mode: int = 0
     size_bytes: int = 0
     mtime_ms: int = 0
     symlink_target: str = ""

@@ -107,6 +107,14 @@ class Reading:
                 continue
         raise await self._lost(located.location)
 
+    async def open_located(self, located: Located, *, share_id: str = "") -> OpenContent:
+        """As `open`, for what was located just now; looks again, through that share, when that is over."""
+        try:
+            return OpenContent(located, await self._open_storage_file(located))
+        except NoSuchFile:
+            file = located.file
+            return await self.open(FileRef(file.space_id, file.file_id, share_id=share_id))
+
     async def _open_storage_file(self, located: Located) -> ReadHandle | None:
         location = located.location
         if located.file.kind is not FileKind.REGULAR or not location.storage_file_id:

@@ -148,6 +148,11 @@ DOWNLOAD_REPLIES = (
         (CONTENT, Shape(_PARTS, media="multipart/byteranges")),
         {"content-range": "Which bytes of how many."},
     ),
+    Reply(
+        302,
+        "A directory: where it is downloaded as a tar archive, once, without a token; resumed with a range.",
+        headers={"location": "The address of the archive, good for a quarter of an hour."},
+    ),
     Reply(416, "No such range.", headers={"content-range": "How many bytes there are, as `bytes */SIZE`."}),
 )
 

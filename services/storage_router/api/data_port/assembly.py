@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from runtime.auth import ClusterKey
 from runtime.clock import Clock
+from services.storage_router.api.data_port.archives import ArchiveFront
 from services.storage_router.api.data_port.callers import Authenticator, Callers, Network
 from services.storage_router.api.data_port.cdmi import CdmiFront
 from services.storage_router.api.data_port.content import Service
@@ -19,6 +20,7 @@ from services.storage_router.api.data_port.server import DataPort
 from services.storage_router.api.data_port.tickets import TicketFront
 from services.storage_router.api.data_port.transfer import Transfers
 from services.storage_router.api.data_port.uploading import Uploading
+from services.storage_router.domain.archives import Directories
 from services.storage_router.domain.catalog import Catalog
 from services.storage_router.domain.contents import Contents
 from services.storage_router.domain.copying import Copying
@@ -49,6 +51,7 @@ def assemble(
     *,
     contents: Contents,
     names: Names,
+    directories: Directories,
     catalog: Catalog,
     authenticator: Authenticator,
     key: ClusterKey,
@@ -62,6 +65,7 @@ def assemble(
     service = Service(
         contents=contents,
         reading=reading,
+        directories=directories,
         downloads=Downloads(transfers, inline_bytes=settings.inline_bytes),
         uploading=Uploading(uploads, transfers, clock, collect_bytes=settings.collect_bytes),
         copying=Copying(reading, uploads, small_bytes=settings.collect_bytes),
@@ -72,6 +76,7 @@ def assemble(
     routes = Routes(
         rest_front=RestFront(service, catalog, Creation(service, names)),
         cdmi_front=CdmiFront(service),
+        archive_front=ArchiveFront(service, directories, transfers, key, clock),
         ticket_front=TicketFront(service, key, clock),
         callers=callers,
         provider_id=settings.provider_id,

@@ -9,6 +9,7 @@ from runtime.http.ranges import parse_range
 from services.storage_router.api.data_port.downloads import Downloads
 from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.api.data_port.uploading import Uploading
+from services.storage_router.domain.archives import Directories
 from services.storage_router.domain.contents import Contents, FileRef
 from services.storage_router.domain.copying import Copying
 from services.storage_router.domain.reading import OpenContent, Reading
@@ -21,6 +22,7 @@ class Service:
     contents: Contents
     reading: Reading
     downloads: Downloads
+    directories: Directories
     uploading: Uploading
     copying: Copying
     provider_id: str

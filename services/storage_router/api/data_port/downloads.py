@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runtime.http.ranges import parse_range
 from services.storage_router import metrics
 from services.storage_router.api.data_port import replies
+from services.storage_router.api.data_port.connection import Connection
 from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.api.data_port.replies import Headers
 from services.storage_router.api.data_port.transfer import BytesPart, FilePart, Part, Transfers, ZerosPart
@@ -67,21 +69,26 @@ class Downloads:
 
     async def _stream(self, exchange: Exchange, content: OpenContent, plan: _Plan) -> None:
         head = exchange.begin(plan.status, plan.headers, plan.size_bytes)
-        descriptor = _descriptor(content)
+        descriptor = descriptor_of(content)
         if descriptor is not None:
             await self._transfers.send(exchange.connection, [BytesPart(head), *_parts(plan, descriptor)])
             return
         exchange.connection.write(head)
         for run in plan.runs:
             exchange.connection.write(run.text)
-            for extent in run.extents:
-                for offset in range(extent.offset, extent.offset + extent.length, _PIECE_BYTES):
-                    length = min(_PIECE_BYTES, extent.offset + extent.length - offset)
-                    exchange.connection.write(await content.read(Extent(offset, length, extent.hole)))
-                    await exchange.connection.drain()
+            await write_extents(exchange.connection, content, run.extents)
 
 
-def _descriptor(content: OpenContent) -> int | None:
+async def write_extents(connection: Connection, content: OpenContent, extents: Sequence[Extent]) -> None:
+    """Sends extents in pieces, as storages without descriptors need it."""
+    for extent in extents:
+        for offset in range(extent.offset, extent.offset + extent.length, _PIECE_BYTES):
+            length = min(_PIECE_BYTES, extent.offset + extent.length - offset)
+            connection.write(await content.read(Extent(offset, length, extent.hole)))
+            await connection.drain()
+
+
+def descriptor_of(content: OpenContent) -> int | None:
     """The storage file's descriptor; -1 where all is holes and none is needed; None without descriptors."""
     if content.handle is None:
         return -1
@@ -147,12 +154,16 @@ def _parts(plan: _Plan, descriptor: int) -> list[Part]:
     for run in plan.runs:
         if run.text:
             parts.append(BytesPart(run.text))
-        for extent in run.extents:
-            if extent.hole:
-                parts.append(ZerosPart(extent.length))
-            else:
-                parts.append(FilePart(descriptor, extent.offset, extent.length))
+        parts += extent_parts(run.extents, descriptor)
     return parts
+
+
+def extent_parts(extents: Sequence[Extent], descriptor: int) -> list[Part]:
+    """Extents as the kernel sends them."""
+    return [
+        ZerosPart(extent.length) if extent.hole else FilePart(descriptor, extent.offset, extent.length)
+        for extent in extents
+    ]
 
 
 async def _gather(content: OpenContent, plan: _Plan) -> bytes:

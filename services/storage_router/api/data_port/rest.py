@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from runtime.errors import IsADirectory
 from runtime.http import file_ids
 from runtime.http.content_params import CHILD_NAME, CREATE_PARENTS, FOLLOW_SYMLINKS, UPLOAD_OFFSET
 from runtime.http.errors import ApiError, posix
@@ -11,7 +12,7 @@ from runtime.http.params import Params
 from runtime.http.paths import decode_id, resolve_space, split_path
 from runtime.http.tokens import require_user
 from runtime.request import request_id
-from services.storage_router.api.data_port import replies
+from services.storage_router.api.data_port import archives, replies
 from services.storage_router.api.data_port.content import Service
 from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.api.data_port.replies import Headers
@@ -67,11 +68,13 @@ class RestFront:
             raise ApiError("notSupported")
         follow = FOLLOW_SYMLINKS.read(params)
         ref = self._ref(exchange, file_id, names, follow=follow)
-        content = await self._service.open(exchange, ref)
+        try:
+            content = await self._service.open(exchange, ref)
+        except IsADirectory:
+            await self._offer(exchange, ref)
+            return
         try:
             file = content.located.file
-            if file.kind is FileKind.DIRECTORY:
-                raise posix("eisdir")
             headers: Headers = [(b"content-disposition", replies.attachment(file.name))]
             if file.kind is FileKind.SYMLINK:
                 target = file.symlink_target.encode("utf-8", "surrogateescape")
@@ -80,6 +83,12 @@ class RestFront:
                 await self._service.downloads.send(exchange, content, _OCTETS.encode(), headers)
         finally:
             content.close()
+
+    async def _offer(self, exchange: Exchange, directory: FileRef) -> None:
+        """Sends the client to where it gets the directory as an archive, without a token, once."""
+        code = await self._service.directories.offer(directory)
+        where = f"https://{self._service.domain}{archives.PREFIX.decode()}{code}"
+        exchange.reply(302, [(b"location", where.encode()), (b"cache-control", b"no-store")])
 
     def _resolve(self, exchange: Exchange, id_segment: bytes) -> FileId:
         return file_ids.resolve_id(

@@ -17,7 +17,7 @@ from runtime.logging import Sparingly
 from runtime.request import Call, current_call
 from runtime.telemetry import is_health_check, span
 from services.storage_router import metrics
-from services.storage_router.api.data_port import cdmi, rest, tickets
+from services.storage_router.api.data_port import archives, cdmi, rest, tickets
 from services.storage_router.api.data_port.body import Body
 from services.storage_router.api.data_port.callers import Callers
 from services.storage_router.api.data_port.connection import ClientGone, Connection
@@ -51,6 +51,7 @@ class Routes:
         rest_front: Front,
         cdmi_front: Front,
         ticket_front: Front,
+        archive_front: Front,
         callers: Callers,
         provider_id: str,
         stall_timeout_s: float,
@@ -60,6 +61,7 @@ class Routes:
             (rest.PREFIX, "data_port.rest", rest_front),
             (cdmi.PREFIX, "data_port.cdmi", cdmi_front),
             (tickets.PREFIX, "data_port.ticket", ticket_front),
+            (archives.PREFIX, "data_port.archive", archive_front),
         )
         self._callers = callers
         self._provider_id = provider_id
