@@ -11,6 +11,8 @@ from typing import Any
 
 import uvicorn
 
+from runtime.http.hearing import HearsOut
+
 _BACKLOG = 2048
 #: Longer than the front door keeps an idle connection, so that it is never the one to find it closed.
 _KEEP_ALIVE_S = 4000
@@ -39,7 +41,7 @@ class HttpServer:
         self._task: asyncio.Task[None] | None = None
         self._server = _Server(
             uvicorn.Config(
-                app,
+                HearsOut(app),
                 loop="none",
                 http="httptools",
                 ws="none",

@@ -20,6 +20,7 @@ _ASSETS = {
     "swagger-ui.css": "text/css",
     "favicon-32x32.png": "image/png",
 }
+_READING = ["GET", "HEAD"]
 #: The assets change with a release only.
 _CACHED = {"cache-control": "public, max-age=3600"}
 
@@ -34,18 +35,18 @@ def add_docs(app: FastAPI, entries: Iterable[Entry], version: str) -> None:
 
     async def docs() -> Response:
         return get_swagger_ui_html(
-            openapi_url="openapi.json",
+            openapi_url="/openapi.json",
             title=_TITLE,
-            swagger_js_url="docs/swagger-ui-bundle.js",
-            swagger_css_url="docs/swagger-ui.css",
-            swagger_favicon_url="docs/favicon-32x32.png",
+            swagger_js_url="/docs/swagger-ui-bundle.js",
+            swagger_css_url="/docs/swagger-ui.css",
+            swagger_favicon_url="/docs/favicon-32x32.png",
             swagger_ui_parameters={"docExpansion": "none", "tryItOutEnabled": True},
         )
 
-    app.add_api_route("/openapi.json", openapi, methods=["GET"])
-    app.add_api_route("/docs", docs, methods=["GET"])
+    app.add_api_route("/openapi.json", openapi, methods=_READING)
+    app.add_api_route("/docs", docs, methods=_READING)
     for name, media in _ASSETS.items():
-        app.add_api_route(f"/docs/{name}", _asset(name, media), methods=["GET"])
+        app.add_api_route(f"/docs/{name}", _asset(name, media), methods=_READING)
 
 
 def _asset(name: str, media: str) -> Callable[[], Awaitable[Response]]:

@@ -94,7 +94,7 @@ def _add_host_routes(app: FastAPI, info: ProviderInfo) -> list[Entry]:
         return _json({"status": "ok" if await info.zone_connected() else "error"})
 
     # Neither is for users: a page for people, and a question of Consul's.
-    app.add_api_route("/", landing, methods=["GET"])
+    app.add_api_route("/", landing, methods=["GET", "HEAD"])
     app.add_api_route("/healthz", healthz, methods=["GET"])
     return [
         _add(app, "/nagios", nagios, "How the parts are, for monitoring", _NAGIOS),

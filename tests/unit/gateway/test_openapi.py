@@ -189,8 +189,8 @@ def test_private_operations_tell_of_tokens_and_refusals(described: Json) -> None
 async def test_the_page_needs_no_other_host(gateway: GatewayTwin) -> None:
     page = (await gateway.http.get("/docs")).text
     loaded = re.findall(r"(?:src|href)=\"([^\"]+)\"", page) + re.findall(r"url: '([^']+)'", page)
-    assert "openapi.json" in loaded
+    assert "/openapi.json" in loaded
     for link in loaded:
-        answer = await gateway.http.get(f"/{link}")
+        answer = await gateway.http.get(link)
         assert answer.status_code == 200, link
         assert len(answer.content) > 500

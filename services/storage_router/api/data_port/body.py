@@ -18,6 +18,10 @@ MAX_DISCARDED_BYTES = 64 * 1024
 #: Pieces of a body that does not go straight to a descriptor.
 PIECE_BYTES = 1 << 20
 
+#: How long, and how much, a client may go on sending before it is told of a refusal.
+_HEAR_OUT_S = 20.0
+_HEAR_OUT_BYTES = 1 << 30
+
 
 class Body:
     """Bytes behind a head. Nothing is taken before `allow`."""
@@ -107,7 +111,7 @@ class Body:
             if not self.done:
                 await self._more()
 
-    async def hear_out(self, *, limit_bytes: int, timeout_s: float) -> None:
+    async def hear_out(self, *, limit_bytes: int = _HEAR_OUT_BYTES, timeout_s: float = _HEAR_OUT_S) -> None:
         """Before a refusal: throws away what the client sends unasked, up to a bound. ClientGone.
 
         Many clients send all before they read, and a front door that has an answer stops reading: its close

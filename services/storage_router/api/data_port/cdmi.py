@@ -67,7 +67,7 @@ class CdmiFront:
         if file_id is not None:
             await self._identify(exchange)
         if exchange.head.method not in ("GET", "HEAD", "PUT"):
-            exchange.reply(405, [(b"allow", b"PUT, GET, DELETE")])
+            await exchange.turn_away(405, [(b"allow", b"PUT, GET, DELETE")])
             return
         speaks_cdmi = cdmi.speaks_cdmi(_text(exchange, VERSION_HEADER))
         cdmi.parse_query(exchange.head.query)
@@ -76,7 +76,7 @@ class CdmiFront:
         offered = cdmi.offered_types(container=False, cdmi=speaks_cdmi)
         accepted = choose(exchange.accept, offered)
         if accepted is None and speaks_cdmi:
-            exchange.reply(406)
+            await exchange.turn_away(406)
             return
         asked = _Asked(names if file_id is None else names[2:], file_id, accepted, speaks_cdmi)
         if exchange.head.method == "PUT":
@@ -109,13 +109,13 @@ class CdmiFront:
     async def _get(self, exchange: Exchange, asked: _Asked) -> None:
         if asked.speaks_cdmi and asked.accepted == OBJECT:
             # The front door brings such requests here only when the CDMI form is not wanted.
-            exchange.reply(406)
+            await exchange.turn_away(406)
             return
         target = None if ".." in asked.names else self._target(exchange, asked)
         if target is not None:
             await self._get_target(exchange, target, asked.accepted)
         elif asked.names:
-            exchange.reply(404)
+            await exchange.turn_away(404)
         else:
             self._redirect_to(exchange, "/cdmi")
 
@@ -128,7 +128,7 @@ class CdmiFront:
         except (NoSuchFile, NotADirectory):
             if target.by_id and not target.ref.path:
                 raise
-            exchange.reply(404)
+            await exchange.turn_away(404)
             return
         try:
             await self._send(exchange, target, content, accepted)
@@ -142,9 +142,9 @@ class CdmiFront:
         if file.kind is FileKind.DIRECTORY:
             await self._redirect(exchange, target)
         elif file.kind is FileKind.SYMLINK:
-            exchange.reply(404)
+            await exchange.turn_away(404)
         elif accepted is None and not _suits(exchange, file.mimetype):
-            exchange.reply(406)
+            await exchange.turn_away(406)
         elif accepted == OBJECT:
             raise ApiError("missingRequiredValue", {"key": "version"})
         else:
@@ -177,7 +177,7 @@ class CdmiFront:
     async def _put(self, exchange: Exchange, asked: _Asked) -> None:
         kind, encoding = _content_type(exchange.header(b"content-type"))
         if asked.accepted is None and not _suits(exchange, kind or ""):
-            exchange.reply(406)
+            await exchange.turn_away(406)
             return
         if ".." in asked.names:
             raise posix("enoent")

@@ -93,6 +93,11 @@ class Exchange:
         raw = self.begin(status, list(headers), len(body) if has_length else None)
         self.connection.write(raw if self.is_head or not body else raw + body)
 
+    async def turn_away(self, status: int, headers: Iterable[tuple[bytes, bytes]] = ()) -> None:
+        """A refusal without a body, once the client has sent what it is sending."""
+        await self.body.hear_out()
+        self.reply(status, headers)
+
     def refuse(self, error: ApiError) -> None:
         """An error of the catalogue."""
         headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]

@@ -42,7 +42,7 @@ class RestFront:
         exchange.always = _CORS
         method = exchange.head.method
         if not id_segment or action not in _ALLOWED or (below and action != b"path"):
-            exchange.reply(404)
+            await exchange.turn_away(404)
         elif action == b"children" and method == "POST":
             await self._create_child(exchange, id_segment)
         elif action != b"children" and method in ("GET", "HEAD"):
@@ -52,14 +52,14 @@ class RestFront:
         elif action == b"path" and method == "PUT":
             await self._create_at_path(exchange, id_segment, below)
         else:
-            exchange.reply(405, [(b"allow", _ALLOWED[action])])
+            await exchange.turn_away(405, [(b"allow", _ALLOWED[action])])
 
     # -- reading ---------------------------------------------------------------------------------------
 
     async def _get(self, exchange: Exchange, id_segment: bytes, below: bytes, *, by_path: bool) -> None:
         await _identify(exchange, id_segment)
         if not accepts(exchange.accept, [_OCTETS]):
-            exchange.reply(406)
+            await exchange.turn_away(406)
             return
         params = Params.parse(exchange.head.query)
         file_id = self._resolve(exchange, id_segment)
@@ -157,14 +157,14 @@ class RestFront:
         """Who it is, whether the answer and the body have fitting types; false when it was refused here."""
         await _identify(exchange, id_segment)
         if not accepts(exchange.accept, produced):
-            exchange.reply(406)
+            await exchange.turn_away(406)
             return False
         kind = exchange.header(b"content-type")
         if exchange.head.has_body and kind is not None:
             plain = kind.partition(b";")[0].strip().lower()
             exchange.body.peek(1)
             if plain != _OCTETS.encode() and not exchange.body.done:
-                exchange.reply(415)
+                await exchange.turn_away(415)
                 return False
         return True
 

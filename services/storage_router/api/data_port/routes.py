@@ -29,9 +29,6 @@ log = structlog.get_logger(__name__)
 #: How long, and how much, a client may go on sending a body that was refused.
 _LINGER_S = 2.0
 _LINGER_BYTES = 8 << 20
-#: As above, before the refusal is told.
-_HEAR_OUT_S = 20.0
-_HEAR_OUT_BYTES = 1 << 30
 
 
 class Front(Protocol):
@@ -129,7 +126,7 @@ class Routes:
             elif exchange.head.path == b"/healthz":
                 exchange.reply(200, [(b"content-type", b"text/plain")], b"ok\n")
             else:
-                exchange.reply(404)
+                await exchange.turn_away(404)
         except (ApiError, IsthmusError, RangeNotSatisfiable, BadRequest) as error:
             await self._tell(exchange, error)
         except ClientGone:
@@ -144,7 +141,7 @@ class Routes:
             log.warning("answer_broken_off", error=str(error))
             raise ClientGone from error
         if not isinstance(error, BadRequest):
-            await exchange.body.hear_out(limit_bytes=_HEAR_OUT_BYTES, timeout_s=_HEAR_OUT_S)
+            await exchange.body.hear_out()
         match error:
             case RangeNotSatisfiable():
                 headers = [(name.encode(), value.encode()) for name, value in error.headers.items()]

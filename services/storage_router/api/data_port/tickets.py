@@ -36,7 +36,7 @@ class TicketFront:
         ticket = tickets.verify(self._key, text, self._clock.now_ms())
         method = "GET" if exchange.is_head else exchange.head.method
         if method != ticket.method:
-            exchange.reply(405, [(b"allow", b"GET, HEAD" if ticket.method == "GET" else b"PUT")])
+            await exchange.turn_away(405, [(b"allow", b"GET, HEAD" if ticket.method == "GET" else b"PUT")])
         elif method == "GET":
             await self._get(exchange, ticket)
         else:

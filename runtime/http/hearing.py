@@ -1,0 +1,72 @@
+"""An answer leaves once its request has come in whole, whether or not anybody wanted to read it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class HearsOut:
+    """An ASGI application around another one. What that leaves unread of a body is thrown away before its
+    answer begins.
+
+    A front door that has the answer stops taking the request, and over HTTP/2 tells so by a reset; a client
+    in the midst of sending may take that for a failure and never look at the answer. A body beyond the
+    bounds, or one whose client waits to be asked for it, is not heard out.
+    """
+
+    def __init__(self, app: Asgi, *, limit_bytes: int = 1 << 30, timeout_s: float = 20.0) -> None:
+        self._app = app
+        self._limit_bytes = limit_bytes
+        self._timeout_s = timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        if scope["type"] != "http" or not _brings_body(scope["headers"]):
+            await self._app(scope, receive, send)
+            return
+        body = _Body(receive)
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(self._timeout_s):
+                        await body.discard(self._limit_bytes)
+            await send(message)
+
+        await self._app(scope, body.receive, answer)
+
+
+class _Body:
+    """What is received, and whether all of it has been."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._unread = True
+
+    async def receive(self) -> Message:
+        """The next message."""
+        message = await self._receive()
+        self._unread = message["type"] == "http.request" and message.get("more_body", False)
+        return message
+
+    async def discard(self, limit_bytes: int) -> None:
+        """Receives until there is no more, or more than allowed."""
+        while self._unread and limit_bytes > 0:
+            limit_bytes -= len((await self.receive()).get("body", b""))
+
+
+def _brings_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+    found = dict(headers)
+    if b"expect" in found:
+        return False
+    length = found.get(b"content-length")
+    return b"transfer-encoding" in found if length is None else length.strip() != b"0"
