@@ -265,6 +265,26 @@ class MetadataClient:
             _CHANGES + "ListChanges", request, changes_pb2.ListChangesResponse, request.space_id
         )
 
+    async def list_changed_documents(
+        self, request: changes_pb2.ListChangedDocumentsRequest
+    ) -> changes_pb2.ListChangedDocumentsResponse:
+        return await self._call(
+            _CHANGES + "ListChangedDocuments",
+            request,
+            changes_pb2.ListChangedDocumentsResponse,
+            request.space_id,
+        )
+
+    async def get_change_heads(
+        self, request: changes_pb2.GetChangeHeadsRequest
+    ) -> changes_pb2.GetChangeHeadsResponse:
+        return await self._call_as_service(
+            _CHANGES + "GetChangeHeads",
+            request,
+            changes_pb2.GetChangeHeadsResponse,
+            "".join(request.space_ids[:1]),
+        )
+
     async def _call(self, method: str, request: Message, response_class: type[R], routing_key: str) -> R:
         return await self._mux.call(
             method, request, response_class, routing_key=routing_key, timeout_s=self._timeout_s

@@ -40,5 +40,7 @@ class Settings(RuntimeSettings):
     cdmi_original_capabilities: bool = False
     #: How long a ticket of the direct road is good.
     ticket_life_s: float = Field(default=300.0, ge=1, le=3600)
+    #: Streams of changes served at a time; they also count among the requests.
+    max_change_streams: int = Field(default=256, ge=1, le=65_536)
     #: Requests served at a time; more are refused with 503.
     max_concurrent_requests: int = Field(default=2048, ge=16, le=65_536)

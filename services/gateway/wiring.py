@@ -25,6 +25,7 @@ from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
 from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
+from services.gateway.api.rest.changes import ChangeRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.plain_table import plain_routes
 from services.gateway.api.rest.router import RestRouter
@@ -32,6 +33,7 @@ from services.gateway.api.rest.shares import ShareRoutes
 from services.gateway.api.rest.spaces import SpaceRoutes
 from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
+from services.gateway.clients.change_heads import ChangeHeads
 from services.gateway.clients.data_port import DataPortClient
 from services.gateway.clients.provider_info import ProviderInfo
 from services.gateway.clients.space_providers import ZoneSpaceProviders
@@ -45,8 +47,16 @@ async def build(settings: Settings) -> Sequence[Part]:
     if settings.provider_file is None:
         raise BadSettings("ISTHMUS_PROVIDER_FILE is needed")
     outside = _Outside.connect(settings, settings.provider_file)
+    clock = SystemClock()
+    gate = Gate(
+        outside.authenticator,
+        SupportedSpaces(outside.metadata, clock),
+        provider_id=outside.provider.provider_id,
+    )
+    heads = ChangeHeads(outside.metadata)
+    changes = ChangeRoutes(outside.metadata, heads, gate, clock, max_streams=settings.max_change_streams)
     server = HttpServer(
-        _application(settings, outside),
+        _application(settings, outside, gate, changes),
         host=settings.listen_host,
         port=settings.http_port,
         uds=settings.gateway_uds,
@@ -57,7 +67,10 @@ async def build(settings: Settings) -> Sequence[Part]:
         *outside.parts,
         Acquainted(outside.metadata_watch),
         Acquainted(outside.data_port_watch),
+        heads,
         server,
+        # Stopped before the server, which waits for what is under way.
+        changes,
         Registrar(settings.consul, lambda: [_registration(settings, server)]),
     ]
 
@@ -120,17 +133,17 @@ class _Outside:
         )
 
 
-def _application(settings: Settings, outside: _Outside) -> Front:
+def _application(settings: Settings, outside: _Outside, gate: Gate, changes: ChangeRoutes) -> Front:
     clock = SystemClock()
     provider_id = outside.provider.provider_id
     domain = settings.public_domain or outside.provider.domain
-    gate = Gate(outside.authenticator, SupportedSpaces(outside.metadata, clock), provider_id=provider_id)
     signer = TicketSigner(outside.key, outside.data_port_watch, public_domain=domain)
     tickets = TicketRoutes(outside.metadata, signer, clock, life_s=settings.ticket_life_s)
     providers = ZoneSpaceProviders(outside.zone, clock)
     plain = plain_routes(
         ShareRoutes(outside.metadata, domain=domain, zone_domain=outside.provider.zone_domain),
         SpaceRoutes(providers),
+        changes,
     )
     distribution = DistributionRoutes(outside.metadata, providers)
     routes = rest_routes(outside.metadata, gate, tickets, distribution, plain)

@@ -44,6 +44,7 @@ from services.metadata.clients.ownership import WatchedOwnership
 from services.metadata.clients.zone_shares import ConnectedZoneShares, NoZoneShares
 from services.metadata.config import Settings
 from services.metadata.domain.cache import FileCache, RecordCache
+from services.metadata.domain.change_feed import ChangeFeed
 from services.metadata.domain.changes import Changes
 from services.metadata.domain.commits import Commits
 from services.metadata.domain.content_writer import ContentWriter
@@ -113,6 +114,7 @@ class Rules:
     shares: Shares
     distribution: Distribution
     changes: Changes
+    change_feed: ChangeFeed
     repairs: Repairs
     settled: Settled
     touches: Touches
@@ -183,6 +185,7 @@ def assemble(
         xattrs=Xattrs(stores.custom_metadata, tree, paths, clock),
         shares=Shares(stores.share_notes, zone_shares or NoZoneShares(), tree, paths, clock),
         changes=Changes(stores.changes, tree),
+        change_feed=ChangeFeed(stores.changes, tree, replicas, stores.custom_metadata),
         repairs=Repairs(
             stores,
             tree,
@@ -281,7 +284,9 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
         DistributionServicer(rules.distribution),
     )
     server.add(shares_pb2_grpc.add_ShareServiceServicer_to_server, ShareServicer(rules.shares))
-    server.add(changes_pb2_grpc.add_ChangeServiceServicer_to_server, ChangeServicer(rules.changes))
+    server.add(
+        changes_pb2_grpc.add_ChangeServiceServicer_to_server, ChangeServicer(rules.changes, rules.change_feed)
+    )
     return server
 
 

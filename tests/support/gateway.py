@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from isthmus.metadata.v1 import contents_pb2, files_pb2, spaces_pb2
+from isthmus.metadata.v1 import changes_pb2, contents_pb2, files_pb2, spaces_pb2
 
 from runtime.auth import ClusterKey, as_caller, caller, service_identity
 from runtime.clock import ManualClock
@@ -26,6 +26,7 @@ from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
 from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
+from services.gateway.api.rest.changes import ChangeRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.plain_table import plain_routes
 from services.gateway.api.rest.router import RestRouter
@@ -33,7 +34,9 @@ from services.gateway.api.rest.shares import ShareRoutes
 from services.gateway.api.rest.spaces import SpaceRoutes
 from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
+from services.gateway.clients.change_heads import ChangeHeads
 from services.gateway.domain.providers import SupportingProvider
+from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
 from services.metadata.api.distribution import DistributionServicer
 from services.metadata.api.files import FileServicer
@@ -59,8 +62,9 @@ class MetadataTwin:
 
     def __init__(self, clock: ManualClock) -> None:
         self.zone_shares = ZoneSharesTwin()
+        self.stores = memory_stores()
         rules = assemble(
-            memory_stores(),
+            self.stores,
             OwnsEverything(),
             clock,
             provider_id=PROVIDER_ID,
@@ -75,17 +79,24 @@ class MetadataTwin:
         self.xattrs = XattrServicer(rules.xattrs)
         self.shares = ShareServicer(rules.shares)
         self.distribution = DistributionServicer(rules.distribution)
+        self.changes = ChangeServicer(rules.changes, rules.change_feed)
         self.away: IsthmusError | None = None
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
         method = "".join(word.capitalize() for word in name.split("_"))
         servicers = (
             self.files, self.links, self.subtrees, self.contents, self.xattrs, self.shares, self.distribution,
+            self.changes,
         )  # fmt: skip
         for servicer in servicers:
             if hasattr(servicer, method):
                 return lambda request: self._call(getattr(servicer, method), request)
         raise AttributeError(name)
+
+    async def get_change_heads(self, request: changes_pb2.GetChangeHeadsRequest) -> Any:
+        """In the name of the gateway."""
+        with as_caller(service_identity("gateway"), b""):
+            return await self._call(self.changes.GetChangeHeads, request)
 
     async def _call(self, method: Callable[..., Any], request: Any) -> Any:
         if self.away is not None:
@@ -276,6 +287,9 @@ class GatewayTwin:
         plain = plain_routes(
             ShareRoutes(self.metadata, domain="door:8443", zone_domain="zone.example.org"),
             SpaceRoutes(SpaceProvidersTwin()),
+            ChangeRoutes(
+                self.metadata, ChangeHeads(self.metadata, pace_s=0.01), gate, self.clock, max_streams=2
+            ),
         )
         distribution = DistributionRoutes(self.metadata, SpaceProvidersTwin())
         routes = rest_routes(self.metadata, gate, tickets, distribution, plain)

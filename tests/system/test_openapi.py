@@ -109,7 +109,9 @@ class World:
                 *(f"{self.stack.space}/{self.name}/{path}" for path in paths),
                 "nowhere",
             ]
-        choices = {"path": paths, "sid": [self.stack.space_id, *NONSENSE]}
+        # A stream of changes does not end.
+        spaces = [] if "/changes/" in operation.path else [self.stack.space_id]
+        choices = {"path": paths, "sid": [*spaces, *NONSENSE]}
         names = [each["name"] for each in DOCUMENT["paths"][operation.path].get("parameters", ())]
         return st.fixed_dictionaries({name: st.sampled_from(choices.get(name, known)) for name in names})
 

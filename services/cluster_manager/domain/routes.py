@@ -22,9 +22,17 @@ CDMI_VERSION = "x-cdmi-specification-version"
 
 def route_configuration(door: Door) -> Json:
     """All routes, the first that matches wins."""
-    routes = [*_zone_routes(), *_content_routes(), *_cdmi_routes(), _to("gateway", {"prefix": "/"})]
+    routes = [
+        *_zone_routes(),
+        *_silent_routes(),
+        *_content_routes(),
+        *_cdmi_routes(),
+        _to("gateway", {"prefix": "/"}),
+    ]
     wanted = [route for route in routes if door.serves_zone or route["route"]["cluster"] != "zone_rest"]
     for route in wanted:
+        if "idle_timeout" in route["route"]:
+            continue
         silence_s = (
             door.data_port_silence_s if route["route"]["cluster"] == "data_port" else door.gateway_silence_s
         )
@@ -80,6 +88,13 @@ def _grpc_routes() -> list[Json]:
 
 def _zone_routes() -> list[Json]:
     return [_to("zone_rest", {"path_separated_prefix": "/api/v3/onezone"})]
+
+
+def _silent_routes() -> list[Json]:
+    """Answers that are silent for as long as nothing happens: no silence of theirs means a dead upstream."""
+    route = _to("gateway", {"prefix": "/api/v3/oneprovider/changes/"})
+    route["route"]["idle_timeout"] = "0s"
+    return [route]
 
 
 def _content_routes() -> list[Json]:

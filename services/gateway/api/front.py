@@ -71,7 +71,8 @@ class Front:
                 status = await self._serve(front, router, request, scope, receive, send)
         finally:
             metrics.IN_FLIGHT.dec()
-        self._note(front, method, status, time.perf_counter() - started)
+        if not request.is_endless:
+            self._note(front, method, status, time.perf_counter() - started)
 
     def _span(self, request: Request, name: str, parent: str) -> AbstractContextManager[object]:
         if telemetry.is_health_check(request.raw_path.decode("latin-1")):

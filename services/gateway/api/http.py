@@ -26,7 +26,7 @@ class ClientGone(Exception):
 class Request:
     """One request. `raw_path` is as sent, not decoded; header names are lower-case."""
 
-    __slots__ = ("_receive", "headers", "method", "peer", "query", "raw_path", "scheme")
+    __slots__ = ("_receive", "headers", "is_endless", "method", "peer", "query", "raw_path", "scheme")
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
@@ -37,6 +37,8 @@ class Request:
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
         self._receive = receive
+        #: Whether the answer lasts for as long as the client listens.
+        self.is_endless = False
 
     def header(self, name: bytes) -> str | None:
         """A header as text, blanks around it taken off."""
@@ -56,6 +58,11 @@ class Request:
         if length is not None:
             return length.strip() != b"0"
         return b"transfer-encoding" in self.headers
+
+    async def gone(self) -> None:
+        """Returns when the client has gone away. Only once the body was read."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
 
     async def body(self, limit_bytes: int) -> bytearray:
         """The whole body. Raises as `chunks`."""

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from isthmus.metadata.v1 import (
+    changes_pb2,
     contents_pb2,
     distribution_pb2,
     files_pb2,
@@ -98,6 +99,26 @@ class Shares(Protocol):
     async def delete_share(
         self, request: shares_pb2.DeleteShareRequest
     ) -> shares_pb2.DeleteShareResponse: ...
+
+
+class Changes(Protocol):
+    """Change logs; part of the metadata service."""
+
+    async def list_changed_documents(
+        self, request: changes_pb2.ListChangedDocumentsRequest
+    ) -> changes_pb2.ListChangedDocumentsResponse: ...
+
+
+class Heads(Protocol):
+    """How far change logs reach."""
+
+    async def head(self, space_id: str) -> int:
+        """Number of the newest change now, 0 when there is none. Raises Unavailable."""
+        ...
+
+    async def wait_past(self, space_id: str, number: int) -> None:
+        """Returns once there is a change after this number. Cancel it to give up."""
+        ...
 
 
 class Authenticator(Protocol):

@@ -26,7 +26,7 @@ class Changes:
         self, identity: Identity, space_id: str, *, after_sequence: int, page_size: int
     ) -> tuple[Sequence[Change], int]:
         """Changes after a sequence number, and the number of the newest. Raises `ChangesExpired`."""
-        _require_reader(identity, space_id)
+        require_reader(identity, space_id)
         if not 1 <= page_size <= MAX_PAGE_SIZE or after_sequence < 0:
             raise InvalidArgument("page_size or after_sequence out of range")
         await self._tree.require_space(space_id)
@@ -38,7 +38,8 @@ class Changes:
         return changes, ends.last
 
 
-def _require_reader(identity: Identity, space_id: str) -> None:
+def require_reader(identity: Identity, space_id: str) -> None:
+    """Lets pass services, operators, and users with the privilege. Raises `Forbidden`."""
     if identity.kind is not Kind.USER:
         require_insider(identity)
         return

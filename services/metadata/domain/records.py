@@ -85,6 +85,19 @@ class Trashed:
     name: str
 
 
+#: Fields whose changes readers of the change log are told of, and where their revision is noted.
+_NOTED = {
+    **dict.fromkeys(("atime_ms", "mtime_ms", "ctime_ms"), "times_revision"),
+    **dict.fromkeys(
+        (
+            "parent_id", "name", "named_by", "type", "mode", "owner_id", "share_ids", "acl", "deleted",
+            "symlink_target", "trashed", "links", "unnamed",
+        ),
+        "meta_revision",
+    ),
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class File:
     """A file, directory or symbolic link: one record, so what must change together does.
@@ -134,6 +147,9 @@ class File:
     trashed: Trashed | None = None
     links: tuple[str, ...] = ()
     unnamed: bool = False
+    #: At which revision what users know as the file's metadata, and its times, changed last.
+    meta_revision: int = 1
+    times_revision: int = 1
 
     @property
     def has_acl(self) -> bool:
@@ -166,7 +182,12 @@ class File:
 
     def changed(self, **changes: Any) -> File:
         """The next revision, with these fields changed."""
-        return replace(self, revision=self.revision + 1, **changes)
+        revision = self.revision + 1
+        for name, value in changes.items():
+            noted = _NOTED.get(name)
+            if noted is not None and getattr(self, name) != value:
+                changes = {**changes, noted: revision}
+        return replace(self, revision=revision, **changes)
 
     def tombstone(self, *, now_ms: int, op_id: str, cleanup_ms: int) -> File:
         """The next revision, deleted."""

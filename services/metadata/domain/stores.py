@@ -365,6 +365,10 @@ class ChangeLog(Protocol):
         """How far the log of a space reaches."""
         ...
 
+    async def heads(self, space_ids: Collection[str]) -> Mapping[str, int]:
+        """Number of the newest change of each of these spaces that has any."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class DownloadMark:

@@ -22,6 +22,8 @@ _OPTIONAL = (
     ("purge_ms", None),
     ("delete_op", ""),
     ("unnamed", False),
+    ("meta_revision", 1),
+    ("times_revision", 1),
 )
 #: Fields with the same name and form on both sides, always there.
 _PLAIN = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -206,3 +206,8 @@ class MemoryChangeLog:
     async def ends(self, space_id: str) -> LogEnds:
         changes = self.changes.get(space_id)
         return LogEnds(changes[0].sequence, changes[-1].sequence) if changes else LogEnds(1, 0)
+
+    async def heads(self, space_ids: Collection[str]) -> Mapping[str, int]:
+        return {
+            id: changes[-1].sequence for id, changes in self.changes.items() if changes and id in space_ids
+        }

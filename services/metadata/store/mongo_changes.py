@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
@@ -232,6 +232,14 @@ class MongoChangeLog:
             head = self._heads.find_one({"_id": space_id})
             last = head["last_sequence"] if head is not None else 0
             return LogEnds(oldest["first_sequence"] if oldest is not None else last + 1, last)
+
+        return await self._threads.read(read)
+
+    async def heads(self, space_ids: Collection[str]) -> Mapping[str, int]:
+        query = {"_id": {"$in": list(space_ids)}}
+
+        def read() -> dict[str, int]:
+            return {head["_id"]: head["last_sequence"] for head in self._heads.find(query)}
 
         return await self._threads.read(read)
 

@@ -45,6 +45,12 @@ async def test_each_space_counts_for_itself(log: MongoChangeLog) -> None:
     assert await numbers(log, SPACE[:-1]) == []
 
 
+async def test_heads_tell_how_far_each_space_got(log: MongoChangeLog) -> None:
+    await log.append(SPACE, changes(1, 2, 3))
+    await log.append("other", changes(4, space_id="other"))
+    assert await log.heads([SPACE, "other", "empty"]) == {SPACE: 3, "other": 1}
+
+
 async def test_changes_seen_again_keep_their_numbers(log: MongoChangeLog) -> None:
     await log.append(SPACE, changes(1, 2, 3))
     assert await log.append(SPACE, changes(2, 3)) == 0

@@ -24,7 +24,7 @@ from runtime.errors import (
 from runtime.identity import GUEST
 from runtime.rpc.channel import open_channel
 from services.metadata.domain.errors import Forbidden
-from tests.support.metadata import SPACE, STORAGE, fresh_id, member
+from tests.support.metadata import OWNER, SPACE, STORAGE, fresh_id, member
 from tests.support.metadata_instances import Client, a_ref
 from tests.support.waiting import until
 
@@ -178,3 +178,30 @@ async def test_changes_are_numbered_without_gaps(client: Client) -> None:
     log = await changes()
     assert [change.sequence for change in log] == list(range(1, len(log) + 1))
     assert {change.collection for change in log} >= {"files", "locations"}
+
+
+async def test_changed_documents_are_told_from_the_real_log(client: Client) -> None:
+    with client.as_user():
+        await client.put("f", size_bytes=3)
+        await client.create("d", type=files_pb2.FILE_TYPE_DIRECTORY)
+    request = changes_pb2.ListChangedDocumentsRequest(
+        space_id=SPACE,
+        page_size=200,
+        documents=[
+            changes_pb2.CHANGED_DOCUMENT_KIND_FILE_META,
+            changes_pb2.CHANGED_DOCUMENT_KIND_FILE_LOCATION,
+        ],
+        with_location=True,
+    )
+    told: list[changes_pb2.ChangedDocument] = []
+
+    async def complete() -> bool:
+        with client.as_user(OWNER):
+            told[:] = (await client.api.list_changed_documents(request)).changes
+        return {"f", "d"} <= {each.name for each in told}
+
+    await until(complete)
+    locations = [each for each in told if each.kind == changes_pb2.CHANGED_DOCUMENT_KIND_FILE_LOCATION]
+    assert [(each.name, each.location.size_bytes) for each in locations] == [("f", 3)]
+    heads = await client.api.get_change_heads(changes_pb2.GetChangeHeadsRequest(space_ids=[SPACE]))
+    assert heads.heads[SPACE] >= told[-1].number

@@ -9,20 +9,36 @@ import pytest
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from isthmus.metadata.v1 import changes_pb2, contents_pb2, files_pb2, spaces_pb2, xattrs_pb2
+from isthmus.metadata.v1 import (
+    changes_pb2,
+    contents_pb2,
+    distribution_pb2,
+    files_pb2,
+    shares_pb2,
+    spaces_pb2,
+    xattrs_pb2,
+)
 
 from clients.metadata import MetadataClient
 from runtime.rpc.mux import MuxClient
 
 METHODS = [
     method
-    for proto in (files_pb2, contents_pb2, xattrs_pb2, spaces_pb2, changes_pb2)
+    for proto in (
+        files_pb2,
+        contents_pb2,
+        xattrs_pb2,
+        distribution_pb2,
+        shares_pb2,
+        spaces_pb2,
+        changes_pb2,
+    )
     for service in proto.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
 #: Called by users' requests; all others by the services themselves.
-FOR_USERS = {"FileService", "XattrService"}
-FOR_USERS_TOO = {"LocateContent", "BeginUpload", "CommitUpload", "AbortUpload"}
+FOR_USERS = {"FileService", "XattrService", "DistributionService", "ShareService"}
+FOR_USERS_TOO = {"LocateContent", "BeginUpload", "CommitUpload", "AbortUpload", "ListChangedDocuments"}
 
 
 class Wire:

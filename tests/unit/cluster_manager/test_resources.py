@@ -10,6 +10,7 @@ from services.cluster_manager.domain.catalog import PROTOCOLS, Catalog, Endpoint
 from services.cluster_manager.domain.clusters import otlp_cluster
 from services.cluster_manager.domain.door import Door, listener
 from services.cluster_manager.domain.resources import Client, Resources, ResourceType
+from services.cluster_manager.domain.routes import route_configuration
 from tests.support.doors import door, endpoint
 
 ENVOY = Client("envoy-1", is_envoy=True, host_id="h1")
@@ -136,3 +137,13 @@ def test_collectors_are_reached_as_their_url_says(url: str, port: int, is_tls: b
 
 def test_traces_are_off_unless_asked_for() -> None:
     assert "tracing" not in listener(door())["filter_chains"][0]["filters"][0]["typed_config"]
+
+
+def test_a_stream_of_changes_may_be_silent_for_ever() -> None:
+    [host] = route_configuration(door())["virtual_hosts"]
+    streams = [route for route in host["routes"] if "/changes/" in route["match"].get("prefix", "")]
+    assert [route["route"]["idle_timeout"] for route in streams] == ["0s"]
+    assert all("retry_policy" not in route["route"] for route in streams)
+    assert "per_try_idle_timeout" not in host["retry_policy"]
+    others = [route for route in host["routes"] if route["route"]["cluster"] == "gateway"]
+    assert sum("retry_policy" in route["route"] for route in others) == len(others) - 1

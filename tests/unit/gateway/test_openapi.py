@@ -77,7 +77,6 @@ CORE = {
 NOT_YET = {
     "POST /data/register",
     "GET /data/{id}/dir_size_stats",
-    "POST /changes/metadata/{sid}",
     "GET /metrics/space/{sid}",
     "GET /metrics/space/{sid}/user/{uid}",
 }

@@ -22,21 +22,43 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from isthmus.metadata.v1 import contents_pb2 as isthmus_dot_metadata_dot_v1_dot_contents__pb2
+from isthmus.metadata.v1 import files_pb2 as isthmus_dot_metadata_dot_v1_dot_files__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!isthmus/metadata/v1/changes.proto\x12\x13isthmus.metadata.v1\"\x88\x01\n\x06\x43hange\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\x12\x0f\n\x07time_ms\x18\x07 \x01(\x03\"Q\n\x12ListChangesRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\r\"Z\n\x13ListChangesResponse\x12,\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.isthmus.metadata.v1.Change\x12\x15\n\rlast_sequence\x18\x02 \x01(\x03\x32q\n\rChangeService\x12`\n\x0bListChanges\x12\'.isthmus.metadata.v1.ListChangesRequest\x1a(.isthmus.metadata.v1.ListChangesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!isthmus/metadata/v1/changes.proto\x12\x13isthmus.metadata.v1\x1a\"isthmus/metadata/v1/contents.proto\x1a\x1fisthmus/metadata/v1/files.proto\"\x88\x01\n\x06\x43hange\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x12\n\ncollection\x18\x02 \x01(\t\x12\x13\n\x0b\x64ocument_id\x18\x03 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x04 \x01(\t\x12\x10\n\x08revision\x18\x05 \x01(\x03\x12\x0f\n\x07\x64\x65leted\x18\x06 \x01(\x08\x12\x0f\n\x07time_ms\x18\x07 \x01(\x03\"Q\n\x12ListChangesRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x16\n\x0e\x61\x66ter_sequence\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\r\"Z\n\x13ListChangesResponse\x12,\n\x07\x63hanges\x18\x01 \x03(\x0b\x32\x1b.isthmus.metadata.v1.Change\x12\x15\n\rlast_sequence\x18\x02 \x01(\x03\"\xe7\x01\n\x1bListChangedDocumentsRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\r\n\x05\x61\x66ter\x18\x02 \x01(\x03\x12\x11\n\tpage_size\x18\x03 \x01(\r\x12;\n\tdocuments\x18\x04 \x03(\x0e\x32(.isthmus.metadata.v1.ChangedDocumentKind\x12\x15\n\rwith_location\x18\x05 \x01(\x08\x12\x1c\n\x14with_custom_metadata\x18\x06 \x01(\x08\x12\x12\n\nall_xattrs\x18\x07 \x01(\x08\x12\x0e\n\x06xattrs\x18\x08 \x03(\t\"\xc1\x03\n\x0f\x43hangedDocument\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32(.isthmus.metadata.v1.ChangedDocumentKind\x12\'\n\x04\x66ile\x18\x03 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x11\n\treachable\x18\x04 \x01(\x08\x12\x0f\n\x07\x64\x65leted\x18\x05 \x01(\x08\x12\x0c\n\x04name\x18\x06 \x01(\t\x12\x15\n\rmeta_revision\x18\x07 \x01(\x03\x12\x16\n\x0etimes_revision\x18\x08 \x01(\x03\x12/\n\x08location\x18\t \x01(\x0b\x32\x1d.isthmus.metadata.v1.Location\x12\x18\n\x10location_retired\x18\n \x01(\x08\x12@\n\x06xattrs\x18\x0b \x03(\x0b\x32\x30.isthmus.metadata.v1.ChangedDocument.XattrsEntry\x12 \n\x18\x63ustom_metadata_revision\x18\x0c \x01(\x03\x1a-\n\x0bXattrsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"u\n\x1cListChangedDocumentsResponse\x12\x35\n\x07\x63hanges\x18\x01 \x03(\x0b\x32$.isthmus.metadata.v1.ChangedDocument\x12\x10\n\x08position\x18\x02 \x01(\x03\x12\x0c\n\x04more\x18\x03 \x01(\x08\"*\n\x15GetChangeHeadsRequest\x12\x11\n\tspace_ids\x18\x01 \x03(\t\"\x8d\x01\n\x16GetChangeHeadsResponse\x12\x45\n\x05heads\x18\x01 \x03(\x0b\x32\x36.isthmus.metadata.v1.GetChangeHeadsResponse.HeadsEntry\x1a,\n\nHeadsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01*\xd6\x01\n\x13\x43hangedDocumentKind\x12%\n!CHANGED_DOCUMENT_KIND_UNSPECIFIED\x10\x00\x12#\n\x1f\x43HANGED_DOCUMENT_KIND_FILE_META\x10\x01\x12\'\n#CHANGED_DOCUMENT_KIND_FILE_LOCATION\x10\x02\x12\x1f\n\x1b\x43HANGED_DOCUMENT_KIND_TIMES\x10\x03\x12)\n%CHANGED_DOCUMENT_KIND_CUSTOM_METADATA\x10\x04\x32\xd9\x02\n\rChangeService\x12`\n\x0bListChanges\x12\'.isthmus.metadata.v1.ListChangesRequest\x1a(.isthmus.metadata.v1.ListChangesResponse\x12{\n\x14ListChangedDocuments\x12\x30.isthmus.metadata.v1.ListChangedDocumentsRequest\x1a\x31.isthmus.metadata.v1.ListChangedDocumentsResponse\x12i\n\x0eGetChangeHeads\x12*.isthmus.metadata.v1.GetChangeHeadsRequest\x1a+.isthmus.metadata.v1.GetChangeHeadsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'isthmus.metadata.v1.changes_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_CHANGE']._serialized_start=59
-  _globals['_CHANGE']._serialized_end=195
-  _globals['_LISTCHANGESREQUEST']._serialized_start=197
-  _globals['_LISTCHANGESREQUEST']._serialized_end=278
-  _globals['_LISTCHANGESRESPONSE']._serialized_start=280
-  _globals['_LISTCHANGESRESPONSE']._serialized_end=370
-  _globals['_CHANGESERVICE']._serialized_start=372
-  _globals['_CHANGESERVICE']._serialized_end=485
+  _globals['_CHANGEDDOCUMENT_XATTRSENTRY']._loaded_options = None
+  _globals['_CHANGEDDOCUMENT_XATTRSENTRY']._serialized_options = b'8\001'
+  _globals['_GETCHANGEHEADSRESPONSE_HEADSENTRY']._loaded_options = None
+  _globals['_GETCHANGEHEADSRESPONSE_HEADSENTRY']._serialized_options = b'8\001'
+  _globals['_CHANGEDDOCUMENTKIND']._serialized_start=1435
+  _globals['_CHANGEDDOCUMENTKIND']._serialized_end=1649
+  _globals['_CHANGE']._serialized_start=128
+  _globals['_CHANGE']._serialized_end=264
+  _globals['_LISTCHANGESREQUEST']._serialized_start=266
+  _globals['_LISTCHANGESREQUEST']._serialized_end=347
+  _globals['_LISTCHANGESRESPONSE']._serialized_start=349
+  _globals['_LISTCHANGESRESPONSE']._serialized_end=439
+  _globals['_LISTCHANGEDDOCUMENTSREQUEST']._serialized_start=442
+  _globals['_LISTCHANGEDDOCUMENTSREQUEST']._serialized_end=673
+  _globals['_CHANGEDDOCUMENT']._serialized_start=676
+  _globals['_CHANGEDDOCUMENT']._serialized_end=1125
+  _globals['_CHANGEDDOCUMENT_XATTRSENTRY']._serialized_start=1080
+  _globals['_CHANGEDDOCUMENT_XATTRSENTRY']._serialized_end=1125
+  _globals['_LISTCHANGEDDOCUMENTSRESPONSE']._serialized_start=1127
+  _globals['_LISTCHANGEDDOCUMENTSRESPONSE']._serialized_end=1244
+  _globals['_GETCHANGEHEADSREQUEST']._serialized_start=1246
+  _globals['_GETCHANGEHEADSREQUEST']._serialized_end=1288
+  _globals['_GETCHANGEHEADSRESPONSE']._serialized_start=1291
+  _globals['_GETCHANGEHEADSRESPONSE']._serialized_end=1432
+  _globals['_GETCHANGEHEADSRESPONSE_HEADSENTRY']._serialized_start=1388
+  _globals['_GETCHANGEHEADSRESPONSE_HEADSENTRY']._serialized_end=1432
+  _globals['_CHANGESERVICE']._serialized_start=1652
+  _globals['_CHANGESERVICE']._serialized_end=1997
 # @@protoc_insertion_point(module_scope)

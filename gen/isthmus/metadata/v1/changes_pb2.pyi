@@ -7,6 +7,9 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from isthmus.metadata.v1 import contents_pb2 as _contents_pb2
+from isthmus.metadata.v1 import files_pb2 as _files_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -17,6 +20,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ChangedDocumentKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ChangedDocumentKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ChangedDocumentKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CHANGED_DOCUMENT_KIND_UNSPECIFIED: _ChangedDocumentKind.ValueType  # 0
+    CHANGED_DOCUMENT_KIND_FILE_META: _ChangedDocumentKind.ValueType  # 1
+    """Name, place, mode, owner, ACL, shares."""
+    CHANGED_DOCUMENT_KIND_FILE_LOCATION: _ChangedDocumentKind.ValueType  # 2
+    """The replica at this provider."""
+    CHANGED_DOCUMENT_KIND_TIMES: _ChangedDocumentKind.ValueType  # 3
+    CHANGED_DOCUMENT_KIND_CUSTOM_METADATA: _ChangedDocumentKind.ValueType  # 4
+    """Extended attributes, JSON and RDF."""
+
+class ChangedDocumentKind(_ChangedDocumentKind, metaclass=_ChangedDocumentKindEnumTypeWrapper):
+    """What of a file changed, as users see it."""
+
+CHANGED_DOCUMENT_KIND_UNSPECIFIED: ChangedDocumentKind.ValueType  # 0
+CHANGED_DOCUMENT_KIND_FILE_META: ChangedDocumentKind.ValueType  # 1
+"""Name, place, mode, owner, ACL, shares."""
+CHANGED_DOCUMENT_KIND_FILE_LOCATION: ChangedDocumentKind.ValueType  # 2
+"""The replica at this provider."""
+CHANGED_DOCUMENT_KIND_TIMES: ChangedDocumentKind.ValueType  # 3
+CHANGED_DOCUMENT_KIND_CUSTOM_METADATA: ChangedDocumentKind.ValueType  # 4
+"""Extended attributes, JSON and RDF."""
+Global___ChangedDocumentKind: _TypeAlias = ChangedDocumentKind  # noqa: Y015
 
 @_typing.final
 class Change(_message.Message):
@@ -112,3 +143,229 @@ class ListChangesResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListChangesResponse: _TypeAlias = ListChangesResponse  # noqa: Y015
+
+@_typing.final
+class ListChangedDocumentsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_ID_FIELD_NUMBER: _builtins.int
+    AFTER_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    DOCUMENTS_FIELD_NUMBER: _builtins.int
+    WITH_LOCATION_FIELD_NUMBER: _builtins.int
+    WITH_CUSTOM_METADATA_FIELD_NUMBER: _builtins.int
+    ALL_XATTRS_FIELD_NUMBER: _builtins.int
+    XATTRS_FIELD_NUMBER: _builtins.int
+    space_id: _builtins.str
+    after: _builtins.int
+    """`number` of the last change seen; 0 from the beginning."""
+    page_size: _builtins.int
+    """Entries of the log to look through, 1..200; fewer changes may come of them."""
+    with_location: _builtins.bool
+    """Fill in the location, also where something else changed."""
+    with_custom_metadata: _builtins.bool
+    """Fill in custom metadata, also where something else changed: all of it, or
+    these names.
+    """
+    all_xattrs: _builtins.bool
+    @_builtins.property
+    def documents(self) -> _containers.RepeatedScalarFieldContainer[Global___ChangedDocumentKind.ValueType]:
+        """Which changes to tell of."""
+
+    @_builtins.property
+    def xattrs(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    def __init__(
+        self,
+        *,
+        space_id: _builtins.str = ...,
+        after: _builtins.int = ...,
+        page_size: _builtins.int = ...,
+        documents: _abc.Iterable[Global___ChangedDocumentKind.ValueType] | None = ...,
+        with_location: _builtins.bool = ...,
+        with_custom_metadata: _builtins.bool = ...,
+        all_xattrs: _builtins.bool = ...,
+        xattrs: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after", b"after", "all_xattrs", b"all_xattrs", "documents", b"documents", "page_size", b"page_size", "space_id", b"space_id", "with_custom_metadata", b"with_custom_metadata", "with_location", b"with_location", "xattrs", b"xattrs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChangedDocumentsRequest: _TypeAlias = ListChangedDocumentsRequest  # noqa: Y015
+
+@_typing.final
+class ChangedDocument(_message.Message):
+    """One change, with the whole file as it is now."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class XattrsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.bytes
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    REACHABLE_FIELD_NUMBER: _builtins.int
+    DELETED_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    META_REVISION_FIELD_NUMBER: _builtins.int
+    TIMES_REVISION_FIELD_NUMBER: _builtins.int
+    LOCATION_FIELD_NUMBER: _builtins.int
+    LOCATION_RETIRED_FIELD_NUMBER: _builtins.int
+    XATTRS_FIELD_NUMBER: _builtins.int
+    CUSTOM_METADATA_REVISION_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """Grows from change to change, with gaps."""
+    kind: Global___ChangedDocumentKind.ValueType
+    reachable: _builtins.bool
+    deleted: _builtins.bool
+    """The file is gone, or in the trash; `name` is what it was called."""
+    name: _builtins.str
+    meta_revision: _builtins.int
+    """At which revision of the record metadata and times changed last."""
+    times_revision: _builtins.int
+    location_retired: _builtins.bool
+    custom_metadata_revision: _builtins.int
+    @_builtins.property
+    def file(self) -> _files_pb2.File:
+        """With its path, where it can be reached."""
+
+    @_builtins.property
+    def location(self) -> _contents_pb2.Location: ...
+    @_builtins.property
+    def xattrs(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]:
+        """JSON texts by name; revision 0 when nothing was ever set."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        kind: Global___ChangedDocumentKind.ValueType = ...,
+        file: _files_pb2.File | None = ...,
+        reachable: _builtins.bool = ...,
+        deleted: _builtins.bool = ...,
+        name: _builtins.str = ...,
+        meta_revision: _builtins.int = ...,
+        times_revision: _builtins.int = ...,
+        location: _contents_pb2.Location | None = ...,
+        location_retired: _builtins.bool = ...,
+        xattrs: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
+        custom_metadata_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "location", b"location"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["custom_metadata_revision", b"custom_metadata_revision", "deleted", b"deleted", "file", b"file", "kind", b"kind", "location", b"location", "location_retired", b"location_retired", "meta_revision", b"meta_revision", "name", b"name", "number", b"number", "reachable", b"reachable", "times_revision", b"times_revision", "xattrs", b"xattrs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ChangedDocument: _TypeAlias = ChangedDocument  # noqa: Y015
+
+@_typing.final
+class ListChangedDocumentsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHANGES_FIELD_NUMBER: _builtins.int
+    POSITION_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    position: _builtins.int
+    """Where to go on: the log was looked through up to there."""
+    more: _builtins.bool
+    """Whether there is more after `position` already."""
+    @_builtins.property
+    def changes(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChangedDocument]: ...
+    def __init__(
+        self,
+        *,
+        changes: _abc.Iterable[Global___ChangedDocument] | None = ...,
+        position: _builtins.int = ...,
+        more: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["changes", b"changes", "more", b"more", "position", b"position"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListChangedDocumentsResponse: _TypeAlias = ListChangedDocumentsResponse  # noqa: Y015
+
+@_typing.final
+class GetChangeHeadsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def space_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """At most 1000."""
+
+    def __init__(
+        self,
+        *,
+        space_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["space_ids", b"space_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetChangeHeadsRequest: _TypeAlias = GetChangeHeadsRequest  # noqa: Y015
+
+@_typing.final
+class GetChangeHeadsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class HeadsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    HEADS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def heads(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """By space, a `number` no change so far is above; spaces without changes are left out."""
+
+    def __init__(
+        self,
+        *,
+        heads: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["heads", b"heads"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetChangeHeadsResponse: _TypeAlias = GetChangeHeadsResponse  # noqa: Y015

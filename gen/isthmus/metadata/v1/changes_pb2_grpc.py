@@ -42,6 +42,16 @@ class ChangeServiceStub:
                 request_serializer=isthmus_dot_metadata_dot_v1_dot_changes__pb2.ListChangesRequest.SerializeToString,
                 response_deserializer=isthmus_dot_metadata_dot_v1_dot_changes__pb2.ListChangesResponse.FromString,
                 _registered_method=True)
+        self.ListChangedDocuments = channel.unary_unary(
+                '/isthmus.metadata.v1.ChangeService/ListChangedDocuments',
+                request_serializer=isthmus_dot_metadata_dot_v1_dot_changes__pb2.ListChangedDocumentsRequest.SerializeToString,
+                response_deserializer=isthmus_dot_metadata_dot_v1_dot_changes__pb2.ListChangedDocumentsResponse.FromString,
+                _registered_method=True)
+        self.GetChangeHeads = channel.unary_unary(
+                '/isthmus.metadata.v1.ChangeService/GetChangeHeads',
+                request_serializer=isthmus_dot_metadata_dot_v1_dot_changes__pb2.GetChangeHeadsRequest.SerializeToString,
+                response_deserializer=isthmus_dot_metadata_dot_v1_dot_changes__pb2.GetChangeHeadsResponse.FromString,
+                _registered_method=True)
 
 
 class ChangeServiceServicer:
@@ -58,6 +68,22 @@ class ChangeServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListChangedDocuments(self, request, context):
+        """The same log as users follow it: which document of which file changed last
+        there, with what it holds now. History that is gone is passed over. For users
+        with the privilege `space_view_changes_stream` (FORBIDDEN).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetChangeHeads(self, request, context):
+        """How far the logs reach. For services.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ChangeServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -65,6 +91,16 @@ def add_ChangeServiceServicer_to_server(servicer, server):
                     servicer.ListChanges,
                     request_deserializer=isthmus_dot_metadata_dot_v1_dot_changes__pb2.ListChangesRequest.FromString,
                     response_serializer=isthmus_dot_metadata_dot_v1_dot_changes__pb2.ListChangesResponse.SerializeToString,
+            ),
+            'ListChangedDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChangedDocuments,
+                    request_deserializer=isthmus_dot_metadata_dot_v1_dot_changes__pb2.ListChangedDocumentsRequest.FromString,
+                    response_serializer=isthmus_dot_metadata_dot_v1_dot_changes__pb2.ListChangedDocumentsResponse.SerializeToString,
+            ),
+            'GetChangeHeads': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetChangeHeads,
+                    request_deserializer=isthmus_dot_metadata_dot_v1_dot_changes__pb2.GetChangeHeadsRequest.FromString,
+                    response_serializer=isthmus_dot_metadata_dot_v1_dot_changes__pb2.GetChangeHeadsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -97,6 +133,60 @@ class ChangeService:
             '/isthmus.metadata.v1.ChangeService/ListChanges',
             isthmus_dot_metadata_dot_v1_dot_changes__pb2.ListChangesRequest.SerializeToString,
             isthmus_dot_metadata_dot_v1_dot_changes__pb2.ListChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChangedDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.metadata.v1.ChangeService/ListChangedDocuments',
+            isthmus_dot_metadata_dot_v1_dot_changes__pb2.ListChangedDocumentsRequest.SerializeToString,
+            isthmus_dot_metadata_dot_v1_dot_changes__pb2.ListChangedDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetChangeHeads(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.metadata.v1.ChangeService/GetChangeHeads',
+            isthmus_dot_metadata_dot_v1_dot_changes__pb2.GetChangeHeadsRequest.SerializeToString,
+            isthmus_dot_metadata_dot_v1_dot_changes__pb2.GetChangeHeadsResponse.FromString,
             options,
             channel_credentials,
             insecure,

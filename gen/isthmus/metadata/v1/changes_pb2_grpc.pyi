@@ -40,6 +40,13 @@ class ChangeServiceStub:
     """Changes after a sequence number, oldest first. OUT_OF_RANGE with reason
     CHANGES_EXPIRED when the history no longer reaches back so far.
     """
+    ListChangedDocuments: _grpc.UnaryUnaryMultiCallable[_changes_pb2.ListChangedDocumentsRequest, _changes_pb2.ListChangedDocumentsResponse]
+    """The same log as users follow it: which document of which file changed last
+    there, with what it holds now. History that is gone is passed over. For users
+    with the privilege `space_view_changes_stream` (FORBIDDEN).
+    """
+    GetChangeHeads: _grpc.UnaryUnaryMultiCallable[_changes_pb2.GetChangeHeadsRequest, _changes_pb2.GetChangeHeadsResponse]
+    """How far the logs reach. For services."""
 
 @_typing.type_check_only
 class ChangeServiceAsyncStub(ChangeServiceStub):
@@ -53,6 +60,13 @@ class ChangeServiceAsyncStub(ChangeServiceStub):
     """Changes after a sequence number, oldest first. OUT_OF_RANGE with reason
     CHANGES_EXPIRED when the history no longer reaches back so far.
     """
+    ListChangedDocuments: _aio.UnaryUnaryMultiCallable[_changes_pb2.ListChangedDocumentsRequest, _changes_pb2.ListChangedDocumentsResponse]  # type: ignore[assignment]
+    """The same log as users follow it: which document of which file changed last
+    there, with what it holds now. History that is gone is passed over. For users
+    with the privilege `space_view_changes_stream` (FORBIDDEN).
+    """
+    GetChangeHeads: _aio.UnaryUnaryMultiCallable[_changes_pb2.GetChangeHeadsRequest, _changes_pb2.GetChangeHeadsResponse]  # type: ignore[assignment]
+    """How far the logs reach. For services."""
 
 class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
     """The change log of a space: every change of a file, location or custom
@@ -69,5 +83,24 @@ class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
         """Changes after a sequence number, oldest first. OUT_OF_RANGE with reason
         CHANGES_EXPIRED when the history no longer reaches back so far.
         """
+
+    @_abc_1.abstractmethod
+    def ListChangedDocuments(
+        self,
+        request: _changes_pb2.ListChangedDocumentsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_changes_pb2.ListChangedDocumentsResponse, _abc.Awaitable[_changes_pb2.ListChangedDocumentsResponse]]:
+        """The same log as users follow it: which document of which file changed last
+        there, with what it holds now. History that is gone is passed over. For users
+        with the privilege `space_view_changes_stream` (FORBIDDEN).
+        """
+
+    @_abc_1.abstractmethod
+    def GetChangeHeads(
+        self,
+        request: _changes_pb2.GetChangeHeadsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_changes_pb2.GetChangeHeadsResponse, _abc.Awaitable[_changes_pb2.GetChangeHeadsResponse]]:
+        """How far the logs reach. For services."""
 
 def add_ChangeServiceServicer_to_server(servicer: ChangeServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

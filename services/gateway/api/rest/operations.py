@@ -81,6 +81,9 @@ class Call(PlainCall):
 
 C = TypeVar("C", bound=PlainCall)
 
+#: Refuses who may not use a route at all: the caller, the segments of the path, our provider id.
+Check = Callable[[Identity, Mapping[str, str], str], None]
+
 Handler = Callable[[C], Awaitable[Answer]]
 
 
@@ -89,7 +92,8 @@ class Operation(Generic[C]):
     """A method of a route. `shared`: also for share ids; `produces`: media types of its answer.
 
     `params` are read in their order before the handler runs; `consumes` is the media type of a body and
-    `value_key` its name in refusals. `told` is what the API's description says beside all this.
+    `value_key` its name in refusals. `check` refuses callers before parameters are looked at. `told` is what
+    the API's description says beside all this.
     """
 
     handler: Handler[C]
@@ -101,6 +105,7 @@ class Operation(Generic[C]):
     params: tuple[Param[Any], ...] = ()
     consumes: str = JSON_TYPE
     value_key: str = "metadata"
+    check: Check | None = None
     told: Told = Told()  # noqa: RUF009 - immutable
 
 
@@ -185,6 +190,8 @@ async def run_plain(
     body, refusal = await negotiate(request, operation)
     if refusal is not None:
         return refusal
+    if operation.check is not None:
+        operation.check(identity, path, gate.provider_id)
     params, value = parameters(request, operation, body)
     arguments = Arguments(operation.params, params)
     call = PlainCall(request, identity, arguments, gate.provider_id, value, path=path, tail=tail)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.gateway.api.rest import shapes, shares
+from services.gateway.api.rest import changes, shapes, shares
+from services.gateway.api.rest.changes import ChangeRoutes
 from services.gateway.api.rest.described import Told
 from services.gateway.api.rest.operations import Operation, PlainMethods, Takes
 from services.gateway.api.rest.shares import ShareRoutes
 from services.gateway.api.rest.spaces import SpaceRoutes
 
 
-def plain_routes(share_routes: ShareRoutes, space_routes: SpaceRoutes) -> Mapping[str, PlainMethods]:
+def plain_routes(
+    share_routes: ShareRoutes, space_routes: SpaceRoutes, change_routes: ChangeRoutes
+) -> Mapping[str, PlainMethods]:
     """By their path below the prefix."""
     return {
         "/shares": _shares(share_routes),
         "/shares/{shid}": _share(share_routes),
+        "/changes/metadata/{sid}": _changes(change_routes),
         "/spaces": {
             "GET": Operation(
                 space_routes.list,
@@ -78,3 +82,27 @@ def _share(routes: ShareRoutes) -> PlainMethods:
             ),
         ),
     }
+
+
+def _changes(routes: ChangeRoutes) -> PlainMethods:
+    return {
+        "POST": Operation(
+            routes.follow,
+            "Follow what changes in a space",
+            Takes.BYTES,
+            params=(changes.TIMEOUT, changes.LAST_SEQ),
+            check=changes.check_reader,
+            told=Told(
+                (shapes.CHANGE,),
+                (
+                    "forbidden", "spaceNotSupportedBy", "badValueJSON", "badValueEmpty", "badData",
+                    "badValueListOfStrings", "badValueNotAllowed", "badValueBoolean",
+                ),
+                "One JSON object a line, each as soon as something changes; nothing in between. Only the "
+                "newest change of each document is told of. To go on after a break, send the `seq` of the "
+                "last line as `last_seq`.",
+                body=(shapes.CHANGES_WANTED,),
+                tag="monitoring",
+            ),
+        )
+    }  # fmt: skip

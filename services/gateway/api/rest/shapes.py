@@ -279,3 +279,56 @@ STORAGE_LOCATIONS = json_object(
     },
     name="StorageLocations",
 )
+
+_SECTION: Schema = {
+    "type": "object",
+    "properties": {
+        "fields": array_of(TEXT),
+        "always": {"type": "boolean", "description": "Also when another document changed."},
+        "exists": {**array_of(TEXT), "description": "Of `customMetadata`: which keys are set."},
+    },
+}
+_CHANGED: Schema = {
+    "type": "object",
+    "required": ["rev", "mutators", "changed", "deleted", "fields"],
+    "properties": {
+        "rev": TEXT,
+        "mutators": array_of(TEXT),
+        "changed": FLAG,
+        "deleted": FLAG,
+        "fields": {"type": "object"},
+        "exists": {"type": "object", "additionalProperties": FLAG},
+    },
+}
+_DOCUMENTS = ("fileMeta", "fileLocation", "times", "customMetadata")
+CHANGES_WANTED = json_object(
+    {
+        "triggers": array_of({"type": "string", "enum": list(_DOCUMENTS)}),
+        **dict.fromkeys(_DOCUMENTS, _SECTION),
+    },
+    {"triggers": ["fileMeta"], "fileMeta": {"fields": ["name", "deleted"]}, "times": {"fields": ["mtime"]}},
+    name="ChangesWanted",
+    optional=("triggers", *_DOCUMENTS),
+)
+CHANGE = json_object(
+    {
+        "fileId": {"type": "string", "description": "Empty when it cannot be told."},
+        "filePath": {"type": "string", "description": "Empty when the file is gone."},
+        "seq": NUMBER,
+        **dict.fromkeys(_DOCUMENTS, _CHANGED),
+    },
+    {
+        "fileId": FILE_ID_EXAMPLE,
+        "filePath": "/home/a.txt",
+        "seq": 1741,
+        "fileMeta": {
+            "rev": "5-0f3a",
+            "mutators": ["provider1"],
+            "changed": True,
+            "deleted": False,
+            "fields": {"name": "a.txt", "deleted": False},
+        },
+    },
+    name="Change",
+    optional=_DOCUMENTS,
+)
