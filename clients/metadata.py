@@ -135,6 +135,11 @@ class MetadataClient:
             _CONTENTS + "LocateContent", request, contents_pb2.LocateContentResponse, request.file.space_id
         )
 
+    async def renew_lease(self, request: contents_pb2.RenewLeaseRequest) -> contents_pb2.RenewLeaseResponse:
+        return await self._call_as_service(
+            _CONTENTS + "RenewLease", request, contents_pb2.RenewLeaseResponse, request.space_id
+        )
+
     async def begin_upload(
         self, request: contents_pb2.BeginUploadRequest
     ) -> contents_pb2.BeginUploadResponse:

@@ -52,6 +52,7 @@ from services.metadata.domain.distribution import Distribution
 from services.metadata.domain.downloads import Downloads
 from services.metadata.domain.extras import Extras
 from services.metadata.domain.files import Files
+from services.metadata.domain.leases import Leases
 from services.metadata.domain.link_counts import LinkCounts
 from services.metadata.domain.links import HardLinks
 from services.metadata.domain.listing import Listing
@@ -97,6 +98,7 @@ class Rules:
 
     file_cache: FileCache
     location_cache: LocationCache
+    leases: Leases
     files: Files
     links: HardLinks
     extras: Extras
@@ -134,8 +136,9 @@ def assemble(
     """Joins the rules to their stores; what `build` does for a process, and tests for themselves."""
     file_cache = FileCache(cache_records, provider_id)
     location_cache: LocationCache = RecordCache(cache_records)
-    tree = Tree(stores.files, file_cache, ownership, provider_id)
-    replicas = Replicas(stores.locations, location_cache, ownership, provider_id)
+    leases = Leases(ownership, clock)
+    tree = Tree(stores.files, file_cache, ownership, leases, provider_id)
+    replicas = Replicas(stores.locations, location_cache, ownership, leases, provider_id)
     paths = Paths(tree)
     touches = Touches(tree, clock)
     quotas = Quotas(stores.quotas, clock)
@@ -146,9 +149,11 @@ def assemble(
     page_tokens = PageTokens(token_secret)
     extras = Extras(stores.custom_metadata)
     uploads = Uploads(
+        tree=tree,
         paths=paths,
         files=files,
         replicas=replicas,
+        leases=leases,
         quotas=quotas,
         intents=stores.intents,
         touches=touches,
@@ -159,6 +164,7 @@ def assemble(
         location_cache=location_cache,
         files=files,
         extras=extras,
+        leases=leases,
         links=HardLinks(tree, paths, files, clock, provider_id),
         listing=Listing(stores.files, tree, paths, extras, page_tokens, touches),
         subtrees=Subtrees(stores.files, tree, paths, replicas, extras, page_tokens, touches),
@@ -232,7 +238,8 @@ async def build(settings: Settings) -> Sequence[Part]:
     )
     metrics.CACHED_FILES.set_function(lambda: len(rules.file_cache))
     metrics.CACHED_LOCATIONS.set_function(lambda: len(rules.location_cache))
-    invalidator = CacheInvalidator(rules.file_cache, rules.location_cache)
+    metrics.LEASES.set_function(lambda: len(rules.leases))
+    invalidator = CacheInvalidator(rules.file_cache, rules.location_cache, rules.leases)
     server = _server(settings, key, rules)
     return [
         mongo,
@@ -272,7 +279,7 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     )
     server.add(
         contents_pb2_grpc.add_ContentServiceServicer_to_server,
-        ContentServicer(rules.uploads, rules.commits, rules.removals),
+        ContentServicer(rules.uploads, rules.commits, rules.removals, rules.leases),
     )
     server.add(xattrs_pb2_grpc.add_XattrServiceServicer_to_server, XattrServicer(rules.xattrs))
     server.add(links_pb2_grpc.add_LinkServiceServicer_to_server, LinkServicer(rules.links))

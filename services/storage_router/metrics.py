@@ -21,3 +21,4 @@ STORAGE_HEALTH = Gauge(
     "isthmus_storage_health", "1 usable, 2 read-only, 3 unreachable, as this process finds it", ["storage"]
 )
 STORAGE_FREE_BYTES = Gauge("isthmus_storage_free_bytes", "As the storage reports", ["storage"])
+REMEMBERED = Gauge("isthmus_data_port_remembered_files", "Located files that reads may find in memory")

@@ -24,6 +24,7 @@ from runtime.process import Part
 from runtime.rpc.channel import ChannelPart, open_channel
 from runtime.rpc.mux import MuxClient
 from runtime.rpc.server import RpcServer
+from services.storage_router import metrics
 from services.storage_router.api.data_port.assembly import PortSettings, assemble
 from services.storage_router.api.data_port.limits import Limits
 from services.storage_router.api.data_port.server import DataPort
@@ -35,6 +36,8 @@ from services.storage_router.clients.removals import HOLDER, LivingHolders, Meta
 from services.storage_router.clients.zone import ZoneSupports
 from services.storage_router.config import Settings
 from services.storage_router.domain.catalog import Catalog
+from services.storage_router.domain.contents import Contents
+from services.storage_router.domain.remembered import RememberedContents
 from services.storage_router.domain.storages import Storages
 from services.storage_router.drivers.registry import Drivers
 from services.storage_router.store.mongo import MongoStorageStore
@@ -70,7 +73,9 @@ async def build(settings: Settings) -> Sequence[Part]:
         storages_pb2_grpc.add_StorageServiceServicer_to_server,
         StorageServicer(storages, catalog, drivers, sweeper),
     )
-    port = _data_port(settings, outside, catalog, threads)
+    contents = RememberedContents(MetadataContents(outside.metadata, holder=outside.holder), SystemClock())
+    metrics.REMEMBERED.set_function(lambda: len(contents))
+    port = _data_port(settings, outside, contents, catalog, threads)
     return [
         threads,
         store,
@@ -78,6 +83,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         *_workers(settings, outside, catalog, store, sweeper),
         Acquainted(outside.metadata_watch),
         rpc,
+        contents,
         port,
         Registrar(settings.consul, lambda: _registrations(settings, outside.holder, rpc, port)),
     ]
@@ -211,7 +217,9 @@ def _workers(
     ]
 
 
-def _data_port(settings: Settings, outside: _Outside, catalog: Catalog, threads: _Threads) -> DataPort:
+def _data_port(
+    settings: Settings, outside: _Outside, contents: Contents, catalog: Catalog, threads: _Threads
+) -> DataPort:
     return assemble(
         PortSettings(
             host=settings.listen_host,
@@ -230,7 +238,7 @@ def _data_port(settings: Settings, outside: _Outside, catalog: Catalog, threads:
                 stall_timeout_s=settings.stall_timeout_s,
             ),
         ),
-        contents=MetadataContents(outside.metadata, holder=outside.holder),
+        contents=contents,
         names=MetadataNames(outside.metadata),
         directories=MetadataDirectories(outside.metadata),
         catalog=catalog,

@@ -54,7 +54,7 @@ class ContentsTwin:
             raise NoSuchFile
         return found
 
-    async def locate(self, file: FileRef) -> Located:
+    async def locate(self, file: FileRef, *, fresh: bool = False) -> Located:
         for action in self.on_locate:
             action()  # type: ignore[operator]
         self.located.append((file, current_call.get().identity))

@@ -72,7 +72,7 @@ class MetadataTwin:
             zone_shares=self.zone_shares,
         )
         self.files = FileServicer(rules.files, rules.links, rules.listing, rules.renames, rules.extras)
-        self.contents = ContentServicer(rules.uploads, rules.commits, rules.removals)
+        self.contents = ContentServicer(rules.uploads, rules.commits, rules.removals, rules.leases)
         self.links = LinkServicer(rules.links)
         self.subtrees = SubtreeServicer(rules.subtrees)
         self.spaces = SpaceServicer(rules.spaces)

@@ -9,7 +9,9 @@ from isthmus.metadata.v1 import contents_pb2, contents_pb2_grpc
 from runtime.auth import caller
 from runtime.errors import InvalidArgument
 from services.metadata.domain.commits import Commit, Commits
+from services.metadata.domain.leases import Leases
 from services.metadata.domain.locations import Upload
+from services.metadata.domain.quotas import require_insider
 from services.metadata.domain.removals import Removal, Removals
 from services.metadata.domain.uploads import UploadRequest, Uploads
 
@@ -21,18 +23,39 @@ _FIELDS: Final = ("mimetype", "value_transfer_encoding", "completion_status")
 class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
     """Where bytes lie, and how uploads become visible, over gRPC."""
 
-    def __init__(self, uploads: Uploads, commits: Commits, removals: Removals) -> None:
+    def __init__(self, uploads: Uploads, commits: Commits, removals: Removals, leases: Leases) -> None:
         self._uploads = uploads
         self._commits = commits
         self._removals = removals
+        self._leases = leases
 
     async def LocateContent(
         self, request: contents_pb2.LocateContentRequest, context: Any
     ) -> contents_pb2.LocateContentResponse:
-        file, location = await self._uploads.locate(caller(), readable_from_proto(request.file))
+        file, location, grant = await self._uploads.locate_leased(
+            caller(), readable_from_proto(request.file), request.lease_id
+        )
         return contents_pb2.LocateContentResponse(
             file=file_to_proto(file),
             location=None if location is None else location_to_proto(location),
+            grant=None if grant is None else contents_pb2.Grant(number=grant.number, file_ids=grant.file_ids),
+        )
+
+    async def RenewLease(
+        self, request: contents_pb2.RenewLeaseRequest, context: Any
+    ) -> contents_pb2.RenewLeaseResponse:
+        require_insider(caller())
+        if not request.space_id or not request.holder:
+            raise InvalidArgument("a lease needs space_id and holder")
+        told = await self._leases.renew(request.space_id, request.holder, request.lease_id, request.confirmed)
+        if told is None:
+            return contents_pb2.RenewLeaseResponse()
+        return contents_pb2.RenewLeaseResponse(
+            lease_id=told.lease_id,
+            number=told.number,
+            lease_ms=int(told.lease_s * 1000),
+            file_ids=told.file_ids,
+            everything=told.everything,
         )
 
     async def BeginUpload(

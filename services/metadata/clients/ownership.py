@@ -33,12 +33,21 @@ class WatchedOwnership:
         """Whether all calls for the space have come here for a while."""
         if self._watch.age_s > MAX_AGE_S:
             return False
+        since_s = self._since_s(space_id)
+        return since_s is not None and self._clock.monotonic_s() - since_s > SETTLE_S
+
+    def owned_for_s(self, space_id: str) -> float:
+        """For how long the view of the instances has said so; 0 while it does not."""
+        since_s = self._since_s(space_id)
+        return 0.0 if since_s is None else self._clock.monotonic_s() - since_s
+
+    def _since_s(self, space_id: str) -> float | None:
         try:
-            since_s = self._owned_since[space_id]
+            return self._owned_since[space_id]
         except KeyError:
             since_s = self._changed_s if self._is_owner(space_id) else None
             self._remember(space_id, since_s)
-        return since_s is not None and self._clock.monotonic_s() - since_s > SETTLE_S
+            return since_s
 
     def _learn(self, instances: tuple[Instance, ...]) -> None:
         healthy = tuple(sorted(each.instance_id for each in instances if each.healthy))

@@ -49,6 +49,10 @@ class RecordCache(Generic[R]):
             self._records.move_to_end(file_id)
         return record
 
+    def holds(self, record: R) -> bool:
+        """Whether this very record is the newest known."""
+        return self._records.get(record.file_id) is record
+
     def mark(self) -> int:
         """The moment before a read."""
         return self._clock
@@ -63,14 +67,15 @@ class RecordCache(Generic[R]):
         self._note(record.file_id)
         self._keep(record)
 
-    def invalidate(self, file_id: str, revision: int | None = None) -> None:
-        """Forgets a record, unless it is as new as `revision`."""
+    def invalidate(self, file_id: str, revision: int | None = None) -> bool:
+        """Forgets a record, unless it is as new as `revision`; false when it is."""
         record = self._records.get(file_id)
         if record is not None and revision is not None and record.revision >= revision:
-            return
+            return False
         self._note(file_id)
         if record is not None:
             self._drop(file_id)
+        return True
 
     def clear(self) -> None:
         """Forgets everything, also what reads under way will bring."""

@@ -8,7 +8,7 @@ from .cache import RecordCache
 from .locations import Location
 from .records import File, FileType
 from .stores import LocationStore
-from .tree import Ownership
+from .tree import Ownership, Recalls
 
 LocationCache = RecordCache[Location]
 
@@ -17,11 +17,17 @@ class Replicas:
     """Where the contents of files lie here."""
 
     def __init__(
-        self, store: LocationStore, cache: LocationCache, ownership: Ownership, provider_id: str
+        self,
+        store: LocationStore,
+        cache: LocationCache,
+        ownership: Ownership,
+        recalls: Recalls,
+        provider_id: str,
     ) -> None:
         self._store = store
         self._cache = cache
         self._ownership = ownership
+        self._recalls = recalls
         self._provider_id = provider_id
 
     async def find(self, space_id: str, file_id: str, *, fresh: bool = False) -> Location | None:
@@ -45,6 +51,10 @@ class Replicas:
             location = await self.find(file.space_id, file.file_id, fresh=True)
         return location if location is not None and not location.retired else None
 
+    def holds(self, location: Location) -> bool:
+        """Whether this is the newest location known of its file."""
+        return self._cache.holds(location)
+
     def blank(self, space_id: str, file_id: str) -> Location:
         """The location of a file without content; not stored."""
         return Location(file_id, space_id, self._provider_id)
@@ -55,7 +65,8 @@ class Replicas:
 
     async def replace(self, location: Location) -> None:
         """Puts a location in the place of its previous revision; as the store does."""
-        await self._change(location, self._store.replace(location))
+        async with self._recalls.changing(location.space_id, location.file_id):
+            await self._change(location, self._store.replace(location))
 
     def made(self, location: Location) -> None:
         """Notes a first location, which was stored in the record of its file."""
@@ -63,9 +74,10 @@ class Replicas:
 
     async def remove(self, location: Location) -> None:
         """Removes a location that is still at this revision."""
-        self._cache.invalidate(location.file_id)
-        await self._store.remove(location.file_id, revision=location.revision)
-        self._cache.invalidate(location.file_id)
+        async with self._recalls.changing(location.space_id, location.file_id):
+            self._cache.invalidate(location.file_id)
+            await self._store.remove(location.file_id, revision=location.revision)
+            self._cache.invalidate(location.file_id)
 
     async def _change(self, location: Location, change: Awaitable[None]) -> None:
         try:

@@ -92,7 +92,7 @@ class Touches:
             if all(getattr(file, name) == value for name, value in times.items()):
                 return 0
             try:
-                await self._tree.replace(file.changed(**times))
+                await self._tree.touch(file.changed(**times))
             except RevisionConflict:
                 continue
             return 1

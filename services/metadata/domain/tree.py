@@ -7,7 +7,9 @@ that the next read of this process sees them.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from runtime.errors import InvalidName, NoSuchFile, SpaceNotSupported
@@ -27,12 +29,27 @@ class Ownership(Protocol):
         """Whether what is cached of the space can be trusted now."""
         ...
 
+    def owned_for_s(self, space_id: str) -> float:
+        """For how long calls have come here as far as this instance knows; 0 while they do not."""
+        ...
+
+
+class Recalls(Protocol):
+    """Who was told of records, and has to forget them before they change."""
+
+    def changing(self, space_id: str, *file_ids: str) -> AbstractAsyncContextManager[None]:
+        """The block in which these records are changed: nobody remembers what they were."""
+        ...
+
 
 class OwnsNothing:
-    """Every read goes to the store."""
+    """Every read goes to the store, and nobody else gives leases."""
 
     def owns(self, space_id: str) -> bool:
         return False
+
+    def owned_for_s(self, space_id: str) -> float:
+        return math.inf
 
 
 class OwnsEverything:
@@ -41,19 +58,38 @@ class OwnsEverything:
     def owns(self, space_id: str) -> bool:
         return True
 
+    def owned_for_s(self, space_id: str) -> float:
+        return math.inf
+
 
 class Tree:
     """The files of all spaces, as one reads them."""
 
-    def __init__(self, store: FileStore, cache: FileCache, ownership: Ownership, provider_id: str) -> None:
+    def __init__(
+        self,
+        store: FileStore,
+        cache: FileCache,
+        ownership: Ownership,
+        recalls: Recalls,
+        provider_id: str,
+    ) -> None:
         self._store = store
         self._cache = cache
         self._ownership = ownership
+        self._recalls = recalls
         self._provider_id = provider_id
 
     def trusts(self, space_id: str) -> bool:
         """Whether the cache has the last word on this space."""
         return self._ownership.owns(space_id)
+
+    def holds(self, file: File) -> bool:
+        """Whether this is the newest record known, under a name that no other file can share."""
+        return self._cache.holds(file) and file.named_by == self._provider_id
+
+    def changing(self, *files: File) -> AbstractAsyncContextManager[None]:
+        """The block in which records are changed that were there before, all of one space."""
+        return self._recalls.changing(files[0].space_id, *(file.file_id for file in files))
 
     async def find(self, space_id: str, file_id: str, *, fresh: bool = False) -> File | None:
         """The record, tombstones included; None also when it belongs to another space."""
@@ -147,6 +183,11 @@ class Tree:
 
     async def replace(self, file: File) -> None:
         """Puts a record in the place of its previous revision; as the store does."""
+        async with self.changing(file):
+            await self._changing([file], self._store.replace(file))
+
+    async def touch(self, file: File) -> None:
+        """As `replace`, for a record of which nothing but times that nobody remembers are new."""
         await self._changing([file], self._store.replace(file))
 
     async def insert_link(self, link: File, file: File) -> None:
@@ -156,7 +197,8 @@ class Tree:
     async def move(self, file: File, *, replaced: File | None, new_ancestry: bool) -> None:
         """Moves a record; as the store does."""
         files = [file] if replaced is None else [file, replaced]
-        await self._changing(files, self._store.move(file, replaced=replaced, new_ancestry=new_ancestry))
+        async with self.changing(*files):
+            await self._changing(files, self._store.move(file, replaced=replaced, new_ancestry=new_ancestry))
 
     def written(self, file: File) -> None:
         """Notes a record that was written together with something else."""

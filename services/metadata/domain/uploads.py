@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from runtime.clock import Clock
 from runtime.errors import FileExists, IsADirectory, IsthmusError, NoSpace
-from runtime.identity import Identity
+from runtime.identity import Identity, Kind
 
-from . import names, permissions
+from . import caveats, names, permissions
 from .errors import LostRace, NotSupported
 from .files import Files
 from .ids import new_file_id
+from .leases import Grant, Leases
 from .locations import Location
 from .paths import FileRef, Found, Paths
 from .quotas import Quotas
-from .records import File, FileType
+from .records import File, FileType, root_id
 from .replicas import Replicas
 from .retries import attempts
 from .stores import Intent, IntentStore
 from .times import Touches
+from .tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +67,21 @@ class Uploads:
     def __init__(
         self,
         *,
+        tree: Tree,
         paths: Paths,
         files: Files,
         replicas: Replicas,
+        leases: Leases,
         quotas: Quotas,
         intents: IntentStore,
         touches: Touches,
         clock: Clock,
     ) -> None:
+        self._tree = tree
         self._paths = paths
         self._files = files
         self._replicas = replicas
+        self._leases = leases
         self._quotas = quotas
         self._intents = intents
         self._touches = touches
@@ -82,13 +89,24 @@ class Uploads:
 
     async def locate(self, identity: Identity, ref: FileRef) -> tuple[File, Location | None]:
         """A file the caller may read, and where its content is: None for an empty file or a link."""
+        _, file, location = await self._locate(identity, ref)
+        return file, location
+
+    async def locate_leased(
+        self, identity: Identity, ref: FileRef, lease_id: str
+    ) -> tuple[File, Location | None, Grant | None]:
+        """As `locate`; with a grant when the answer may be remembered under the lease."""
+        found, file, location = await self._locate(identity, ref)
+        return file, location, self._grant(identity, ref, found, location, lease_id)
+
+    async def _locate(self, identity: Identity, ref: FileRef) -> tuple[Found, File, Location | None]:
         found = await self._paths.resolve(identity, ref)
         file = found.file
         if file.is_directory:
             raise IsADirectory(file_id=file.file_id)
         permissions.require(identity, found.chain, permissions.READ_DATA, found.reach)
         self._touches.read(file)
-        return await self.current(found)
+        return found, *await self.current(found)
 
     async def current(self, found: Found) -> tuple[File, Location | None]:
         """A file as it is known now, and where its content is: None for an empty file or a link."""
@@ -98,6 +116,22 @@ class Uploads:
             # Its record is about to follow, or a repair will have it follow.
             file = replace(file, size_bytes=location.size_bytes, local_bytes=location.local_bytes)
         return file, location
+
+    def _grant(
+        self, identity: Identity, ref: FileRef, found: Found, location: Location | None, lease_id: str
+    ) -> Grant | None:
+        """Only what depends on nothing but records on the way, all of them as they are in this moment."""
+        if not lease_id or ref.share_id or identity.kind is not Kind.USER or caveats.confines(identity):
+            return None
+        if found.link or found.file.type is not FileType.REGULAR or not _is_straight(found.chain, ref):
+            return None
+        if not all(map(self._tree.holds, found.chain)):
+            return None
+        if location is not None and not self._replicas.holds(location):
+            return None
+        file_ids = tuple(file.file_id for file in found.chain)
+        number = self._leases.grant(lease_id, ref.space_id, file_ids)
+        return None if number is None else Grant(number, file_ids)
 
     async def begin(self, identity: Identity, request: UploadRequest) -> UploadPlan:
         """Checks everything that can be checked before the bytes are there.
@@ -235,6 +269,14 @@ class Uploads:
             time_ms=self._clock.now_ms(),
             holder=request.holder,
         )
+
+
+def _is_straight(chain: Sequence[File], ref: FileRef) -> bool:
+    """Whether each name of the reference was found in the directory before it: no link was followed."""
+    start = len(chain) - len(ref.path) - 1
+    if start < 0 or chain[start].file_id != (ref.file_id or root_id(ref.space_id)):
+        return False
+    return tuple(file.name for file in chain[start + 1 :]) == ref.path
 
 
 def require_add(identity: Identity, parent: Found) -> None:

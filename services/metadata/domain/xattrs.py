@@ -161,13 +161,14 @@ class Xattrs:
         if metadata is None:
             await self._tree.replace(file)
             return
-        try:
-            await self._store.replace(metadata, file)
-        except BaseException:
-            # What is cached was not what is stored, or nobody knows whether the change happened.
-            self._tree.forget(file.file_id)
-            raise
-        self._tree.written(file)
+        async with self._tree.changing(file):
+            try:
+                await self._store.replace(metadata, file)
+            except BaseException:
+                # What is cached was not what is stored, or nobody knows whether the change happened.
+                self._tree.forget(file.file_id)
+                raise
+            self._tree.written(file)
 
     async def _levels(
         self, identity: Identity, found: Found, names: set[str] | None, *, inherited: bool

@@ -99,8 +99,8 @@ class Reading:
         IsADirectory, NoSuchFile, AccessDenied; StorageUnreachable, InputOutputError. A symbolic link that
         is not followed comes without a handle.
         """
-        for _ in range(MAX_LOOKS):
-            located = await self._contents.locate(file)
+        for look in range(MAX_LOOKS):
+            located = await self._contents.locate(file, fresh=look > 0)
             try:
                 return OpenContent(located, await self._open_storage_file(located))
             except NoSuchFile:

@@ -92,7 +92,7 @@ async def test_what_another_instance_changed_is_forgotten() -> None:
     changed = await one.rules.files.set_mode(ALICE, "", ref("a"), 0o600)
     assert (await two.get("a")).mode == file.mode
     for world in (one, two):
-        invalidator = CacheInvalidator(world.rules.file_cache, world.rules.location_cache)
+        invalidator = CacheInvalidator(world.rules.file_cache, world.rules.location_cache, world.rules.leases)
         await invalidator.on_changes([_Seen("files", file.file_id, changed.revision)], None)
     assert (await two.get("a")).mode == 0o600
     assert one.rules.file_cache.get(file.file_id) == changed

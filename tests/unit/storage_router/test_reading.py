@@ -73,20 +73,20 @@ async def router() -> Router:
 async def test_a_file_is_looked_for_again_when_it_was_replaced(router: Router) -> None:
     [stored] = await router.stored()
     await router.driver.rename(stored, "/aside/x")
-    looks: list[int] = []
+    looks: list[bool] = []
 
     async def back() -> None:
         await router.driver.rename("/aside/x", stored)
 
     class Contents(type(router.contents)):  # type: ignore[misc]
-        async def locate(self, file: FileRef) -> Located:
-            looks.append(1)
+        async def locate(self, file: FileRef, *, fresh: bool = False) -> Located:
+            looks.append(fresh)
             if len(looks) == 2:
                 await back()
             return await router.contents.locate(file)
 
     content = await Reading(Contents(), router.catalog).open(FILE)
-    assert (len(looks), content.size_bytes) == (2, 4)
+    assert (looks, content.size_bytes) == ([False, True], 4)
 
 
 async def test_a_lost_file_is_an_io_error(router: Router) -> None:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from isthmus.metadata.v1 import files_pb2 as isthmus_dot_metadata_dot_v1_dot_files__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"isthmus/metadata/v1/contents.proto\x12\x13isthmus.metadata.v1\x1a\x1fisthmus/metadata/v1/files.proto\"+\n\x05\x42lock\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"\xaf\x02\n\x08Location\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x13\n\x0bprovider_id\x18\x02 \x01(\t\x12\x12\n\nstorage_id\x18\x03 \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12*\n\x06\x62locks\x18\x06 \x03(\x0b\x32\x1a.isthmus.metadata.v1.Block\x12H\n\x0eversion_vector\x18\x07 \x03(\x0b\x32\x30.isthmus.metadata.v1.Location.VersionVectorEntry\x12\x10\n\x08revision\x18\x08 \x01(\x03\x1a\x34\n\x12VersionVectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"B\n\x14LocateContentRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\"q\n\x15LocateContentResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12/\n\x08location\x18\x02 \x01(\x0b\x32\x1d.isthmus.metadata.v1.Location\"\xff\x02\n\x12\x42\x65ginUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12-\n\x04mode\x18\x03 \x01(\x0e\x32\x1f.isthmus.metadata.v1.UploadMode\x12\x0e\n\x06\x63reate\x18\x04 \x01(\x08\x12\x11\n\texclusive\x18\x05 \x01(\x08\x12\x16\n\x0e\x63reate_parents\x18\x06 \x01(\x08\x12\x18\n\x0bpermissions\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x11set_existing_mode\x18\x08 \x01(\x08\x12\x17\n\nsize_bytes\x18\t \x01(\x03H\x01\x88\x01\x01\x12\x15\n\rrecord_intent\x18\n \x01(\x08\x12\x12\n\nstorage_id\x18\x0b \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x0c \x01(\t\x12\x0e\n\x06holder\x18\r \x01(\tB\x0e\n\x0c_permissionsB\r\n\x0b_size_bytes\"\xee\x01\n\x13\x42\x65ginUploadResponse\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x11\n\tparent_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0e\n\x06\x65xists\x18\x05 \x01(\x08\x12/\n\x08location\x18\x06 \x01(\x0b\x32\x1d.isthmus.metadata.v1.Location\x12\x17\n\x0f\x61vailable_bytes\x18\x07 \x01(\x03\x12\'\n\x04\x66ile\x18\x08 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x10\n\x08inode_id\x18\t \x01(\t\"\x8d\x04\n\x13\x43ommitUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x03 \x01(\t\x12\x11\n\tparent_id\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0e\n\x06\x63reate\x18\x06 \x01(\x08\x12\x18\n\x0bpermissions\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x11set_existing_mode\x18\x08 \x01(\x08\x12-\n\x04mode\x18\t \x01(\x0e\x32\x1f.isthmus.metadata.v1.UploadMode\x12\x12\n\nstorage_id\x18\n \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x0b \x01(\t\x12\x0e\n\x06offset\x18\x0c \x01(\x03\x12\x12\n\nsize_bytes\x18\r \x01(\x03\x12\x15\n\x08mimetype\x18\x0e \x01(\tH\x01\x88\x01\x01\x12$\n\x17value_transfer_encoding\x18\x0f \x01(\tH\x02\x88\x01\x01\x12\x1e\n\x11\x63ompletion_status\x18\x10 \x01(\tH\x03\x88\x01\x01\x12\x10\n\x08recorded\x18\x11 \x01(\x08\x12\x1b\n\x13\x66ollow_last_symlink\x18\x12 \x01(\x08\x42\x0e\n\x0c_permissionsB\x0b\n\t_mimetypeB\x1a\n\x18_value_transfer_encodingB\x14\n\x12_completion_status\"P\n\x14\x43ommitUploadResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\":\n\x12\x41\x62ortUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\"\x15\n\x13\x41\x62ortUploadResponse\"m\n\x07Removal\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x12\n\nstorage_id\x18\x03 \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\"=\n\x13ListRemovalsRequest\x12\x13\n\x0bstorage_ids\x18\x01 \x03(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\"F\n\x14ListRemovalsResponse\x12.\n\x08removals\x18\x01 \x03(\x0b\x32\x1c.isthmus.metadata.v1.Removal\"H\n\x16\x43onfirmRemovalsRequest\x12.\n\x08removals\x18\x01 \x03(\x0b\x32\x1c.isthmus.metadata.v1.Removal\"\x19\n\x17\x43onfirmRemovalsResponse\"]\n\x15\x46indReferencesRequest\x12\x12\n\nstorage_id\x18\x01 \x01(\t\x12\x18\n\x10storage_file_ids\x18\x02 \x03(\t\x12\x16\n\x0eliving_holders\x18\x03 \x03(\t\",\n\x16\x46indReferencesResponse\x12\x12\n\nreferenced\x18\x01 \x03(\t*Y\n\nUploadMode\x12\x1b\n\x17UPLOAD_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13UPLOAD_MODE_REPLACE\x10\x01\x12\x15\n\x11UPLOAD_MODE_PATCH\x10\x02\x32\xdf\x05\n\x0e\x43ontentService\x12\x66\n\rLocateContent\x12).isthmus.metadata.v1.LocateContentRequest\x1a*.isthmus.metadata.v1.LocateContentResponse\x12`\n\x0b\x42\x65ginUpload\x12\'.isthmus.metadata.v1.BeginUploadRequest\x1a(.isthmus.metadata.v1.BeginUploadResponse\x12\x63\n\x0c\x43ommitUpload\x12(.isthmus.metadata.v1.CommitUploadRequest\x1a).isthmus.metadata.v1.CommitUploadResponse\x12`\n\x0b\x41\x62ortUpload\x12\'.isthmus.metadata.v1.AbortUploadRequest\x1a(.isthmus.metadata.v1.AbortUploadResponse\x12\x63\n\x0cListRemovals\x12(.isthmus.metadata.v1.ListRemovalsRequest\x1a).isthmus.metadata.v1.ListRemovalsResponse\x12l\n\x0f\x43onfirmRemovals\x12+.isthmus.metadata.v1.ConfirmRemovalsRequest\x1a,.isthmus.metadata.v1.ConfirmRemovalsResponse\x12i\n\x0e\x46indReferences\x12*.isthmus.metadata.v1.FindReferencesRequest\x1a+.isthmus.metadata.v1.FindReferencesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"isthmus/metadata/v1/contents.proto\x12\x13isthmus.metadata.v1\x1a\x1fisthmus/metadata/v1/files.proto\"+\n\x05\x42lock\x12\x0e\n\x06offset\x18\x01 \x01(\x03\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"\xaf\x02\n\x08Location\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x13\n\x0bprovider_id\x18\x02 \x01(\t\x12\x12\n\nstorage_id\x18\x03 \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\x12*\n\x06\x62locks\x18\x06 \x03(\x0b\x32\x1a.isthmus.metadata.v1.Block\x12H\n\x0eversion_vector\x18\x07 \x03(\x0b\x32\x30.isthmus.metadata.v1.Location.VersionVectorEntry\x12\x10\n\x08revision\x18\x08 \x01(\x03\x1a\x34\n\x12VersionVectorEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"T\n\x14LocateContentRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x10\n\x08lease_id\x18\x02 \x01(\t\"\x9c\x01\n\x15LocateContentResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12/\n\x08location\x18\x02 \x01(\x0b\x32\x1d.isthmus.metadata.v1.Location\x12)\n\x05grant\x18\x03 \x01(\x0b\x32\x1a.isthmus.metadata.v1.Grant\")\n\x05Grant\x12\x0e\n\x06number\x18\x01 \x01(\x03\x12\x10\n\x08\x66ile_ids\x18\x02 \x03(\t\"Z\n\x11RenewLeaseRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0e\n\x06holder\x18\x02 \x01(\t\x12\x10\n\x08lease_id\x18\x03 \x01(\t\x12\x11\n\tconfirmed\x18\x04 \x01(\x03\"n\n\x12RenewLeaseResponse\x12\x10\n\x08lease_id\x18\x01 \x01(\t\x12\x0e\n\x06number\x18\x02 \x01(\x03\x12\x10\n\x08lease_ms\x18\x03 \x01(\x03\x12\x10\n\x08\x66ile_ids\x18\x04 \x03(\t\x12\x12\n\neverything\x18\x05 \x01(\x08\"\xff\x02\n\x12\x42\x65ginUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12-\n\x04mode\x18\x03 \x01(\x0e\x32\x1f.isthmus.metadata.v1.UploadMode\x12\x0e\n\x06\x63reate\x18\x04 \x01(\x08\x12\x11\n\texclusive\x18\x05 \x01(\x08\x12\x16\n\x0e\x63reate_parents\x18\x06 \x01(\x08\x12\x18\n\x0bpermissions\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x11set_existing_mode\x18\x08 \x01(\x08\x12\x17\n\nsize_bytes\x18\t \x01(\x03H\x01\x88\x01\x01\x12\x15\n\rrecord_intent\x18\n \x01(\x08\x12\x12\n\nstorage_id\x18\x0b \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x0c \x01(\t\x12\x0e\n\x06holder\x18\r \x01(\tB\x0e\n\x0c_permissionsB\r\n\x0b_size_bytes\"\xee\x01\n\x13\x42\x65ginUploadResponse\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x11\n\tparent_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0e\n\x06\x65xists\x18\x05 \x01(\x08\x12/\n\x08location\x18\x06 \x01(\x0b\x32\x1d.isthmus.metadata.v1.Location\x12\x17\n\x0f\x61vailable_bytes\x18\x07 \x01(\x03\x12\'\n\x04\x66ile\x18\x08 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x10\n\x08inode_id\x18\t \x01(\t\"\x8d\x04\n\x13\x43ommitUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x03 \x01(\t\x12\x11\n\tparent_id\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x0e\n\x06\x63reate\x18\x06 \x01(\x08\x12\x18\n\x0bpermissions\x18\x07 \x01(\rH\x00\x88\x01\x01\x12\x19\n\x11set_existing_mode\x18\x08 \x01(\x08\x12-\n\x04mode\x18\t \x01(\x0e\x32\x1f.isthmus.metadata.v1.UploadMode\x12\x12\n\nstorage_id\x18\n \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x0b \x01(\t\x12\x0e\n\x06offset\x18\x0c \x01(\x03\x12\x12\n\nsize_bytes\x18\r \x01(\x03\x12\x15\n\x08mimetype\x18\x0e \x01(\tH\x01\x88\x01\x01\x12$\n\x17value_transfer_encoding\x18\x0f \x01(\tH\x02\x88\x01\x01\x12\x1e\n\x11\x63ompletion_status\x18\x10 \x01(\tH\x03\x88\x01\x01\x12\x10\n\x08recorded\x18\x11 \x01(\x08\x12\x1b\n\x13\x66ollow_last_symlink\x18\x12 \x01(\x08\x42\x0e\n\x0c_permissionsB\x0b\n\t_mimetypeB\x1a\n\x18_value_transfer_encodingB\x14\n\x12_completion_status\"P\n\x14\x43ommitUploadResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\":\n\x12\x41\x62ortUploadRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\"\x15\n\x13\x41\x62ortUploadResponse\"m\n\x07Removal\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x12\n\nstorage_id\x18\x03 \x01(\t\x12\x17\n\x0fstorage_file_id\x18\x04 \x01(\t\x12\x12\n\nsize_bytes\x18\x05 \x01(\x03\"=\n\x13ListRemovalsRequest\x12\x13\n\x0bstorage_ids\x18\x01 \x03(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\"F\n\x14ListRemovalsResponse\x12.\n\x08removals\x18\x01 \x03(\x0b\x32\x1c.isthmus.metadata.v1.Removal\"H\n\x16\x43onfirmRemovalsRequest\x12.\n\x08removals\x18\x01 \x03(\x0b\x32\x1c.isthmus.metadata.v1.Removal\"\x19\n\x17\x43onfirmRemovalsResponse\"]\n\x15\x46indReferencesRequest\x12\x12\n\nstorage_id\x18\x01 \x01(\t\x12\x18\n\x10storage_file_ids\x18\x02 \x03(\t\x12\x16\n\x0eliving_holders\x18\x03 \x03(\t\",\n\x16\x46indReferencesResponse\x12\x12\n\nreferenced\x18\x01 \x03(\t*Y\n\nUploadMode\x12\x1b\n\x17UPLOAD_MODE_UNSPECIFIED\x10\x00\x12\x17\n\x13UPLOAD_MODE_REPLACE\x10\x01\x12\x15\n\x11UPLOAD_MODE_PATCH\x10\x02\x32\xbe\x06\n\x0e\x43ontentService\x12\x66\n\rLocateContent\x12).isthmus.metadata.v1.LocateContentRequest\x1a*.isthmus.metadata.v1.LocateContentResponse\x12]\n\nRenewLease\x12&.isthmus.metadata.v1.RenewLeaseRequest\x1a\'.isthmus.metadata.v1.RenewLeaseResponse\x12`\n\x0b\x42\x65ginUpload\x12\'.isthmus.metadata.v1.BeginUploadRequest\x1a(.isthmus.metadata.v1.BeginUploadResponse\x12\x63\n\x0c\x43ommitUpload\x12(.isthmus.metadata.v1.CommitUploadRequest\x1a).isthmus.metadata.v1.CommitUploadResponse\x12`\n\x0b\x41\x62ortUpload\x12\'.isthmus.metadata.v1.AbortUploadRequest\x1a(.isthmus.metadata.v1.AbortUploadResponse\x12\x63\n\x0cListRemovals\x12(.isthmus.metadata.v1.ListRemovalsRequest\x1a).isthmus.metadata.v1.ListRemovalsResponse\x12l\n\x0f\x43onfirmRemovals\x12+.isthmus.metadata.v1.ConfirmRemovalsRequest\x1a,.isthmus.metadata.v1.ConfirmRemovalsResponse\x12i\n\x0e\x46indReferences\x12*.isthmus.metadata.v1.FindReferencesRequest\x1a+.isthmus.metadata.v1.FindReferencesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_LOCATION_VERSIONVECTORENTRY']._loaded_options = None
   _globals['_LOCATION_VERSIONVECTORENTRY']._serialized_options = b'8\001'
-  _globals['_UPLOADMODE']._serialized_start=2434
-  _globals['_UPLOADMODE']._serialized_end=2523
+  _globals['_UPLOADMODE']._serialized_start=2743
+  _globals['_UPLOADMODE']._serialized_end=2832
   _globals['_BLOCK']._serialized_start=92
   _globals['_BLOCK']._serialized_end=135
   _globals['_LOCATION']._serialized_start=138
@@ -43,35 +43,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LOCATION_VERSIONVECTORENTRY']._serialized_start=389
   _globals['_LOCATION_VERSIONVECTORENTRY']._serialized_end=441
   _globals['_LOCATECONTENTREQUEST']._serialized_start=443
-  _globals['_LOCATECONTENTREQUEST']._serialized_end=509
-  _globals['_LOCATECONTENTRESPONSE']._serialized_start=511
-  _globals['_LOCATECONTENTRESPONSE']._serialized_end=624
-  _globals['_BEGINUPLOADREQUEST']._serialized_start=627
-  _globals['_BEGINUPLOADREQUEST']._serialized_end=1010
-  _globals['_BEGINUPLOADRESPONSE']._serialized_start=1013
-  _globals['_BEGINUPLOADRESPONSE']._serialized_end=1251
-  _globals['_COMMITUPLOADREQUEST']._serialized_start=1254
-  _globals['_COMMITUPLOADREQUEST']._serialized_end=1779
-  _globals['_COMMITUPLOADRESPONSE']._serialized_start=1781
-  _globals['_COMMITUPLOADRESPONSE']._serialized_end=1861
-  _globals['_ABORTUPLOADREQUEST']._serialized_start=1863
-  _globals['_ABORTUPLOADREQUEST']._serialized_end=1921
-  _globals['_ABORTUPLOADRESPONSE']._serialized_start=1923
-  _globals['_ABORTUPLOADRESPONSE']._serialized_end=1944
-  _globals['_REMOVAL']._serialized_start=1946
-  _globals['_REMOVAL']._serialized_end=2055
-  _globals['_LISTREMOVALSREQUEST']._serialized_start=2057
-  _globals['_LISTREMOVALSREQUEST']._serialized_end=2118
-  _globals['_LISTREMOVALSRESPONSE']._serialized_start=2120
-  _globals['_LISTREMOVALSRESPONSE']._serialized_end=2190
-  _globals['_CONFIRMREMOVALSREQUEST']._serialized_start=2192
-  _globals['_CONFIRMREMOVALSREQUEST']._serialized_end=2264
-  _globals['_CONFIRMREMOVALSRESPONSE']._serialized_start=2266
-  _globals['_CONFIRMREMOVALSRESPONSE']._serialized_end=2291
-  _globals['_FINDREFERENCESREQUEST']._serialized_start=2293
-  _globals['_FINDREFERENCESREQUEST']._serialized_end=2386
-  _globals['_FINDREFERENCESRESPONSE']._serialized_start=2388
-  _globals['_FINDREFERENCESRESPONSE']._serialized_end=2432
-  _globals['_CONTENTSERVICE']._serialized_start=2526
-  _globals['_CONTENTSERVICE']._serialized_end=3261
+  _globals['_LOCATECONTENTREQUEST']._serialized_end=527
+  _globals['_LOCATECONTENTRESPONSE']._serialized_start=530
+  _globals['_LOCATECONTENTRESPONSE']._serialized_end=686
+  _globals['_GRANT']._serialized_start=688
+  _globals['_GRANT']._serialized_end=729
+  _globals['_RENEWLEASEREQUEST']._serialized_start=731
+  _globals['_RENEWLEASEREQUEST']._serialized_end=821
+  _globals['_RENEWLEASERESPONSE']._serialized_start=823
+  _globals['_RENEWLEASERESPONSE']._serialized_end=933
+  _globals['_BEGINUPLOADREQUEST']._serialized_start=936
+  _globals['_BEGINUPLOADREQUEST']._serialized_end=1319
+  _globals['_BEGINUPLOADRESPONSE']._serialized_start=1322
+  _globals['_BEGINUPLOADRESPONSE']._serialized_end=1560
+  _globals['_COMMITUPLOADREQUEST']._serialized_start=1563
+  _globals['_COMMITUPLOADREQUEST']._serialized_end=2088
+  _globals['_COMMITUPLOADRESPONSE']._serialized_start=2090
+  _globals['_COMMITUPLOADRESPONSE']._serialized_end=2170
+  _globals['_ABORTUPLOADREQUEST']._serialized_start=2172
+  _globals['_ABORTUPLOADREQUEST']._serialized_end=2230
+  _globals['_ABORTUPLOADRESPONSE']._serialized_start=2232
+  _globals['_ABORTUPLOADRESPONSE']._serialized_end=2253
+  _globals['_REMOVAL']._serialized_start=2255
+  _globals['_REMOVAL']._serialized_end=2364
+  _globals['_LISTREMOVALSREQUEST']._serialized_start=2366
+  _globals['_LISTREMOVALSREQUEST']._serialized_end=2427
+  _globals['_LISTREMOVALSRESPONSE']._serialized_start=2429
+  _globals['_LISTREMOVALSRESPONSE']._serialized_end=2499
+  _globals['_CONFIRMREMOVALSREQUEST']._serialized_start=2501
+  _globals['_CONFIRMREMOVALSREQUEST']._serialized_end=2573
+  _globals['_CONFIRMREMOVALSRESPONSE']._serialized_start=2575
+  _globals['_CONFIRMREMOVALSRESPONSE']._serialized_end=2600
+  _globals['_FINDREFERENCESREQUEST']._serialized_start=2602
+  _globals['_FINDREFERENCESREQUEST']._serialized_end=2695
+  _globals['_FINDREFERENCESRESPONSE']._serialized_start=2697
+  _globals['_FINDREFERENCESRESPONSE']._serialized_end=2741
+  _globals['_CONTENTSERVICE']._serialized_start=2835
+  _globals['_CONTENTSERVICE']._serialized_end=3665
 # @@protoc_insertion_point(module_scope)

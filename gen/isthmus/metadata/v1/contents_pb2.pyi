@@ -142,16 +142,20 @@ class LocateContentRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FILE_FIELD_NUMBER: _builtins.int
+    LEASE_ID_FIELD_NUMBER: _builtins.int
+    lease_id: _builtins.str
+    """The lease under which the caller would remember the answer; empty: it would not."""
     @_builtins.property
     def file(self) -> _files_pb2.FileRef: ...
     def __init__(
         self,
         *,
         file: _files_pb2.FileRef | None = ...,
+        lease_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "lease_id", b"lease_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -163,25 +167,135 @@ class LocateContentResponse(_message.Message):
 
     FILE_FIELD_NUMBER: _builtins.int
     LOCATION_FIELD_NUMBER: _builtins.int
+    GRANT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def file(self) -> _files_pb2.File: ...
     @_builtins.property
     def location(self) -> Global___Location:
         """Absent storage_file_id: an empty file."""
 
+    @_builtins.property
+    def grant(self) -> Global___Grant:
+        """Absent: the answer must not be remembered."""
+
     def __init__(
         self,
         *,
         file: _files_pb2.File | None = ...,
         location: Global___Location | None = ...,
+        grant: Global___Grant | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "location", b"location"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "grant", b"grant", "location", b"location"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "location", b"location"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "grant", b"grant", "location", b"location"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LocateContentResponse: _TypeAlias = LocateContentResponse  # noqa: Y015
+
+@_typing.final
+class Grant(_message.Message):
+    """Leave to remember an answer as long as the lease holds and none of these
+    records was taken back.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    FILE_IDS_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The last recall this answer is newer than. Who was told of a later one
+    already must not remember it.
+    """
+    @_builtins.property
+    def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """uuids of the file and of every directory above it."""
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        file_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_ids", b"file_ids", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Grant: _TypeAlias = Grant  # noqa: Y015
+
+@_typing.final
+class RenewLeaseRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_ID_FIELD_NUMBER: _builtins.int
+    HOLDER_FIELD_NUMBER: _builtins.int
+    LEASE_ID_FIELD_NUMBER: _builtins.int
+    CONFIRMED_FIELD_NUMBER: _builtins.int
+    space_id: _builtins.str
+    holder: _builtins.str
+    """A name of the calling process that nobody else has, not even its successor."""
+    lease_id: _builtins.str
+    """Empty to begin."""
+    confirmed: _builtins.int
+    """Everything told up to this recall has been forgotten."""
+    def __init__(
+        self,
+        *,
+        space_id: _builtins.str = ...,
+        holder: _builtins.str = ...,
+        lease_id: _builtins.str = ...,
+        confirmed: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmed", b"confirmed", "holder", b"holder", "lease_id", b"lease_id", "space_id", b"space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewLeaseRequest: _TypeAlias = RenewLeaseRequest  # noqa: Y015
+
+@_typing.final
+class RenewLeaseResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LEASE_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    LEASE_MS_FIELD_NUMBER: _builtins.int
+    FILE_IDS_FIELD_NUMBER: _builtins.int
+    EVERYTHING_FIELD_NUMBER: _builtins.int
+    lease_id: _builtins.str
+    """Another one than asked for: everything is to be forgotten. Empty: there is no
+    lease to be had, and everything is to be forgotten.
+    """
+    number: _builtins.int
+    """The last recall told here."""
+    lease_ms: _builtins.int
+    """How long the lease holds, from when the caller asked; 0 until what was told
+    is confirmed.
+    """
+    everything: _builtins.bool
+    @_builtins.property
+    def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is to be forgotten: all that depends on these records, or everything."""
+
+    def __init__(
+        self,
+        *,
+        lease_id: _builtins.str = ...,
+        number: _builtins.int = ...,
+        lease_ms: _builtins.int = ...,
+        file_ids: _abc.Iterable[_builtins.str] | None = ...,
+        everything: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["everything", b"everything", "file_ids", b"file_ids", "lease_id", b"lease_id", "lease_ms", b"lease_ms", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RenewLeaseResponse: _TypeAlias = RenewLeaseResponse  # noqa: Y015
 
 @_typing.final
 class BeginUploadRequest(_message.Message):

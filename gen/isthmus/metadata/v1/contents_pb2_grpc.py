@@ -46,6 +46,11 @@ class ContentServiceStub:
                 request_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.LocateContentRequest.SerializeToString,
                 response_deserializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.LocateContentResponse.FromString,
                 _registered_method=True)
+        self.RenewLease = channel.unary_unary(
+                '/isthmus.metadata.v1.ContentService/RenewLease',
+                request_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.RenewLeaseRequest.SerializeToString,
+                response_deserializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.RenewLeaseResponse.FromString,
+                _registered_method=True)
         self.BeginUpload = channel.unary_unary(
                 '/isthmus.metadata.v1.ContentService/BeginUpload',
                 request_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.BeginUploadRequest.SerializeToString,
@@ -91,6 +96,15 @@ class ContentServiceServicer:
     def LocateContent(self, request, context):
         """May the caller read this file, and where is it? One call for a GET.
         EISDIR for a directory.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenewLease(self, request, context):
+        """Keeps the caller's right to remember what LocateContent answered, and tells
+        it what to forget. Answers within a second, at once when there is news. For
+        services only; the protocol is docs/decisions/0013.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -152,6 +166,11 @@ def add_ContentServiceServicer_to_server(servicer, server):
                     servicer.LocateContent,
                     request_deserializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.LocateContentRequest.FromString,
                     response_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.LocateContentResponse.SerializeToString,
+            ),
+            'RenewLease': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenewLease,
+                    request_deserializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.RenewLeaseRequest.FromString,
+                    response_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.RenewLeaseResponse.SerializeToString,
             ),
             'BeginUpload': grpc.unary_unary_rpc_method_handler(
                     servicer.BeginUpload,
@@ -218,6 +237,33 @@ class ContentService:
             '/isthmus.metadata.v1.ContentService/LocateContent',
             isthmus_dot_metadata_dot_v1_dot_contents__pb2.LocateContentRequest.SerializeToString,
             isthmus_dot_metadata_dot_v1_dot_contents__pb2.LocateContentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenewLease(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.metadata.v1.ContentService/RenewLease',
+            isthmus_dot_metadata_dot_v1_dot_contents__pb2.RenewLeaseRequest.SerializeToString,
+            isthmus_dot_metadata_dot_v1_dot_contents__pb2.RenewLeaseResponse.FromString,
             options,
             channel_credentials,
             insecure,

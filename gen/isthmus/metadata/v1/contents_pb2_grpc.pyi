@@ -44,6 +44,11 @@ class ContentServiceStub:
     """May the caller read this file, and where is it? One call for a GET.
     EISDIR for a directory.
     """
+    RenewLease: _grpc.UnaryUnaryMultiCallable[_contents_pb2.RenewLeaseRequest, _contents_pb2.RenewLeaseResponse]
+    """Keeps the caller's right to remember what LocateContent answered, and tells
+    it what to forget. Answers within a second, at once when there is news. For
+    services only; the protocol is docs/decisions/0013.
+    """
     BeginUpload: _grpc.UnaryUnaryMultiCallable[_contents_pb2.BeginUploadRequest, _contents_pb2.BeginUploadResponse]
     """May the caller write here? Decided before any byte is taken. Answers what
     to write into; changes nothing but the record of a large upload. For a small
@@ -84,6 +89,11 @@ class ContentServiceAsyncStub(ContentServiceStub):
     LocateContent: _aio.UnaryUnaryMultiCallable[_contents_pb2.LocateContentRequest, _contents_pb2.LocateContentResponse]  # type: ignore[assignment]
     """May the caller read this file, and where is it? One call for a GET.
     EISDIR for a directory.
+    """
+    RenewLease: _aio.UnaryUnaryMultiCallable[_contents_pb2.RenewLeaseRequest, _contents_pb2.RenewLeaseResponse]  # type: ignore[assignment]
+    """Keeps the caller's right to remember what LocateContent answered, and tells
+    it what to forget. Answers within a second, at once when there is news. For
+    services only; the protocol is docs/decisions/0013.
     """
     BeginUpload: _aio.UnaryUnaryMultiCallable[_contents_pb2.BeginUploadRequest, _contents_pb2.BeginUploadResponse]  # type: ignore[assignment]
     """May the caller write here? Decided before any byte is taken. Answers what
@@ -128,6 +138,17 @@ class ContentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_contents_pb2.LocateContentResponse, _abc.Awaitable[_contents_pb2.LocateContentResponse]]:
         """May the caller read this file, and where is it? One call for a GET.
         EISDIR for a directory.
+        """
+
+    @_abc_1.abstractmethod
+    def RenewLease(
+        self,
+        request: _contents_pb2.RenewLeaseRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contents_pb2.RenewLeaseResponse, _abc.Awaitable[_contents_pb2.RenewLeaseResponse]]:
+        """Keeps the caller's right to remember what LocateContent answered, and tells
+        it what to forget. Answers within a second, at once when there is news. For
+        services only; the protocol is docs/decisions/0013.
         """
 
     @_abc_1.abstractmethod

@@ -1,0 +1,257 @@
+"""Leases: what data ports may remember of contents they located, until they are told otherwise.
+
+A data port that holds a lease on a space answers reads from memory. So a change of anything it was told is
+recalled from it before the change is made: either it confirms that it has forgotten, or its lease ends. Both
+happen in bounded time, whatever became of the data port. Only the instance that owns a space gives leases on
+it; docs/decisions/0013 has the whole protocol and what it rests on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from runtime.clock import Clock
+from runtime.identity import Kind
+from runtime.request import current_call
+
+from .tree import Ownership
+
+#: How long a holder may believe in a lease, since it asked for it.
+LEASE_S = 1.5
+#: When a lease has ended for sure: its holder counts from an earlier moment, by a clock of its own.
+LEASE_END_S = LEASE_S + 0.1
+#: How long a renewal waits for something to tell. Below what counts as a slow call.
+HOLD_S = 0.3
+#: Leases at a time; who comes when all are taken reads without one.
+MAX_LEASES = 4096
+#: Records one holder is known to remember; beyond that it is told to forget everything.
+MAX_WATCHED = 50_000
+#: How often a change that waits looks whether a lease has ended.
+_LOOK_S = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """What the holder of a lease is told.
+
+    `number` counts recalls; what is told is to be forgotten, and confirmed by asking again with the number.
+    `lease_s`: how long the lease holds since the holder asked; 0 while something has yet to be confirmed.
+    """
+
+    lease_id: str
+    number: int
+    lease_s: float
+    file_ids: tuple[str, ...] = ()
+    everything: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Leave to remember an answer that came from these records, told after this recall."""
+
+    number: int
+    file_ids: tuple[str, ...]
+
+
+@dataclass(slots=True, eq=False)
+class _Lease:
+    """The lease of one data port on one space. `recalled`: records told, not confirmed; with the number."""
+
+    space_id: str
+    holder: str
+    ends_s: float
+    lease_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    number: int = 0
+    confirmed: int = 0
+    emptied: int = 0
+    watched: set[str] = field(default_factory=set)
+    recalled: dict[str, int] = field(default_factory=dict)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    progress: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the holder has something to confirm."""
+        return self.number > self.confirmed
+
+    def recall(self, file_ids: Iterable[str]) -> None:
+        """Begins to take these records back, as far as the holder may have them."""
+        known = [file_id for file_id in file_ids if file_id in self.watched]
+        if known:
+            self.number += 1
+            for file_id in known:
+                self.watched.discard(file_id)
+                self.recalled[file_id] = self.number
+            self.news.set()
+
+    def recall_everything(self) -> None:
+        """Begins to take all back."""
+        self.number += 1
+        self.emptied = self.number
+        self.watched.clear()
+        self.recalled.clear()
+        self.news.set()
+
+    def confirm(self, number: int) -> None:
+        """The holder has forgotten what it was told up to this number."""
+        self.confirmed = max(self.confirmed, min(number, self.number))
+        self.recalled = {id_: told for id_, told in self.recalled.items() if told > self.confirmed}
+        self.progress.set()
+
+    def owes(self, file_id: str) -> bool:
+        """Whether the holder may still have this record."""
+        return file_id in self.watched or file_id in self.recalled or self.emptied > self.confirmed
+
+
+class Leases:
+    """All leases this instance gave. They last no longer than it: a successor gives its own."""
+
+    def __init__(self, ownership: Ownership, clock: Clock) -> None:
+        self._ownership = ownership
+        self._clock = clock
+        self._spaces: dict[str, dict[str, _Lease]] = {}
+        self._by_id: dict[str, _Lease] = {}
+        self._changing: Counter[str] = Counter()
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    async def renew(self, space_id: str, holder: str, lease_id: str, confirmed: int) -> Renewal | None:
+        """Confirms, renews, and waits a moment for news. Another `lease_id` than before: all is forgotten.
+
+        None when this instance gives no lease on the space.
+        """
+        lease = self._valid(lease_id)
+        if lease is not None:
+            lease.confirm(confirmed)
+        if not self._ownership.owns(space_id):
+            return None
+        if lease is None or (lease.space_id, lease.holder) != (space_id, holder):
+            return self._begin(space_id, holder)
+        lease_s = 0.0 if lease.has_news else self._extend(lease)
+        if not lease.has_news:
+            lease.news.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(HOLD_S):
+                    await lease.news.wait()
+        return _told(lease, lease_s)
+
+    def grant(self, lease_id: str, space_id: str, file_ids: Sequence[str]) -> int | None:
+        """Notes that the holder will remember what it is told now of these records.
+
+        The number of the last recall the answer is newer than; None when it must not be remembered. Call it
+        in the same step of the event loop in which the records were seen to be current.
+        """
+        lease = self._valid(lease_id)
+        if lease is None or lease.space_id != space_id or not self._ownership.owns(space_id):
+            return None
+        if any(file_id in self._changing for file_id in file_ids):
+            return None
+        lease.watched.update(file_ids)
+        if len(lease.watched) > MAX_WATCHED:
+            lease.recall_everything()
+            return None
+        return lease.number
+
+    @contextlib.asynccontextmanager
+    async def changing(self, space_id: str, *file_ids: str) -> AsyncIterator[None]:
+        """The block in which records are changed: nobody remembers them when it begins, or learns them in it.
+
+        A user's change is not over before every lease that another instance may have given has ended.
+        """
+        self._changing.update(file_ids)
+        try:
+            await self._taken_back(space_id, file_ids)
+            yield
+        finally:
+            for file_id in file_ids:
+                self._changing[file_id] -= 1
+                if not self._changing[file_id]:
+                    del self._changing[file_id]
+        await self._others_ended(space_id)
+
+    def changed_elsewhere(self, file_ids: Iterable[str]) -> None:
+        """Another instance changed these records: the holders are told, and nobody waits for it."""
+        known = list(file_ids)
+        for lease in list(self._by_id.values()):
+            lease.recall(known)
+
+    def forget_everything(self) -> None:
+        """Changes of other instances may have been missed."""
+        for lease in list(self._by_id.values()):
+            lease.recall_everything()
+
+    def _begin(self, space_id: str, holder: str) -> Renewal | None:
+        self._end_expired()
+        if len(self._by_id) >= MAX_LEASES:
+            return None
+        known = self._spaces.get(space_id, {}).get(holder)
+        if known is not None:
+            self._end(known)  # the holder asks under another id, so it believes in this one no more
+        lease = _Lease(space_id, holder, self._clock.monotonic_s() + LEASE_END_S)
+        self._spaces.setdefault(space_id, {})[holder] = lease
+        self._by_id[lease.lease_id] = lease
+        return _told(lease, LEASE_S)
+
+    def _extend(self, lease: _Lease) -> float:
+        lease.ends_s = self._clock.monotonic_s() + LEASE_END_S
+        return LEASE_S
+
+    def _valid(self, lease_id: str) -> _Lease | None:
+        lease = self._by_id.get(lease_id)
+        return None if lease is None or lease.ends_s <= self._clock.monotonic_s() else lease
+
+    async def _taken_back(self, space_id: str, file_ids: Sequence[str]) -> None:
+        leases = list(self._spaces.get(space_id, {}).values())
+        for lease in leases:
+            lease.recall(file_ids)
+        for lease, number in [(lease, lease.number) for lease in leases if any(map(lease.owes, file_ids))]:
+            await self._confirmed(lease, number)
+
+    async def _confirmed(self, lease: _Lease, number: int) -> None:
+        while lease.confirmed < number and lease.lease_id in self._by_id:
+            if lease.ends_s <= self._clock.monotonic_s():
+                self._end(lease)
+                return
+            lease.progress.clear()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_LOOK_S):
+                    await lease.progress.wait()
+
+    async def _others_ended(self, space_id: str) -> None:
+        caller = current_call.get().identity
+        if caller is None or caller.kind is not Kind.USER:
+            return  # nobody is told that it is done
+        left_s = LEASE_END_S - self._ownership.owned_for_s(space_id)
+        if left_s > 0:
+            await asyncio.sleep(left_s)
+
+    def _end_expired(self) -> None:
+        now_s = self._clock.monotonic_s()
+        for lease in list(self._by_id.values()):
+            if lease.ends_s <= now_s:
+                self._end(lease)
+
+    def _end(self, lease: _Lease) -> None:
+        self._by_id.pop(lease.lease_id, None)
+        holders = self._spaces.get(lease.space_id, {})
+        if holders.get(lease.holder) is lease:
+            del holders[lease.holder]
+            if not holders:
+                del self._spaces[lease.space_id]
+        lease.progress.set()
+
+
+def _told(lease: _Lease, lease_s: float) -> Renewal:
+    return Renewal(
+        lease.lease_id,
+        lease.number,
+        lease_s,
+        tuple(lease.recalled),
+        everything=lease.emptied > lease.confirmed,
+    )
