@@ -127,6 +127,8 @@ class Uploads:
             return None
         if not all(map(self._tree.holds, found.chain)):
             return None
+        if location is None and found.file.location_revision:
+            return None  # its content is just going
         if location is not None and not self._replicas.holds(location):
             return None
         file_ids = tuple(file.file_id for file in found.chain)
