@@ -22,7 +22,17 @@ from bench.machine import MIB, MemoryWatch, conditions, idle, process_name, touc
 from bench.report import Report
 from bench.rows import Limit, Row, Wrong, measure
 from bench.subject import Subject, subject
-from bench.suite import Place, Places, Sizes, bulk_rows, create_row, fill, small_rows, storage_folder
+from bench.suite import (
+    Place,
+    Places,
+    Sizes,
+    bulk_rows,
+    create_row,
+    fill,
+    other_small_rows,
+    small_rows,
+    storage_folder,
+)
 from stack.errors import StackError
 from stack.layout import REPO
 from stack.packages import ensure_programs
@@ -65,6 +75,7 @@ def places(shared: Path, folder: Path, own: Subject) -> Iterator[Places]:
             nginx_tcp=place(behind("nginx-tcp", [port])),
             nginx_direct=place(Target(f"http://127.0.0.1:{port}")),
             wsgidav=place(behind("wsgidav", [dav])),
+            wsgidav_direct=place(Target(f"http://127.0.0.1:{dav}")),
             unbatched=Place(behind("unbatched", [*twins]), "", "", create="/children?name={name}&type=REG"),
         )
 
@@ -106,7 +117,12 @@ def run(sizes: Sizes, words: list[str], shared: Path, folder: Path) -> Report:
         say("starting the peers")
         with places(shared, folder, own) as everyone:
             fill(everyone, sizes)
-            rows = [*bulk_rows(everyone, sizes), *small_rows(everyone, sizes), create_row(everyone, sizes)]
+            rows = [
+                *bulk_rows(everyone, sizes),
+                *small_rows(everyone, sizes),
+                *other_small_rows(everyone, sizes),
+                create_row(everyone, sizes),
+            ]
             for row in chosen(rows, words):
                 report.results.append(measure(row, sizes.rounds, say))
             report.limits.append(memory_growth(own, everyone, sizes))

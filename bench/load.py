@@ -137,7 +137,8 @@ def storm(target: Target, small: Small) -> float:
     with tempfile.TemporaryDirectory(prefix="isthmus-bench-") as folder:
         plan = Path(folder) / "plan.lua"
         plan.write_text(_plan(target, small, Path(folder)))
-        command = ["wrk", f"--threads={WRK_THREADS}", f"--connections={small.connections}"]
+        threads = min(WRK_THREADS, small.connections)
+        command = ["wrk", f"--threads={threads}", f"--connections={small.connections}"]
         command += [f"--duration={small.seconds}s", "--timeout=10s", f"--script={plan}", target.base]
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)
     line = next((line for line in done.stdout.splitlines() if line.startswith("{")), "")

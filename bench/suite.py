@@ -57,6 +57,7 @@ class Places:
     nginx_tcp: Place
     nginx_direct: Place
     wsgidav: Place
+    wsgidav_direct: Place
     unbatched: Place
     _fresh: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -113,13 +114,18 @@ def bulk_rows(places: Places, sizes: Sizes) -> list[Row]:
     return rows
 
 
+def small_get(place: Place, sizes: Sizes, connections: int = 16) -> float:
+    """Requests per second for files of 4 KiB."""
+    names = tuple(f"small-{number}" for number in range(SMALL_FILES))
+    plan = Small("GET", place.file, 200, connections, sizes.seconds, SMALL_BODY, names)
+    return load.storm(place.target, plan)
+
+
 def small_rows(places: Places, sizes: Sizes) -> list[Row]:
     """4 KiB at 16 connections, behind the same door."""
-    names = tuple(f"small-{number}" for number in range(SMALL_FILES))
 
     def get(place: Place) -> float:
-        plan = Small("GET", place.file, 200, 16, sizes.seconds, SMALL_BODY, names)
-        return load.storm(place.target, plan)
+        return small_get(place, sizes)
 
     def put(place: Place) -> float:
         prefix = places.fresh("put")
@@ -145,6 +151,36 @@ def small_rows(places: Places, sizes: Sizes) -> list[Row]:
             )
         )
     return rows
+
+
+def other_small_rows(places: Places, sizes: Sizes) -> list[Row]:
+    """Reads of 4 KiB without the door, and by one client alone."""
+    one = partial(small_get, sizes=sizes, connections=1)
+    direct = partial(small_get, sizes=sizes)
+    return [
+        Row(
+            "GET 4 KiB, 16 connections, direct",
+            "/s",
+            {
+                "isthmus data port": partial(direct, places.isthmus_direct),
+                "nginx": partial(direct, places.nginx_direct),
+            },
+            (Ratio("isthmus data port", "nginx", 0.60),),
+        ),
+        Row(
+            "GET 4 KiB, one connection",
+            "/s",
+            {
+                "isthmus through its door": partial(one, places.isthmus),
+                "wsgidav direct": partial(one, places.wsgidav_direct),
+                "nginx by Unix socket, same door": partial(one, places.nginx),
+            },
+            (
+                Ratio("isthmus through its door", "wsgidav direct", 1.4),
+                Ratio("isthmus through its door", "nginx by Unix socket, same door", None),
+            ),
+        ),
+    ]
 
 
 def create_row(places: Places, sizes: Sizes) -> Row:

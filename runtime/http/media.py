@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 _MAX_TYPES = 64
+#: What nearly all clients send.
+_ANYTHING = (None, "*/*", "")
 
 
 def preferences(accept: str | None) -> list[tuple[str, float]]:
@@ -35,6 +37,8 @@ def _weight(parameters: Sequence[str]) -> float:
 
 def choose(accept: str | None, offered: Sequence[str]) -> str | None:
     """The offered type the client likes best; the first of equals; None when none is acceptable."""
+    if accept in _ANYTHING:
+        return offered[0] if offered else None
     ranges = preferences(accept)
     best, best_weight = None, 0.0
     for media in offered:
@@ -55,5 +59,5 @@ def _weight_of(media: str, ranges: list[tuple[str, float]]) -> float:
 
 
 def accepts(accept: str | None, offered: Sequence[str]) -> bool:
-    """Whether a client takes any of the offered types. Nearly all send `*/*` or nothing."""
-    return accept in (None, "*/*", "") or choose(accept, offered) is not None
+    """Whether a client takes any of the offered types."""
+    return accept in _ANYTHING or choose(accept, offered) is not None

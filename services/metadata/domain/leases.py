@@ -3,7 +3,7 @@
 A data port that holds a lease on a space answers reads from memory. So a change of anything it was told is
 recalled from it before the change is made: either it confirms that it has forgotten, or its lease ends. Both
 happen in bounded time, whatever became of the data port. Only the instance that owns a space gives leases on
-it; docs/decisions/0015 has the whole protocol and what it rests on.
+it; docs/decisions/0019 has the whole protocol and what it rests on.
 """
 
 from __future__ import annotations

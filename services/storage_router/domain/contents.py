@@ -191,7 +191,7 @@ class Contents(Protocol):
 
 
 class LeasedContents(Contents, Protocol):
-    """Metadata, where it tells what may be remembered (docs/decisions/0015)."""
+    """Metadata, where it tells what may be remembered (docs/decisions/0019)."""
 
     async def locate_leased(self, file: FileRef, lease_id: str) -> tuple[Located, Grant | None]:
         """As `locate`; with a grant when the answer may be remembered under the lease."""

@@ -45,7 +45,7 @@ class OpenContent:
         """
         found: list[Extent] = []
         position, end = first, first + length
-        for offset, size in self.located.location.blocks if self.handle else ():
+        for offset, size in self.located.location.blocks if self.handle is not None else ():
             start, stop = max(position, offset), min(end, offset + size)
             if start >= stop:
                 continue

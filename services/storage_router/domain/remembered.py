@@ -1,7 +1,7 @@
 """Contents as they were located a moment ago: reads of the same files ask metadata once.
 
 What is remembered is true, not only recent: metadata gives a lease on a space, and takes back what it told
-before it lets anybody change it (docs/decisions/0015). Here the lease is kept, what is taken back is
+before it lets anybody change it (docs/decisions/0019). Here the lease is kept, what is taken back is
 forgotten, and nothing is believed a moment longer than the lease holds.
 """
 

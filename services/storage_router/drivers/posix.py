@@ -25,7 +25,7 @@ from services.storage_router.domain.drivers import (
     error_of,
 )
 from services.storage_router.drivers.posix_handles import PosixReadHandle, PosixWriteHandle, write_all
-from services.storage_router.drivers.posix_tree import Tree, is_local, walk
+from services.storage_router.drivers.posix_tree import Tree, is_in_memory, is_local, walk
 from services.storage_router.drivers.threads import in_thread
 
 P = ParamSpec("P")
@@ -56,11 +56,15 @@ class PosixDriver:
         self._tree = Tree(check_mount_point(mount_point), storage_id=storage_id)
         self._storage_id = storage_id
         self._pool = pool
+        self._look()
+
+    def _look(self) -> None:
         self._local = is_local(self._tree.mount_point)
+        self._in_memory = self._local and is_in_memory(self._tree.mount_point)
 
     async def prepare(self) -> None:
         await self._in_thread(self._tree.prepare)
-        self._local = is_local(self._tree.mount_point)
+        self._look()
 
     async def check(self) -> None:
         await self._in_thread(self._tree.check)
@@ -115,7 +119,9 @@ class PosixDriver:
         except BaseException:
             os.close(descriptor)
             raise
-        return PosixReadHandle(descriptor, shown.st_size, pool=self._pool, local=self._local)
+        return PosixReadHandle(
+            descriptor, shown.st_size, pool=self._pool, local=self._local, in_memory=self._in_memory
+        )
 
     def _check_regular(self, shown: os.stat_result, storage_file_id: str) -> None:
         if not stat.S_ISREG(shown.st_mode):

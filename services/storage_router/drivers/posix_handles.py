@@ -49,11 +49,14 @@ class PosixReadHandle:
 
     has_descriptor: ClassVar[bool] = True
 
-    def __init__(self, descriptor: int, size_bytes: int, *, pool: Executor, local: bool) -> None:
+    def __init__(
+        self, descriptor: int, size_bytes: int, *, pool: Executor, local: bool, in_memory: bool = False
+    ) -> None:
         self._descriptor = descriptor
         self._size_bytes = size_bytes
         self._pool = pool
         self._local = local
+        self._in_memory = in_memory
 
     @property
     def size_bytes(self) -> int:
@@ -74,6 +77,8 @@ class PosixReadHandle:
 
     def _read_cached(self, offset: int, length: int) -> bytes | None:
         """The bytes if they are in memory, else None: a disk is not worth stopping the loop for."""
+        if self._in_memory:
+            return read_exactly(self._descriptor, offset, length)
         buffer = bytearray(length)
         try:
             count = os.preadv(self._descriptor, [buffer], offset, os.RWF_NOWAIT)
@@ -82,7 +87,7 @@ class PosixReadHandle:
         except OSError as error:
             if error.errno != errno.EOPNOTSUPP:
                 raise
-            # Memory file systems need no such flag, and do not know it.
+            # Some file systems do not know the flag; those in memory need none.
             return read_exactly(self._descriptor, offset, length)
         return bytes(buffer) if count == length else None
 

@@ -215,16 +215,28 @@ def _walk_below(folder: int, name: str, path: str, after: Sequence[str]) -> Iter
 _LOCAL_KINDS = frozenset(
     {"ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "zfs", "tmpfs", "ramfs", "overlay", "bcachefs", "jfs"}
 )
+#: Those of them that have nothing to wait for at all.
+_MEMORY_KINDS = frozenset({"tmpfs", "ramfs"})
 
 
 def is_local(mount_point: str, mounts: str | None = None) -> bool:
-    """Whether a folder lies on a local file system, by the kernel's list of mounts."""
+    """Whether a folder lies on a local file system."""
+    return _kind(mount_point, mounts) in _LOCAL_KINDS
+
+
+def is_in_memory(mount_point: str, mounts: str | None = None) -> bool:
+    """Whether what lies in a folder lies in memory."""
+    return _kind(mount_point, mounts) in _MEMORY_KINDS
+
+
+def _kind(mount_point: str, mounts: str | None) -> str:
+    """The file system of a folder, by the kernel's list of mounts; empty when that cannot be read."""
     if mounts is None:
         try:
             with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
                 mounts = file.read()
         except OSError:
-            return False
+            return ""
     folder = os.path.realpath(mount_point) + "/"
     best, kind = -1, ""
     for line in mounts.splitlines():
@@ -236,7 +248,7 @@ def is_local(mount_point: str, mounts: str | None = None) -> bool:
         # Later lines lie on top of earlier ones.
         if folder.startswith(where) and len(where) >= best:
             best, kind = len(where), right.split(" ", 1)[0]
-    return kind in _LOCAL_KINDS
+    return kind
 
 
 def _unescape(path: str) -> str:

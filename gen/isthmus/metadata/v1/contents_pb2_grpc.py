@@ -104,7 +104,7 @@ class ContentServiceServicer:
     def RenewLease(self, request, context):
         """Keeps the caller's right to remember what LocateContent answered, and tells
         it what to forget. Answers within a second, at once when there is news. For
-        services only; the protocol is docs/decisions/0015.
+        services only; the protocol is docs/decisions/0019.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

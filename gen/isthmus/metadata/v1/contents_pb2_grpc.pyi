@@ -47,7 +47,7 @@ class ContentServiceStub:
     RenewLease: _grpc.UnaryUnaryMultiCallable[_contents_pb2.RenewLeaseRequest, _contents_pb2.RenewLeaseResponse]
     """Keeps the caller's right to remember what LocateContent answered, and tells
     it what to forget. Answers within a second, at once when there is news. For
-    services only; the protocol is docs/decisions/0015.
+    services only; the protocol is docs/decisions/0019.
     """
     BeginUpload: _grpc.UnaryUnaryMultiCallable[_contents_pb2.BeginUploadRequest, _contents_pb2.BeginUploadResponse]
     """May the caller write here? Decided before any byte is taken. Answers what
@@ -93,7 +93,7 @@ class ContentServiceAsyncStub(ContentServiceStub):
     RenewLease: _aio.UnaryUnaryMultiCallable[_contents_pb2.RenewLeaseRequest, _contents_pb2.RenewLeaseResponse]  # type: ignore[assignment]
     """Keeps the caller's right to remember what LocateContent answered, and tells
     it what to forget. Answers within a second, at once when there is news. For
-    services only; the protocol is docs/decisions/0015.
+    services only; the protocol is docs/decisions/0019.
     """
     BeginUpload: _aio.UnaryUnaryMultiCallable[_contents_pb2.BeginUploadRequest, _contents_pb2.BeginUploadResponse]  # type: ignore[assignment]
     """May the caller write here? Decided before any byte is taken. Answers what
@@ -148,7 +148,7 @@ class ContentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_contents_pb2.RenewLeaseResponse, _abc.Awaitable[_contents_pb2.RenewLeaseResponse]]:
         """Keeps the caller's right to remember what LocateContent answered, and tells
         it what to forget. Answers within a second, at once when there is news. For
-        services only; the protocol is docs/decisions/0015.
+        services only; the protocol is docs/decisions/0019.
         """
 
     @_abc_1.abstractmethod

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from runtime.auth import ClusterKey
 from runtime.clock import Clock
+from services.storage_router import metrics
 from services.storage_router.api.data_port.archives import ArchiveFront
 from services.storage_router.api.data_port.callers import Authenticator, Callers, Network
 from services.storage_router.api.data_port.cdmi import CdmiFront
@@ -83,6 +84,7 @@ def assemble(
         stall_timeout_s=limits.stall_timeout_s,
         slow_s=settings.slow_s,
     )
+    metrics.REQUESTS_UNDER_WAY.set_function(lambda: routes.under_way)
     return DataPort(
         routes,
         transfers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from functools import lru_cache
 from http import HTTPStatus
 from urllib.parse import quote
 from wsgiref.handlers import format_date_time
@@ -47,6 +48,7 @@ def head(status: int, headers: Headers, *, close: bool) -> bytes:
     return _STATUS_LINES[status] + _date.line() + raw + end
 
 
+@lru_cache(256)
 def media_type(stored: str) -> bytes:
     """A stored media type as a header value; what cannot be one becomes the default."""
     if not stored or not _MEDIA_TYPE.fullmatch(stored):
@@ -54,6 +56,7 @@ def media_type(stored: str) -> bytes:
     return stored.encode()
 
 
+@lru_cache(1024)
 def attachment(name: str) -> bytes:
     """`content-disposition` of a download: a plain name for old clients, the exact one for the others."""
     if not name.strip():

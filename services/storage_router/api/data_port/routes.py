@@ -15,7 +15,7 @@ from runtime.http.errors import ApiError, from_error
 from runtime.http.ranges import RangeNotSatisfiable
 from runtime.logging import Sparingly
 from runtime.request import Call, current_call
-from runtime.telemetry import is_health_check, span
+from runtime.telemetry import is_health_check, span, tracing
 from services.storage_router import metrics
 from services.storage_router.api.data_port import archives, cdmi, rest, tickets
 from services.storage_router.api.data_port.body import Body
@@ -25,6 +25,8 @@ from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.api.data_port.head import BadRequest, Head
 
 log = structlog.get_logger(__name__)
+
+_UNTRACED = nullcontext()
 
 #: How long, and how much, a client may go on sending a body that was refused.
 _LINGER_S = 2.0
@@ -65,6 +67,8 @@ class Routes:
         self._stall_timeout_s = stall_timeout_s
         self._slow_s = slow_s
         self._slow_lines = Sparingly()
+        #: Requests being answered.
+        self.under_way = 0
 
     async def serve(self, connection: Connection, *, stopping: Stopping) -> None:
         """Answers one request after another until the connection ends."""
@@ -97,13 +101,13 @@ class Routes:
         parent = head.headers.get(b"traceparent", b"").decode("latin-1")
         request_id = self._callers.request_id(connection, head)
         current_call.set(Call(request_id=request_id, rpc=kind, traceparent=parent))
-        is_traced = not is_health_check(head.path.decode("latin-1"))
-        with span(kind, parent=parent, server=True) if is_traced else nullcontext():
-            metrics.REQUESTS_UNDER_WAY.inc()
+        is_traced = tracing() and not is_health_check(head.path.decode("latin-1"))
+        with span(kind, parent=parent, server=True) if is_traced else _UNTRACED:
+            self.under_way += 1
             try:
                 await self._handle(exchange, front)
             finally:
-                metrics.REQUESTS_UNDER_WAY.dec()
+                self.under_way -= 1
                 self._note(exchange, kind, begun_s)
         await connection.drain()
         if not exchange.keep_alive:
@@ -157,7 +161,8 @@ class Routes:
 
     def _note(self, exchange: Exchange, kind: str, begun_s: float) -> None:
         _counter(exchange.head.method, kind, exchange.status).inc()
-        metrics.RECEIVED_BYTES.inc(exchange.body.received_bytes)
+        if exchange.body.received_bytes:
+            metrics.RECEIVED_BYTES.inc(exchange.body.received_bytes)
         # A body takes as long as the client does; only what we take is worth a line.
         took_s = exchange.answered_s - begun_s
         if took_s > self._slow_s and not exchange.body.received_bytes and self._slow_lines.admits():

@@ -188,10 +188,12 @@ class Transfers:
         connection.pause_reading()
         await connection.flushed()
         descriptor = connection.borrow_descriptor()
+        connection.gather(on=True)
         try:
             await self._run(SendJob(descriptor, parts))
         finally:
             os.close(descriptor)
+            connection.gather(on=False)
 
     async def receive(
         self,
