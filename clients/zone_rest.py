@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
 from clients.http_api import ClientError, HttpApi, json_object
-
-API = "/api/v3/onezone"
+from clients.zone_things import API, Things, Word, created_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +66,10 @@ class ZoneClient:
     def __exit__(self, *_exc: object) -> None:
         self.close()
 
+    def things(self, word: Word) -> Things:
+        """The caller's groups, or spaces, with what is common to both."""
+        return Things(self._http, word)
+
     def current_user(self) -> User:
         """Who the credentials stand for."""
         return _user(self._get("/user"))
@@ -81,6 +84,38 @@ class ZoneClient:
     def users(self) -> list[User]:
         """All users. Needs the privilege to list them."""
         return [_user(self._get(f"/users/{quote(user_id)}")) for user_id in self._get("/users")["users"]]
+
+    def user(self, user_id: str) -> User:
+        """One user. Needs the privilege to view users."""
+        return _user(self._get(f"/users/{quote(user_id)}"))
+
+    def find_user(self, wanted: str) -> str:
+        """The id of a user by name or id. By name needs the privilege to list users. Raises ClientError."""
+        found = [user.user_id for user in self.users() if wanted in (user.user_id, user.username)]
+        if len(found) != 1:
+            raise ClientError(f"there is no user called {wanted}")
+        return found[0]
+
+    def set_blocked(self, user_id: str, *, blocked: bool) -> None:
+        """Blocks a user, or lets him in again."""
+        body = {"blocked": blocked}
+        self._http.request("PATCH", f"{API}/users/{quote(user_id)}/access_block", body=body)
+
+    def set_password(self, user_id: str, password: str) -> None:
+        """A new password for any user, who may log in with it."""
+        body = {"newPassword": password, "basicAuthEnabled": True}
+        self._http.request("PATCH", f"{API}/users/{quote(user_id)}/basic_auth", body=body)
+
+    def delete_user(self, user_id: str) -> None:
+        """The account with its memberships and tokens."""
+        self._http.request("DELETE", f"{API}/users/{quote(user_id)}")
+
+    def admin_privileges(self, user_id: str, *, grant: list[str], revoke: list[str]) -> list[str]:
+        """Changes the privileges over the zone where something is given; tells those he has then."""
+        path = f"/users/{quote(user_id)}/privileges"
+        if grant or revoke:
+            self._http.request("PATCH", API + path, body={"grant": grant, "revoke": revoke})
+        return [str(each) for each in self._get(path)["privileges"]]
 
     def create_space(self, name: str) -> str:
         """Makes a space owned by the caller; gives its id."""
@@ -107,6 +142,57 @@ class ZoneClient:
         ids = self._get("/user/tokens/named")["tokens"]
         return [_token(self._get(f"/tokens/named/{quote(token_id)}")) for token_id in ids]
 
+    def find_token(self, wanted: str) -> NamedToken:
+        """The caller's token with this name or id. Raises ClientError."""
+        found = [token for token in self.tokens() if wanted in (token.token_id, token.name)]
+        if not found:
+            raise ClientError(f"you have no token called {wanted}")
+        return found[0]
+
+    def set_revoked(self, token_id: str, *, revoked: bool) -> None:
+        """Makes a token good for nothing, or good again."""
+        self._http.request("PATCH", f"{API}/tokens/named/{quote(token_id)}", body={"revoked": revoked})
+
+    def delete_token(self, token_id: str) -> None:
+        """Ends a token for good."""
+        self._http.request("DELETE", f"{API}/tokens/named/{quote(token_id)}")
+
+    def revoke_temporary_tokens(self) -> None:
+        """Makes a new secret for the caller's temporary tokens: all that exist are good for nothing."""
+        self._http.request("DELETE", f"{API}/user/tokens/temporary")
+
+    def confine(self, token: str, caveats: list[dict[str, Any]]) -> str:
+        """The token with more caveats."""
+        return str(self._post("/tokens/confine", {"token": token, "caveats": caveats})["token"])
+
+    def examine(self, token: str) -> dict[str, Any]:
+        """What a token says about itself."""
+        return self._post("/tokens/examine", {"token": token})
+
+    def scope(self, token: str) -> dict[str, Any]:
+        """What data a token reaches, and where; raises RefusedError for one that is not good."""
+        return self._post("/tokens/infer_access_token_scope", {"token": token})
+
+    def providers(self) -> list[dict[str, Any]]:
+        """Details of the providers of the caller's spaces; for administrators of all."""
+        everybody = "oz_providers_list" in self._get("/user/privileges")["privileges"]
+        base = "/providers" if everybody else "/user/effective_providers"
+        return [self._get(f"{base}/{quote(each)}") for each in self._get(base)["providers"]]
+
+    def registration_token(self) -> str:
+        """A token with which a provider can join the zone; the caller becomes its administrator."""
+        return str(self._post("/user/clusters/provider_registration_token", None)["token"])
+
+    def delete_provider(self, provider_id: str) -> None:
+        """Ends a provider's registration with all its supports."""
+        self._http.request("DELETE", f"{API}/providers/{quote(provider_id)}")
+
+    def audit(self, *, who: str, about: str, limit: int) -> list[dict[str, Any]]:
+        """The latest changes in the zone. Needs the privilege to view privileges."""
+        chosen = {"who": who, "about": about, "limit": str(limit)}
+        query = urlencode({key: value for key, value in chosen.items() if value})
+        return list(self._get(f"/audit?{query}")["notes"])
+
     def support_token(self, space_id: str) -> str:
         """A token with which a provider's operator can support the space."""
         return str(self._post(f"/spaces/{quote(space_id)}/providers/token", None)["token"])
@@ -118,12 +204,7 @@ class ZoneClient:
         return json_object(self._http.request("POST", API + path, body=body))
 
     def _created(self, path: str, body: object) -> str:
-        """The new id: the zone tells it as the last part of `location` only."""
-        answer = self._http.request("POST", API + path, body=body)
-        new_id: str = answer.headers.get("location", "").rstrip("/").rpartition("/")[2]
-        if not new_id:
-            raise ClientError(f"{answer.url} did not say the id of what it made")
-        return new_id
+        return created_id(self._http.request("POST", API + path, body=body))
 
 
 def _user(got: dict[str, Any]) -> User:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from clients.cli.__main__ import app, with_json_first
@@ -70,11 +73,15 @@ def test_wrong_usage_gives_code_2() -> None:
     assert RUNNER.invoke(app, ["nonsense"]).exit_code == 2
 
 
-@pytest.mark.parametrize(
-    "command", ["status", "ls", "stat", "mkdir", "mv", "rm", "put", "get", "user create", "user list",
-                "space create", "space list", "space support", "space usage", "space recount",
-                "token create", "token list", "storage create", "storage list", "storage delete"],
-)  # fmt: skip
+def _commands(group: Any, *path: str) -> Iterator[str]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, *path, name)
+        else:
+            yield " ".join((*path, name))
+
+
+@pytest.mark.parametrize("command", list(_commands(get_command(app))))
 def test_every_command_shows_an_example(command: str) -> None:
     result = RUNNER.invoke(app, [*command.split(), "--help"])
     assert result.exit_code == 0
