@@ -1,0 +1,110 @@
+"""Killed while rights change: afterwards zone and provider agree on who may do what."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.account import DATA, Account
+from tests.support.load import until
+from tests.support.stack import RunningStack
+
+ZONE = "/api/v3/onezone"
+#: Far more than the zone promises: a killed part has to come back first.
+AGREED_S = 30.0
+CHANGES = 40
+
+
+class Team:
+    """A group in the space, whose members come and go, and a user whom only that lets in."""
+
+    def __init__(self, stack: RunningStack, owner: httpx.AsyncClient, admin: httpx.AsyncClient) -> None:
+        self.stack = stack
+        self.owner = owner
+        self.admin = admin
+        self.path = ""
+        self.inside = False
+
+    async def make(self) -> str:
+        """A token of the user."""
+        name = f"u-{secrets.token_hex(6)}"
+        body = {"username": name, "password": "password1"}
+        user_id = _made(await self.admin.post(f"{ZONE}/users", json=body))
+        place = f"{ZONE}/spaces/{self.stack.space_id}/groups"
+        group_id = _made(await self.owner.post(place, json={"name": "team"}))
+        self.path = f"{ZONE}/groups/{group_id}/users/{user_id}"
+        token = await self.admin.post(f"{ZONE}/users/{user_id}/tokens/named", json={"name": "t1"})
+        return str(token.json()["token"])
+
+    async def change(self) -> None:
+        """Lets the user in, or out. Whatever the answer was, what is so now is asked."""
+        wanted = not self.inside
+        try:
+            if wanted:
+                await self.admin.put(self.path)
+            else:
+                await self.admin.delete(self.path)
+        except httpx.TransportError:
+            pass
+        await until(self._knows, AGREED_S, "answer of the zone")
+
+    async def _knows(self) -> bool:
+        try:
+            status = (await self.admin.get(self.path)).status_code
+        except httpx.TransportError:
+            return False
+        if status in (200, 404):
+            self.inside = status == 200
+        return status in (200, 404)
+
+
+def _made(answer: httpx.Response) -> str:
+    assert answer.status_code == 201, answer.text
+    new_id: str = answer.headers["location"].rpartition("/")[2]
+    return new_id
+
+
+async def _agreed(account: Account, token: str, *, inside: bool) -> None:
+    """Gateways and data ports all answer as the zone says, many times in a row."""
+    good = 0
+    urls = itertools.cycle(
+        (f"{DATA}/{account.root_id}", f"/cdmi/{account.space}/nothing-{secrets.token_hex(4)}")
+    )
+    async with account.client(token=token) as client:
+
+        async def is_so() -> bool:
+            nonlocal good
+            status = (await client.get(next(urls))).status_code
+            good = good + 1 if (status != 401) is inside else 0
+            return good >= 24
+
+        await until(is_so, AGREED_S, f"agreement that the user is {'in' if inside else 'out'}", 0.02)
+
+
+@pytest.mark.parametrize("victim", ["zone-1", "gateway-1", "storage_router-1"])
+async def test_zone_and_provider_agree_after_a_kill_amid_changes(
+    stack: RunningStack, account: Account, victim: str
+) -> None:
+    password = Path(stack.env["ISTHMUS_ADMIN_PASSWORD_FILE"]).read_text().strip()
+    tls = stack.tls()
+    async with (
+        stack.client() as owner,
+        httpx.AsyncClient(base_url=stack.url, auth=("admin", password), verify=tls, timeout=60) as admin,
+    ):
+        team = Team(stack, owner, admin)
+        token = await team.make()
+        old_pid = 0
+        for number in range(CHANGES):
+            if number == CHANGES // 2:
+                old_pid = stack.kill(victim)
+            await team.change()
+        await _agreed(account, token, inside=team.inside)
+        await asyncio.to_thread(stack.wait_back, victim, old_pid)
+        await _agreed(account, token, inside=team.inside)
+        await team.change()
+        await _agreed(account, token, inside=team.inside)
