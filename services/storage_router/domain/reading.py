@@ -43,8 +43,12 @@ class OpenContent:
 
         InputOutputError when the storage file is shorter than the record says.
         """
-        found: list[Extent] = []
         position, end = first, first + length
+        if self._is_one_run(first, end):
+            found = [Extent(first, length)]
+            self._check_length(found)
+            return found
+        found = []
         for offset, size in self.located.location.blocks if self.handle is not None else ():
             start, stop = max(position, offset), min(end, offset + size)
             if start >= stop:
@@ -57,6 +61,14 @@ class OpenContent:
             found.append(Extent(position, end - position, hole=True))
         self._check_length(found)
         return found
+
+    def _is_one_run(self, first: int, end: int) -> bool:
+        """Whether the bytes lie in one block, as nearly all do."""
+        blocks = self.located.location.blocks
+        if self.handle is None or len(blocks) != 1 or first == end:
+            return False
+        offset, size = blocks[0]
+        return offset <= first and end <= offset + size
 
     def _check_length(self, extents: list[Extent]) -> None:
         if self.handle is None:
