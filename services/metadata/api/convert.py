@@ -23,7 +23,7 @@ _FROM_PROTO = {number: type_ for type_, number in _TYPES.items()}
 
 def file_to_proto(file: File, path: Sequence[str] = (), extra: Extra = NO_EXTRA) -> files_pb2.File:
     """A file as its users see it."""
-    return files_pb2.File(
+    told = files_pb2.File(
         file_id=file.file_id,
         space_id=file.space_id,
         parent_id=file.parent_id,
@@ -48,9 +48,11 @@ def file_to_proto(file: File, path: Sequence[str] = (), extra: Extra = NO_EXTRA)
         path=path,
         local_bytes=file.local_bytes,
         has_acl=file.has_acl,
-        acl=acl_to_proto(extra.acl),
-        xattrs=extra.xattrs,
     )
+    if extra is not NO_EXTRA:
+        told.acl.extend(acl_to_proto(extra.acl))
+        told.xattrs.update(extra.xattrs)
+    return told
 
 
 def acl_to_proto(acl: Iterable[AclEntry]) -> list[files_pb2.AclEntry]:
