@@ -14,6 +14,8 @@ import grpc.aio
 from isthmus.zone.v1 import (
     changes_pb2,
     changes_pb2_grpc,
+    principals_pb2,
+    principals_pb2_grpc,
     providers_pb2,
     providers_pb2_grpc,
     shares_pb2,
@@ -31,6 +33,7 @@ from runtime.version import ONEDATA_VERSION
 #: How long a token made for one call is good. Wide enough for clocks that differ by some minutes.
 _CALL_TOKEN_LIFE_S = 600
 _CALL_TIMEOUT_S = 5.0
+_NAMES_TIMEOUT_S = 1.0
 
 
 class UnregisteredOneprovider(Unavailable):
@@ -84,6 +87,7 @@ class ZoneClient:
         self._clock = clock or SystemClock()
         self._tokens = tokens_pb2_grpc.TokenServiceStub(channel)
         self._providers = providers_pb2_grpc.ProviderServiceStub(channel)
+        self._principals = principals_pb2_grpc.PrincipalServiceStub(channel)
         self._shares = shares_pb2_grpc.ShareServiceStub(channel)
         self._changes = changes_pb2_grpc.ChangeServiceStub(channel)
 
@@ -147,6 +151,19 @@ class ZoneClient:
         )
         time_ms: int = answer.time_ms
         return time_ms
+
+    async def list_principal_names(
+        self, space_id: str, user_ids: Sequence[str], group_ids: Sequence[str]
+    ) -> tuple[dict[str, str], dict[str, str]]:
+        """Names of members of a space this provider supports, users and groups, by id.
+
+        They are an ornament, so a zone that is slow is not waited for.
+        """
+        request = principals_pb2.ListPrincipalNamesRequest(
+            space_id=space_id, user_ids=user_ids, group_ids=group_ids
+        )
+        answer = await self._call(self._principals.ListPrincipalNames, request, timeout_s=_NAMES_TIMEOUT_S)
+        return dict(answer.user_names), dict(answer.group_names)
 
     # Shares: that the user may do it is the provider's to see to
 

@@ -35,6 +35,7 @@ from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.clients.change_heads import ChangeHeads
 from services.gateway.clients.data_port import DataPortClient
+from services.gateway.clients.principals import ZonePrincipals
 from services.gateway.clients.provider_info import ProviderInfo
 from services.gateway.clients.space_providers import ZoneSpaceProviders
 from services.gateway.clients.spaces import SupportedSpaces
@@ -146,7 +147,8 @@ def _application(settings: Settings, outside: _Outside, gate: Gate, changes: Cha
         changes,
     )
     distribution = DistributionRoutes(outside.metadata, providers)
-    routes = rest_routes(outside.metadata, gate, tickets, distribution, plain)
+    principals = ZonePrincipals(outside.zone, clock)
+    routes = rest_routes(outside.metadata, gate, tickets, distribution, principals, plain)
     watches = {"metadata": outside.metadata_watch, "data_port": outside.data_port_watch}
     info = ProviderInfo(outside.provider, domain, watches, outside.zone_channel, clock)
     return Front(
@@ -155,6 +157,7 @@ def _application(settings: Settings, outside: _Outside, gate: Gate, changes: Cha
             gate,
             outside.metadata,
             outside.data_port,
+            principals,
             CdmiOptions(
                 domain=domain,
                 value_limit_bytes=settings.cdmi_value_limit_bytes,

@@ -10,7 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cryptography.fernet import Fernet
-from isthmus.zone.v1 import changes_pb2_grpc, providers_pb2_grpc, shares_pb2_grpc, tokens_pb2_grpc
+from isthmus.zone.v1 import (
+    changes_pb2_grpc,
+    principals_pb2_grpc,
+    providers_pb2_grpc,
+    shares_pb2_grpc,
+    tokens_pb2_grpc,
+)
 from pydantic import TypeAdapter, ValidationError
 
 from runtime.auth import ClusterKey
@@ -25,6 +31,7 @@ from runtime.process import Part
 from runtime.rpc.server import RpcServer
 from runtime.version import ONEDATA_VERSION
 from services.zone.api.changes import ChangeServicer
+from services.zone.api.principals import PrincipalServicer
 from services.zone.api.provider_door import ProviderDoor
 from services.zone.api.providers import ProviderServicer
 from services.zone.api.rest.app import build_app
@@ -46,6 +53,7 @@ from services.zone.domain.logins import Logins
 from services.zone.domain.members import Members
 from services.zone.domain.owners import Owners
 from services.zone.domain.passwords import Passwords
+from services.zone.domain.principals import Principals
 from services.zone.domain.providers import Providers
 from services.zone.domain.rights import Rights
 from services.zone.domain.scope import Scopes
@@ -90,6 +98,9 @@ async def build(settings: Settings) -> Sequence[Part]:
     rpc.add(
         providers_pb2_grpc.add_ProviderServiceServicer_to_server,
         ProviderServicer(zone.providers, zone.audit, door),
+    )
+    rpc.add(
+        principals_pb2_grpc.add_PrincipalServiceServicer_to_server, PrincipalServicer(zone.principals, door)
     )
     rpc.add(shares_pb2_grpc.add_ShareServiceServicer_to_server, ShareServicer(zone.shares, door))
     rpc.add(changes_pb2_grpc.add_ChangeServiceServicer_to_server, ChangeServicer(feed, door))
@@ -205,6 +216,7 @@ def assemble(
             clock=clock,
         ),
         providers=providers,
+        principals=Principals(providers, stores.memberships, users, stores.groups),
         scopes=scopes,
         audit=AuditLog(stores.audit, clock),
         logins=Logins(_identity_providers(settings), users, token_rules, seal, clock),

@@ -35,6 +35,7 @@ from services.gateway.api.rest.spaces import SpaceRoutes
 from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.clients.change_heads import ChangeHeads
+from services.gateway.domain.acls import Entry
 from services.gateway.domain.providers import SupportingProvider
 from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
@@ -247,6 +248,18 @@ class SpaceProvidersTwin:
         return {id: [here] for id in space_ids if id != "away1"}
 
 
+@dataclass
+class PrincipalsTwin:
+    """Knows who is behind some ids."""
+
+    names: dict[str, str] = field(default_factory=dict)
+
+    async def of_acl(self, space_id: str, acl: Sequence[Entry]) -> dict[str, str]:
+        return {
+            entry.identifier: self.names[entry.identifier] for entry in acl if entry.identifier in self.names
+        }
+
+
 class SignerTwin:
     """Says what it would sign."""
 
@@ -292,11 +305,12 @@ class GatewayTwin:
             ),
         )
         distribution = DistributionRoutes(self.metadata, SpaceProvidersTwin())
-        routes = rest_routes(self.metadata, gate, tickets, distribution, plain)
+        self.principals = PrincipalsTwin()
+        routes = rest_routes(self.metadata, gate, tickets, distribution, self.principals, plain)
         self.pages = build_pages(self.info, [*rest_entries(routes), *cdmi_entries()], "21.02.8")
         self.app = Front(
             RestRouter(gate, routes),
-            CdmiRouter(gate, self.metadata, DataPortTwin(self.metadata), options),
+            CdmiRouter(gate, self.metadata, DataPortTwin(self.metadata), self.principals, options),
             self.pages,
             provider_id=PROVIDER_ID,
         )

@@ -184,6 +184,14 @@ async def test_the_order_of_entries_decides(folder: Folder, member: httpx.AsyncC
     assert await refused({"": read}, member, folder, id) == {"": "ok"}
 
 
+async def test_an_acl_tells_the_names_of_members(folder: Folder, member: httpx.AsyncClient) -> None:
+    id, user = await folder.put("a", b"x"), (await member.get(f"{ZONE}/user")).json()
+    await set_acl(folder.http, id, entry("READ_OBJECT", f"somebody#{user['userId']}"))
+    url = f"{API}/data/{id}/metadata/xattrs?attribute=cdmi_acl"
+    (told,) = (await folder.http.get(url)).json()["cdmi_acl"]
+    assert told["identifier"] == f"{user['fullName']}#{user['userId']}"
+
+
 async def test_the_owner_of_a_file_is_meant_by_name(folder: Folder, member: httpx.AsyncClient) -> None:
     made = await member.put(f"{API}/data/{folder.space_id}/path/{folder.name}/mine", content=b"x")
     id = made.json()["fileId"]

@@ -99,6 +99,14 @@ class ParsedEntry:
     is_group: bool = False
 
 
+class PrincipalNames(Protocol):
+    """Who is behind the ids of an ACL."""
+
+    async def of_acl(self, space_id: str, acl: Sequence[Entry]) -> Mapping[str, str]:
+        """Names of users and groups by id, as far as they are known now. Never fails."""
+        ...
+
+
 def parse(value: Any, *, directory: bool) -> list[ParsedEntry]:
     """A list of entries in CDMI form, for a directory or for another file; empty means no ACL.
 

@@ -11,6 +11,7 @@ from services.zone.domain.groups import Groups
 from services.zone.domain.logins import Logins
 from services.zone.domain.members import Members
 from services.zone.domain.owners import Owners
+from services.zone.domain.principals import Principals
 from services.zone.domain.providers import Providers
 from services.zone.domain.scope import Scopes
 from services.zone.domain.share_roads import ShareRoads
@@ -37,6 +38,7 @@ class ZoneServices:
     shares: Shares
     share_roads: ShareRoads
     providers: Providers
+    principals: Principals
     scopes: Scopes
     audit: AuditLog
     logins: Logins

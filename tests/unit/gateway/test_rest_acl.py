@@ -48,6 +48,19 @@ async def test_an_acl_is_set_told_and_removed(gateway: GatewayTwin) -> None:
     }
 
 
+async def test_names_are_told_where_they_are_known(gateway: GatewayTwin) -> None:
+    gateway.principals.names = {"u2": "Jane Doe"}
+    id = await gateway.make("a")
+    await set_acl(gateway, id, entry("READ_OBJECT", "old name#u2"), entry("READ_OBJECT", "u9"))
+    url = f"{API}/data/{id}/metadata/xattrs"
+    told = (await gateway.http.get(url + "?attribute=cdmi_acl")).json()["cdmi_acl"]
+    assert [each["identifier"] for each in told] == ["Jane Doe#u2", "u9"]
+    answer = await gateway.http.get(
+        "/cdmi/home/a?metadata", headers={"x-cdmi-specification-version": "1.1.1"}
+    )
+    assert answer.json()["metadata"]["cdmi_acl"] == told
+
+
 async def test_an_empty_acl_means_the_mode_again(gateway: GatewayTwin) -> None:
     id = await gateway.make("a")
     await set_acl(gateway, id, entry("READ_OBJECT"))

@@ -16,6 +16,7 @@ from services.gateway.api.cdmi.updates import Updates, planned
 from services.gateway.api.http import Answer, empty, json_answer
 from services.gateway.api.namespace import ref
 from services.gateway.api.ports import Metadata
+from services.gateway.domain.acls import PrincipalNames
 from services.gateway.domain.cdmi.bodies import Body
 from services.gateway.domain.cdmi.fields import common_fields
 from services.gateway.domain.files import DIRECTORY
@@ -28,7 +29,16 @@ _HEADERS = ((b"content-type", CONTAINER.encode()),)
 class Containers:
     """CDMI and plain HTTP on directories."""
 
-    def __init__(self, tree: Tree, metadata: Metadata, updates: Updates, *, max_children: int) -> None:
+    def __init__(
+        self,
+        tree: Tree,
+        metadata: Metadata,
+        updates: Updates,
+        principals: PrincipalNames,
+        *,
+        max_children: int,
+    ) -> None:
+        self._principals = principals
         self._tree = tree
         self._metadata = metadata
         self._updates = updates
@@ -47,7 +57,7 @@ class Containers:
         return json_answer(fields, 200, _HEADERS)
 
     async def _fields(self, node: Node, query: Query) -> dict[str, Any]:
-        items = await items_of(self._metadata, node.file, query)
+        items = await items_of(self._metadata, self._principals, node.file, query)
         return common_fields(node.file, node.names, query, items, node.identity.subject_id)
 
     async def _children(self, node: Node, asked: Range | None) -> list[str]:

@@ -13,6 +13,7 @@ from runtime.http.file_ids import FileId
 from services.gateway.api.namespace import ref, xattrs_of
 from services.gateway.api.ports import Metadata
 from services.gateway.domain import acls, xattrs
+from services.gateway.domain.acls import PrincipalNames
 from services.gateway.domain.cdmi import metadata as rules
 from services.gateway.domain.files import FileRecord
 
@@ -21,7 +22,9 @@ _DOCUMENTS = (xattrs.JSON, xattrs.RDF)
 _KEPT_ON_FILE = ("mimetype", "valuetransferencoding", "completionStatus")
 
 
-async def items_of(metadata: Metadata, file: FileRecord, query: Query) -> dict[str, Any]:
+async def items_of(
+    metadata: Metadata, principals: PrincipalNames, file: FileRecord, query: Query
+) -> dict[str, Any]:
     """What users have set on a file and the ACL, as far as a query asks for them.
 
     Raises AccessDenied when one of the things that are asked for and there may not be read: then nothing is
@@ -36,7 +39,7 @@ async def items_of(metadata: Metadata, file: FileRecord, query: Query) -> dict[s
         names.append(xattrs.MIMETYPE)
     id = FileId(file.space_id, file.file_id)
     found, reserved = await asyncio.gather(
-        xattrs_of(metadata, id) if items else _nothing(), _named(metadata, id, names)
+        xattrs_of(metadata, id) if items else _nothing(), _named(metadata, principals, id, names)
     )
     return {**found, **reserved}
 
@@ -45,7 +48,9 @@ async def _nothing() -> dict[str, Any]:
     return {}
 
 
-async def _named(metadata: Metadata, file: FileId, names: list[str]) -> dict[str, Any]:
+async def _named(
+    metadata: Metadata, principals: PrincipalNames, file: FileId, names: list[str]
+) -> dict[str, Any]:
     if not names:
         return {}
     told = await metadata.list_xattrs(xattrs_pb2.ListXattrsRequest(file=ref(file), names=names))
@@ -53,5 +58,5 @@ async def _named(metadata: Metadata, file: FileId, names: list[str]) -> dict[str
         each.name: orjson.Fragment(each.value_json) for each in told.xattrs if each.name in _DOCUMENTS
     }
     if told.acl:
-        found[xattrs.ACL] = acls.cdmi_form(told.acl, {})
+        found[xattrs.ACL] = acls.cdmi_form(told.acl, await principals.of_acl(file.space_id, told.acl))
     return found

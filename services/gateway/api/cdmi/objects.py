@@ -18,6 +18,7 @@ from services.gateway.api.cdmi.nodes import Node, Tree
 from services.gateway.api.cdmi.updates import Updates, planned
 from services.gateway.api.http import Answer, Request, empty, json_answer
 from services.gateway.api.ports import Content, DataPort, Metadata
+from services.gateway.domain.acls import PrincipalNames
 from services.gateway.domain.cdmi import values
 from services.gateway.domain.cdmi.addresses import to_url_path
 from services.gateway.domain.cdmi.bodies import Body
@@ -44,7 +45,9 @@ class Objects:
         metadata: Metadata,
         data_port: DataPort,
         updates: Updates,
+        principals: PrincipalNames,
     ) -> None:
+        self._principals = principals
         self._tree = tree
         self._metadata = metadata
         self._data_port = data_port
@@ -66,7 +69,7 @@ class Objects:
         return await self._with_value(node, fields, query, encoding)
 
     async def _fields(self, node: Node, query: Query) -> dict[str, Any]:
-        items = await items_of(self._metadata, node.file, query)
+        items = await items_of(self._metadata, self._principals, node.file, query)
         return common_fields(node.file, node.names, query, items, node.identity.subject_id)
 
     async def _with_value(self, node: Node, fields: dict[str, Any], query: Query, encoding: str) -> Answer:

@@ -29,6 +29,7 @@ from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer, Request, empty, json_answer
 from services.gateway.api.namespace import ref
 from services.gateway.api.ports import DataPort, Metadata
+from services.gateway.domain.acls import PrincipalNames
 from services.gateway.domain.cdmi import addresses
 from services.gateway.domain.cdmi.fields import capability_fields
 
@@ -68,6 +69,7 @@ class CdmiRouter:
         gate: Gate,
         metadata: Metadata,
         data_port: DataPort,
+        principals: PrincipalNames,
         options: CdmiOptions,
     ) -> None:
         self._gate = gate
@@ -76,8 +78,10 @@ class CdmiRouter:
         self._tree = Tree(metadata, provider_id=gate.provider_id)
         updates = Updates(metadata)
         copies = Copies(metadata, data_port, updates)
-        self._containers = Containers(self._tree, metadata, updates, max_children=options.max_children)
-        self._objects = Objects(self._tree, metadata, data_port, updates)
+        self._containers = Containers(
+            self._tree, metadata, updates, principals, max_children=options.max_children
+        )
+        self._objects = Objects(self._tree, metadata, data_port, updates, principals)
         self._puts = Puts(
             self._tree,
             self._containers,

@@ -37,6 +37,7 @@ from services.gateway.api.rest.selection import DEPRECATED
 from services.gateway.api.rest.subtrees import SubtreeRoutes
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.api.rest.xattrs import XattrRoutes
+from services.gateway.domain.acls import PrincipalNames
 
 _GONE = ("posix/enoent", "posix/eacces")
 _DOCUMENT_ERRORS = ("notFound", "posix/eacces", "posix/eperm")
@@ -53,6 +54,7 @@ def rest_routes(
     gate: Gate,
     ticket_routes: TicketRoutes,
     distribution: DistributionRoutes,
+    principals: PrincipalNames,
     plain: Mapping[str, PlainMethods],
 ) -> RestRoutes:
     """All routes below `/api/v3/oneprovider`, those of the data port among them."""
@@ -65,7 +67,7 @@ def rest_routes(
             b"content": _content(),
             b"hardlinks": _hard_links(files),
             b"symlink_value": _symlink_value(files),
-            b"metadata/xattrs": _xattrs(XattrRoutes(metadata)),
+            b"metadata/xattrs": _xattrs(XattrRoutes(metadata, principals)),
             b"metadata/json": _json(DocumentRoutes(metadata)),
             b"metadata/rdf": _rdf(DocumentRoutes(metadata)),
             b"distribution": _distribution(distribution),

@@ -16,6 +16,7 @@ from services.gateway.api.namespace import acl_of_text, ref
 from services.gateway.api.ports import Metadata
 from services.gateway.api.rest.operations import Call
 from services.gateway.domain import acls, xattrs
+from services.gateway.domain.acls import PrincipalNames
 
 ATTRIBUTE = text("attribute", "Tell this one only.", empty=False)
 INHERITED = flag("inherited", "Whether the nearest directory above that has a missing key gives it.")
@@ -29,8 +30,9 @@ KEYS = required_texts("keys", "The keys to remove; those that are not there are 
 class XattrRoutes:
     """Reading, merging and removing extended attributes."""
 
-    def __init__(self, metadata: Metadata) -> None:
+    def __init__(self, metadata: Metadata, names: PrincipalNames) -> None:
         self._metadata = metadata
+        self._names = names
 
     async def get(self, call: Call) -> Answer:
         """`GET`: one (`attribute`), or all."""
@@ -45,7 +47,8 @@ class XattrRoutes:
         told = await self._metadata.list_xattrs(request)
         found: dict[str, Any] = {xattr.name: orjson.Fragment(xattr.value_json) for xattr in told.xattrs}
         if told.acl:
-            found[xattrs.ACL] = acls.cdmi_form(told.acl, {})
+            names = await self._names.of_acl(call.file.space_id, told.acl)
+            found[xattrs.ACL] = acls.cdmi_form(told.acl, names)
         if name is not None and name not in found:
             raise NoData(f"no attribute {name}")
         return json_answer(found)
