@@ -21,6 +21,7 @@ from isthmus.metadata.v1 import (
     shares_pb2,
     spaces_pb2,
     subtrees_pb2,
+    trash_pb2,
     xattrs_pb2,
 )
 
@@ -33,6 +34,7 @@ _CONTENTS = "/isthmus.metadata.v1.ContentService/"
 _LINKS = "/isthmus.metadata.v1.LinkService/"
 _SUBTREES = "/isthmus.metadata.v1.SubtreeService/"
 _DOWNLOADS = "/isthmus.metadata.v1.DownloadService/"
+_TRASH = "/isthmus.metadata.v1.TrashService/"
 _XATTRS = "/isthmus.metadata.v1.XattrService/"
 _DISTRIBUTION = "/isthmus.metadata.v1.DistributionService/"
 _SHARES = "/isthmus.metadata.v1.ShareService/"
@@ -125,6 +127,19 @@ class MetadataClient:
         return await self._call_as_service(
             _DOWNLOADS + "NoteDownload", request, downloads_pb2.NoteDownloadResponse, request.code
         )
+
+    # Trash
+
+    async def list_trash(self, request: trash_pb2.ListTrashRequest) -> trash_pb2.ListTrashResponse:
+        return await self._call(_TRASH + "ListTrash", request, trash_pb2.ListTrashResponse, request.space_id)
+
+    async def restore_file(self, request: trash_pb2.RestoreFileRequest) -> trash_pb2.RestoreFileResponse:
+        return await self._call(
+            _TRASH + "RestoreFile", request, trash_pb2.RestoreFileResponse, request.space_id
+        )
+
+    async def purge_file(self, request: trash_pb2.PurgeFileRequest) -> trash_pb2.PurgeFileResponse:
+        return await self._call(_TRASH + "PurgeFile", request, trash_pb2.PurgeFileResponse, request.space_id)
 
     # Content
 

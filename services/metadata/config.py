@@ -23,6 +23,9 @@ class Settings(MongoSettings):
     change_retention_s: int = Field(default=7 * 24 * 3600, ge=60)
     #: How long a deleted file is remembered, so that peers and repeated requests learn of it.
     tombstone_retention_s: int = Field(default=7 * 24 * 3600, ge=60)
+    #: How long a deleted directory can be restored. Its bytes count until it is removed; when a space is
+    #: nearly full, that is sooner.
+    trash_retention_s: int = Field(default=3600, ge=0)
     #: An upload that began longer ago and never ended is forgotten; the sweep of orphans has its bytes.
     upload_expiry_s: int = Field(default=7 * 24 * 3600, ge=3600)
     #: Where the zone answers gRPC; only shares need it.

@@ -15,6 +15,7 @@ from isthmus.metadata.v1 import (
     shares_pb2_grpc,
     spaces_pb2_grpc,
     subtrees_pb2_grpc,
+    trash_pb2_grpc,
     xattrs_pb2_grpc,
 )
 
@@ -39,6 +40,7 @@ from services.metadata.api.links import LinkServicer
 from services.metadata.api.shares import ShareServicer
 from services.metadata.api.spaces import SpaceServicer
 from services.metadata.api.subtrees import SubtreeServicer
+from services.metadata.api.trash import TrashServicer
 from services.metadata.api.xattrs import XattrServicer
 from services.metadata.clients.ownership import WatchedOwnership
 from services.metadata.clients.zone_shares import ConnectedZoneShares, NoZoneShares
@@ -68,6 +70,7 @@ from services.metadata.domain.stores import Stores
 from services.metadata.domain.subtrees import Subtrees
 from services.metadata.domain.times import Touches
 from services.metadata.domain.tokens import PageTokens
+from services.metadata.domain.trash import Trash
 from services.metadata.domain.tree import Ownership, Tree
 from services.metadata.domain.uploads import Uploads
 from services.metadata.domain.xattrs import Xattrs
@@ -79,6 +82,7 @@ from services.metadata.workers.location_reconciler import LocationReconciler
 from services.metadata.workers.quota_recounter import QuotaRecounter
 from services.metadata.workers.share_settler import ShareSettler
 from services.metadata.workers.tombstone_cleaner import TombstoneCleaner
+from services.metadata.workers.trash_hastener import TrashHastener
 from services.metadata.workers.trash_reaper import TrashReaper
 
 #: Intervals of the background duties, in seconds.
@@ -86,6 +90,7 @@ SETTLE_INTERVAL_S = 0.5
 SETTLE_QUOTAS_INTERVAL_S = 1.0
 TOUCH_INTERVAL_S = 5.0
 REAP_INTERVAL_S = 2.0
+HASTEN_INTERVAL_S = 10.0
 RECONCILE_INTERVAL_S = 20.0
 RECOUNT_INTERVAL_S = 60.0
 EXPIRE_INTERVAL_S = 600.0
@@ -105,6 +110,7 @@ class Rules:
     listing: Listing
     subtrees: Subtrees
     downloads: Downloads
+    trash: Trash
     renames: Renames
     uploads: Uploads
     commits: Commits
@@ -132,6 +138,7 @@ def assemble(
     zone_shares: ZoneShares | None = None,
     cache_records: int = 100_000,
     tombstone_retention_s: float = 7 * 24 * 3600,
+    trash_retention_s: float = 0.0,
 ) -> Rules:
     """Joins the rules to their stores; what `build` does for a process, and tests for themselves."""
     file_cache = FileCache(cache_records, provider_id)
@@ -145,7 +152,16 @@ def assemble(
     settled = Settled(stores.locations, stores.intents)
     writer = ContentWriter(tree, replicas, quotas, settled, clock)
     link_counts = LinkCounts(tree, clock)
-    files = Files(stores.files, tree, paths, link_counts, touches, clock, provider_id)
+    files = Files(
+        stores.files,
+        tree,
+        paths,
+        link_counts,
+        touches,
+        clock,
+        provider_id,
+        trash_retention_s=trash_retention_s,
+    )
     page_tokens = PageTokens(token_secret)
     extras = Extras(stores.custom_metadata)
     uploads = Uploads(
@@ -169,6 +185,7 @@ def assemble(
         listing=Listing(stores.files, tree, paths, extras, page_tokens, touches),
         subtrees=Subtrees(stores.files, tree, paths, replicas, extras, page_tokens, touches),
         downloads=Downloads(stores.downloads, paths, clock),
+        trash=Trash(stores.files, tree, paths, page_tokens, touches, clock),
         renames=Renames(stores.files, tree, paths, link_counts, touches, clock),
         uploads=uploads,
         distribution=Distribution(paths, uploads),
@@ -235,6 +252,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         zone_shares=zone.shares,
         cache_records=settings.cache_records,
         tombstone_retention_s=settings.tombstone_retention_s,
+        trash_retention_s=settings.trash_retention_s,
     )
     metrics.CACHED_FILES.set_function(lambda: len(rules.file_cache))
     metrics.CACHED_LOCATIONS.set_function(lambda: len(rules.location_cache))
@@ -285,6 +303,7 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     server.add(links_pb2_grpc.add_LinkServiceServicer_to_server, LinkServicer(rules.links))
     server.add(subtrees_pb2_grpc.add_SubtreeServiceServicer_to_server, SubtreeServicer(rules.subtrees))
     server.add(downloads_pb2_grpc.add_DownloadServiceServicer_to_server, DownloadServicer(rules.downloads))
+    server.add(trash_pb2_grpc.add_TrashServiceServicer_to_server, TrashServicer(rules.trash))
     server.add(spaces_pb2_grpc.add_SpaceServiceServicer_to_server, SpaceServicer(rules.spaces))
     server.add(
         distribution_pb2_grpc.add_DistributionServiceServicer_to_server,
@@ -332,6 +351,7 @@ def _shared_duties(settings: Settings, mongo: MongoStores, rules: Rules, clock: 
     expirer = IntentExpirer(stores.intents, clock, expiry_s=settings.upload_expiry_s)
     duties = (
         ("trash_reaper", TrashReaper(rules.repairs).run_once, REAP_INTERVAL_S),
+        ("trash_hastener", TrashHastener(rules.repairs, stores.quotas).run_once, HASTEN_INTERVAL_S),
         ("tombstone_cleaner", TombstoneCleaner(rules.repairs).run_once, REAP_INTERVAL_S),
         ("location_reconciler", LocationReconciler(rules.repairs).run_once, RECONCILE_INTERVAL_S),
         ("quota_recounter", QuotaRecounter(rules.spaces, stores.quotas).run_once, RECOUNT_INTERVAL_S),

@@ -60,6 +60,10 @@ def a_directory(file_id: str, name: str = "", parent_id: str = ROOT, **fields: o
     return a_file(file_id, name, parent_id, type=FileType.DIRECTORY, **fields)
 
 
+def a_trashed(directory: File, due_ms: int, op_id: str = "") -> File:
+    return trashed_from(directory, by="alice", now_ms=0, due_ms=due_ms, op_id=op_id)
+
+
 def a_location(file_id: str, **fields: object) -> Location:
     upload = Upload(f"op-{file_id}", True, "s1", f"/{file_id}", 0, 100)
     placed = Location(file_id, SPACE, PROVIDER).applied(upload, 1000)
@@ -258,11 +262,11 @@ class FileStoreContract:
         await stores.files.replace(child.tombstone(now_ms=1, op_id="", cleanup_ms=1))
         assert not await stores.files.has_children("d")
 
-    async def test_the_trash_is_listed_oldest_first(self, stores: Stores) -> None:
+    async def test_the_trash_is_listed_as_it_becomes_due(self, stores: Stores) -> None:
         for number, name in enumerate("cab"):
             directory = a_directory(name)
             await stores.files.insert(directory)
-            await stores.files.replace(trashed_from(directory, now_ms=number, op_id=f"op-{name}"))
+            await stores.files.replace(a_trashed(directory, number, f"op-{name}"))
         trashed = await stores.files.list_trashed(before_ms=2, limit=10)
         assert [file.file_id for file in trashed] == ["c", "a"]
         assert trashed[0].parent_id == trash_id(SPACE)
@@ -308,7 +312,7 @@ class MoveContract:
 
     async def test_a_directory_never_moves_below_the_trash(self, stores: Stores) -> None:
         files = await self._tree(stores)
-        await stores.files.replace(trashed_from(files["a"], now_ms=1, op_id=""))
+        await stores.files.replace(a_trashed(files["a"], 1))
         with pytest.raises(NoSuchFile):
             await stores.files.move(files["d"].changed(parent_id="c"), replaced=None, new_ancestry=True)
 

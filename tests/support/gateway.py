@@ -45,6 +45,7 @@ from services.metadata.api.links import LinkServicer
 from services.metadata.api.shares import ShareServicer
 from services.metadata.api.spaces import SpaceServicer
 from services.metadata.api.subtrees import SubtreeServicer
+from services.metadata.api.trash import TrashServicer
 from services.metadata.api.xattrs import XattrServicer
 from services.metadata.domain.tree import OwnsEverything
 from services.metadata.store.memory import memory_stores
@@ -70,12 +71,14 @@ class MetadataTwin:
             clock,
             provider_id=PROVIDER_ID,
             token_secret=b"s" * 32,
+            trash_retention_s=3600,
             zone_shares=self.zone_shares,
         )
         self.files = FileServicer(rules.files, rules.links, rules.listing, rules.renames, rules.extras)
         self.contents = ContentServicer(rules.uploads, rules.commits, rules.removals, rules.leases)
         self.links = LinkServicer(rules.links)
         self.subtrees = SubtreeServicer(rules.subtrees)
+        self.trash = TrashServicer(rules.trash)
         self.spaces = SpaceServicer(rules.spaces)
         self.xattrs = XattrServicer(rules.xattrs)
         self.shares = ShareServicer(rules.shares)
@@ -86,8 +89,8 @@ class MetadataTwin:
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
         method = "".join(word.capitalize() for word in name.split("_"))
         servicers = (
-            self.files, self.links, self.subtrees, self.contents, self.xattrs, self.shares, self.distribution,
-            self.changes,
+            self.files, self.links, self.subtrees, self.trash, self.contents, self.xattrs, self.shares,
+            self.distribution, self.changes,
         )  # fmt: skip
         for servicer in servicers:
             if hasattr(servicer, method):

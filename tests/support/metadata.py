@@ -79,6 +79,7 @@ class World:
     clock: ManualClock = field(default_factory=ManualClock)
     ownership: Ownership = field(default_factory=OwnsEverything)
     zone_shares: ZoneShares = field(default_factory=NoZoneShares)
+    trash_retention_s: float = 0.0
     rules: Rules = field(init=False)
 
     def __post_init__(self) -> None:
@@ -88,6 +89,7 @@ class World:
             self.clock,
             provider_id=PROVIDER,
             token_secret=b"secret",
+            trash_retention_s=self.trash_retention_s,
             zone_shares=self.zone_shares,
         )
 

@@ -13,6 +13,7 @@ from isthmus.metadata.v1 import (
     links_pb2,
     shares_pb2,
     subtrees_pb2,
+    trash_pb2,
     xattrs_pb2,
 )
 
@@ -35,6 +36,12 @@ class Metadata(Protocol):
     async def list_hard_links(
         self, request: links_pb2.ListHardLinksRequest
     ) -> links_pb2.ListHardLinksResponse: ...
+
+    async def list_trash(self, request: trash_pb2.ListTrashRequest) -> trash_pb2.ListTrashResponse: ...
+
+    async def restore_file(self, request: trash_pb2.RestoreFileRequest) -> trash_pb2.RestoreFileResponse: ...
+
+    async def purge_file(self, request: trash_pb2.PurgeFileRequest) -> trash_pb2.PurgeFileResponse: ...
 
     async def list_subtree(
         self, request: subtrees_pb2.ListSubtreeRequest

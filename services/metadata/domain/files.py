@@ -57,7 +57,10 @@ class Files:
         touches: Touches,
         clock: Clock,
         provider_id: str,
+        *,
+        trash_retention_s: float = 0.0,
     ) -> None:
+        self._trash_retention_ms = int(trash_retention_s * 1000)
         self._store = store
         self._tree = tree
         self._links = links
@@ -164,7 +167,7 @@ class Files:
                 raise
             self._require_delete(identity, found, only_empty=only_empty)
             try:
-                await self._delete(found, request_id, only_empty=only_empty)
+                await self._delete(identity, found, request_id, only_empty=only_empty)
             except RevisionConflict:
                 continue
             return
@@ -254,22 +257,22 @@ class Files:
     async def _delete_child(self, identity: Identity, request_id: str, found: Found) -> None:
         self._require_delete(identity, found, only_empty=False)
         try:
-            await self._delete(found, request_id, only_empty=False)
+            await self._delete(identity, found, request_id, only_empty=False)
         except RevisionConflict:
             return
 
-    async def _delete(self, found: Found, request_id: str, *, only_empty: bool) -> None:
+    async def _delete(self, identity: Identity, found: Found, request_id: str, *, only_empty: bool) -> None:
         file, parent = found.file, found.chain[-2]
         if not file.is_directory:
             await self._tree.replace(self._tombstone(found.entry, request_id))
             await self._links.release(found.entry)
         elif only_empty:
-            await self._delete_empty(file, request_id)
+            await self._delete_empty(identity, file, request_id)
         else:
-            await self._tree.replace(trashed_from(file, now_ms=self._clock.now_ms(), op_id=request_id))
+            await self._tree.replace(self._trashed(identity, file, request_id))
         self._touches.content_changed(parent)
 
-    async def _delete_empty(self, file: File, request_id: str) -> None:
+    async def _delete_empty(self, identity: Identity, file: File, request_id: str) -> None:
         """Tombstone first, then look again: who adds a child later finds the directory gone."""
         if await self._store.has_children(file.file_id):
             raise DirectoryNotEmpty(file_id=file.file_id)
@@ -282,9 +285,14 @@ class Files:
             await self._tree.replace(back)
         except NameTaken:
             # Its name went to another file meanwhile, so it goes as it would have gone with its children.
-            await self._tree.replace(trashed_from(back, now_ms=self._clock.now_ms(), op_id=request_id))
+            await self._tree.replace(self._trashed(identity, back, request_id))
             return
         raise DirectoryNotEmpty(file_id=file.file_id)
+
+    def _trashed(self, identity: Identity, file: File, request_id: str) -> File:
+        now_ms = self._clock.now_ms()
+        due_ms = now_ms + self._trash_retention_ms
+        return trashed_from(file, by=identity.subject_id, now_ms=now_ms, due_ms=due_ms, op_id=request_id)
 
     def _tombstone(self, file: File, request_id: str, after_ms: int = 0) -> File:
         now_ms = self._clock.now_ms()

@@ -46,6 +46,11 @@ def tmp_id(space_id: str) -> str:
     return f"tmp_{space_id}"
 
 
+def swept_id(space_id: str) -> str:
+    """Parent of directories that are being removed; no record has it."""
+    return f"swept_{space_id}"
+
+
 def unnamed_id(space_id: str) -> str:
     """Parent of files whose own name is gone while hard links to them remain; no record has it."""
     return f"unnamed_{space_id}"
@@ -78,11 +83,13 @@ class AclEntry:
 
 @dataclass(frozen=True, slots=True)
 class Trashed:
-    """Where a directory was before it went to the trash."""
+    """Where a directory was before it went to the trash, who sent it there, and when its removal begins."""
 
     time_ms: int
     parent_id: str
     name: str
+    by: str = ""
+    due_ms: int = 0
 
 
 #: Fields whose changes readers of the change log are told of, and where their revision is noted.
@@ -225,15 +232,26 @@ def shown_as(file: File, link: File) -> File:
     )
 
 
-def trashed_from(directory: File, *, now_ms: int, op_id: str) -> File:
+def trashed_from(directory: File, *, by: str, now_ms: int, due_ms: int, op_id: str) -> File:
     """The next revision of a directory, in the trash with all below it: out of sight by one update."""
     return directory.changed(
         parent_id=trash_id(directory.space_id),
         name=f"{directory.name}@@{directory.file_id}",
-        trashed=Trashed(now_ms, directory.parent_id, directory.name),
+        trashed=Trashed(now_ms, directory.parent_id, directory.name, by, due_ms),
         ctime_ms=now_ms,
         op_id=op_id,
         delete_op=op_id,
+    )
+
+
+def swept_from(directory: File, *, now_ms: int) -> File:
+    """The next revision of a directory that is being removed: nothing brings it back."""
+    trashed = directory.trashed or Trashed(now_ms, directory.parent_id, directory.name, "", now_ms)
+    return directory.changed(
+        parent_id=swept_id(directory.space_id),
+        name=directory.file_id,
+        trashed=replace(trashed, due_ms=now_ms),
+        ctime_ms=now_ms,
     )
 
 

@@ -17,7 +17,7 @@ from .errors import RevisionConflict
 from .files import STRAY_CHILDREN_AFTER_MS
 from .link_counts import LinkCounts
 from .locations import Location
-from .records import File, FileType, nameless, trashed_from
+from .records import File, FileType, nameless, swept_from, trash_id
 from .replicas import Replicas
 from .settled import Settled
 from .stores import Stores
@@ -58,11 +58,17 @@ class Repairs:
         self._retention_ms = int(tombstone_retention_s * 1000)
 
     async def empty_trash(self) -> int:
-        """Files in the oldest directories of the trash become tombstones, directories move to the trash."""
+        """Files in directories whose time in the trash is over become tombstones, directories follow them.
+
+        First a directory is claimed: from then on it can't be restored.
+        """
         before_ms = self._clock.now_ms() - TRASH_RESTS_MS
         directories = await self._stores.files.list_trashed(before_ms=before_ms, limit=PAGE)
         done, room = 0, PAGE
-        for directory in directories:
+        for trashed in directories:
+            directory = await self._claimed(trashed)
+            if directory is None:
+                continue
             children = await self._stores.files.list_children(
                 directory.file_id, start=None, inclusive=True, limit=room
             )
@@ -100,10 +106,30 @@ class Repairs:
         await self._settled.flush()
         return len(dirty)
 
+    async def hasten_trash(self, space_id: str) -> int:
+        """Begins to remove some of what lies in the trash of a space, whatever its time."""
+        trash = await self._stores.files.list_children(
+            trash_id(space_id), start=None, inclusive=True, limit=PAGE
+        )
+        for directory in trash:
+            await self._claimed(directory)
+        return len(trash)
+
+    async def _claimed(self, directory: File) -> File | None:
+        """The directory, out of the trash for good; None when somebody else was faster."""
+        if directory.parent_id != trash_id(directory.space_id):
+            return directory
+        claimed = swept_from(directory, now_ms=self._clock.now_ms() - TRASH_RESTS_MS)
+        try:
+            await self._tree.replace(claimed)
+        except RevisionConflict:
+            return None
+        return claimed
+
     async def _sweep(self, children: Sequence[File]) -> None:
         now_ms = self._clock.now_ms()
         gone = [
-            trashed_from(child, now_ms=now_ms, op_id="")
+            swept_from(child, now_ms=now_ms)
             if child.is_directory
             else nameless(child, now_ms=now_ms, op_id="", cleanup_ms=now_ms)
             for child in children

@@ -88,7 +88,7 @@ class FileStore(Protocol):
         ...
 
     async def list_trashed(self, *, before_ms: int, limit: int) -> Sequence[File]:
-        """Directories in the trash since before that time, oldest first."""
+        """Deleted directories whose removal was due before that time, the most overdue first."""
         ...
 
     async def list_cleanups(self, *, before_ms: int, limit: int) -> Sequence[File]:

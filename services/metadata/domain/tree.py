@@ -15,7 +15,7 @@ from typing import Protocol
 from runtime.errors import InvalidName, NoSuchFile, SpaceNotSupported
 
 from .cache import FileCache
-from .records import File, inode_id, root_id, trash_id, unnamed_id
+from .records import File, inode_id, root_id, swept_id, trash_id, unnamed_id
 from .stores import FileStore
 
 #: Deeper than any path a request can name; a longer way up means a circle in the records.
@@ -136,7 +136,7 @@ class Tree:
         kept here.
         """
         chain: list[File] = []
-        out_of_sight = (trash_id(space_id), unnamed_id(space_id))
+        out_of_sight = (trash_id(space_id), swept_id(space_id), unnamed_id(space_id))
         next_id = file_id or root_id(space_id)
         while next_id:
             file = await self.find(space_id, next_id, fresh=fresh)

@@ -68,6 +68,8 @@ def file_to_document(file: File) -> Document:
             "time_ms": file.trashed.time_ms,
             "parent_id": file.trashed.parent_id,
             "name": file.trashed.name,
+            "by": file.trashed.by,
+            "due_ms": file.trashed.due_ms,
         }
     return document
 

@@ -92,7 +92,7 @@ class MemoryFileStore:
         return next((file for file in self._files.values() if file.delete_op == delete_op), None)
 
     async def list_trashed(self, *, before_ms: int, limit: int) -> Sequence[File]:
-        trashed = [(file.trashed.time_ms, file) for file in self._files.values() if file.trashed is not None]
+        trashed = [(file.trashed.due_ms, file) for file in self._files.values() if file.trashed is not None]
         return _oldest(trashed, before_ms, limit)
 
     async def list_cleanups(self, *, before_ms: int, limit: int) -> Sequence[File]:

@@ -41,7 +41,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "files": (
         # Also the order of listings.
         _index("parent_id", "name", "named_by", unique=True, partialFilterExpression={"deleted": False}),
-        _index("trashed.time_ms", sparse=True),
+        _index("trashed.due_ms", sparse=True),
         _index("cleanup_ms", sparse=True),
         _index("purge_ms", sparse=True),
         _index("delete_op", sparse=True),

@@ -121,7 +121,7 @@ class MongoFileStore:
         return found[0] if found else None
 
     async def list_trashed(self, *, before_ms: int, limit: int) -> Sequence[File]:
-        return await self._list_due("trashed.time_ms", before_ms, limit)
+        return await self._list_due("trashed.due_ms", before_ms, limit)
 
     async def list_cleanups(self, *, before_ms: int, limit: int) -> Sequence[File]:
         return await self._list_due("cleanup_ms", before_ms, limit)

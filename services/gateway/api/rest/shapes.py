@@ -117,6 +117,43 @@ SUBTREE = json_object(
     },
     name="Subtree",
 )
+TRASH = json_object(
+    {
+        "directories": array_of(
+            {
+                "type": "object",
+                "properties": {
+                    "fileId": FILE_ID,
+                    "name": {"type": "string", "description": "The name it had."},
+                    "parentFileId": {**FILE_ID, "description": "The directory it was in."},
+                    "ownerUserId": TEXT,
+                    "deletedBy": TEXT,
+                    "deletedAt": SECONDS,
+                    "expiresAt": {
+                        **SECONDS,
+                        "description": "When its removal begins; sooner in a full space.",
+                    },
+                },
+            }
+        ),
+        "nextPageToken": {"type": ["string", "null"], "description": "For the next page; null at the end."},
+    },
+    {
+        "directories": [
+            {
+                "fileId": FILE_ID_EXAMPLE,
+                "name": "trip",
+                "parentFileId": FILE_ID_EXAMPLE,
+                "ownerUserId": "u1",
+                "deletedBy": "u1",
+                "deletedAt": 1733000000,
+                "expiresAt": 1733003600,
+            }
+        ],
+        "nextPageToken": None,
+    },
+    name="Trash",
+)
 CREATED = json_object({"fileId": FILE_ID}, {"fileId": FILE_ID_EXAMPLE}, name="FileId")
 FILE_IDS = array_of(FILE_ID)
 HARD_LINKS = (

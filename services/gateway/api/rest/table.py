@@ -15,7 +15,7 @@ from runtime.http.errors import ApiError
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer
 from services.gateway.api.ports import Metadata
-from services.gateway.api.rest import data, documents, listing, shapes, subtrees, tickets, xattrs
+from services.gateway.api.rest import data, documents, listing, shapes, subtrees, tickets, trash, xattrs
 from services.gateway.api.rest.data import DataRoutes
 from services.gateway.api.rest.described import Told
 from services.gateway.api.rest.distribution import DistributionRoutes
@@ -36,6 +36,7 @@ from services.gateway.api.rest.router import RestRoutes
 from services.gateway.api.rest.selection import DEPRECATED
 from services.gateway.api.rest.subtrees import SubtreeRoutes
 from services.gateway.api.rest.tickets import TicketRoutes
+from services.gateway.api.rest.trash import TrashRoutes
 from services.gateway.api.rest.xattrs import XattrRoutes
 from services.gateway.domain.acls import PrincipalNames
 
@@ -73,6 +74,8 @@ def rest_routes(
             b"distribution": _distribution(distribution),
             b"storage_locations": _storage_locations(distribution),
             b"ticket": _ticket(ticket_routes),
+            b"trash": _trash(TrashRoutes(metadata)),
+            b"restore": _restore(TrashRoutes(metadata)),
         },
         below_path=_below_path(files),
         below_hardlinks=_below_hard_links(files),
@@ -370,6 +373,52 @@ def _lookup(routes: LookupRoutes) -> PlainMethods:
             ),
         )
     }
+
+
+def _trash(routes: TrashRoutes) -> Methods:
+    return {
+        "GET": Operation(
+            routes.list,
+            "Deleted directories of a space that can be restored",
+            Takes.PARAMS,
+            params=(trash.LIMIT, trash.TOKEN),
+            told=Told(
+                (shapes.TRASH,),
+                ("posix/eacces", "posix/einval", "notSupported"),
+                "Those that the caller deleted or owns; all of them for owners of the space. Single files "
+                "are not kept. Beyond the original.",
+                tag="trash",
+            ),
+        ),
+        "DELETE": Operation(
+            routes.purge,
+            "Remove a deleted directory for good, now",
+            status=204,
+            told=Told(errors=(*_GONE, "posix/eperm"), notes="Beyond the original.", tag="trash"),
+        ),
+    }
+
+
+def _restore(routes: TrashRoutes) -> Methods:
+    return {
+        "POST": Operation(
+            routes.restore,
+            "Restore a deleted directory with all in it",
+            Takes.PARAMS,
+            params=(trash.TARGET_PARENT, trash.NAME),
+            told=Told(
+                (shapes.CREATED,),
+                (
+                    *_GONE, "posix/eexist", "posix/enotdir", "posix/einval", "posix/enametoolong",
+                    "posix/eperm", "posix/exdev", "posix/eagain", "badValueIdentifier",
+                ),
+                "All ids stay. `enoent`: it is not in the trash (any more), or the directory it was in is "
+                "gone, then say another one. `eexist`: its name is taken there, then say another one. Beyond "
+                "the original.",
+                tag="trash",
+            ),
+        )
+    }  # fmt: skip
 
 
 def _downloads(summary: str, *, errors: tuple[str, ...] = (), shared: bool = False) -> Operation[Call]:
