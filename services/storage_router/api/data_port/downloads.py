@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runtime.http.ranges import parse_range
 from services.storage_router import metrics
-from services.storage_router.api.data_port import replies
+from services.storage_router.api.data_port.conditions import Validators, validators_of
 from services.storage_router.api.data_port.connection import Connection
 from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.api.data_port.replies import Headers
@@ -48,15 +49,12 @@ class Downloads:
         self, exchange: Exchange, content: OpenContent, media_type: bytes, headers: Headers
     ) -> None:
         """The answer to a GET or HEAD. RangeNotSatisfiable, InputOutputError; closes nothing."""
-        location = content.located.location
-        tag = replies.etag(location.storage_file_id, location.revision)
-        headers = [*headers, (b"accept-ranges", b"bytes")]
-        if location.revision:
-            headers.append((b"etag", tag))
-        if location.revision and _names(exchange.header(b"if-none-match"), tag):
+        validators = validators_of(content.located)
+        headers = [*headers, (b"accept-ranges", b"bytes"), *validators.headers]
+        if validators.is_known(exchange):
             exchange.reply(304, headers)
             return
-        plan = _plan(content, _wanted(exchange, tag, content.size_bytes), media_type, headers)
+        plan = _plan(content, _wanted(exchange, validators, content.size_bytes), media_type, headers)
         if exchange.is_head:
             exchange.connection.write(exchange.begin(plan.status, plan.headers, plan.size_bytes))
             return
@@ -95,20 +93,11 @@ def descriptor_of(content: OpenContent) -> int | None:
     return content.handle.fileno() if content.handle.has_descriptor else None
 
 
-def _wanted(exchange: Exchange, tag: bytes, size: int) -> list[tuple[int, int]] | None:
+def _wanted(exchange: Exchange, validators: Validators, size: int) -> list[tuple[int, int]] | None:
     asked = exchange.header(b"range")
-    if asked is None or exchange.is_head:
-        return None
-    condition = exchange.header(b"if-range")
-    if condition is not None and condition.strip() != tag:
+    if asked is None or exchange.is_head or not validators.allow_range(exchange, time.time()):
         return None
     return parse_range(asked, size)
-
-
-def _names(header: bytes | None, tag: bytes) -> bool:
-    if header is None:
-        return False
-    return any(name.strip().removeprefix(b"W/") in (tag, b"*") for name in header.split(b","))
 
 
 def _plan(
