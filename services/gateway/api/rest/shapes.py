@@ -177,6 +177,11 @@ LINK_TEXT = octets("The text as it was given.")
 
 LOCATION = {"location": "URL of what was made."}
 RANGE = Header("Range", "One range or several, in bytes.", "bytes=0-99")
+CONDITIONS = (
+    Header("If-None-Match", "Nothing is sent again of a state with one of these tags.", '"9f2c-3"'),
+    Header("If-Modified-Since", "As above, by `Last-Modified`; less exact.", "Wed, 21 Oct 2015 07:28:00 GMT"),
+    Header("If-Range", "The range only of this very state, else all: a tag or a date.", '"9f2c-3"'),
+)
 _PARTS: dict[str, Any] = {**BINARY, "description": "One part for each of several ranges."}
 DOWNLOAD_REPLIES = (
     Reply(
@@ -190,6 +195,7 @@ DOWNLOAD_REPLIES = (
         "A directory: where it is downloaded as a tar archive, once, without a token; resumed with a range.",
         headers={"location": "The address of the archive, good for a quarter of an hour."},
     ),
+    Reply(304, "The client has this state already.", headers={"etag": "The tag of the state."}),
     Reply(416, "No such range.", headers={"content-range": "How many bytes there are, as `bytes */SIZE`."}),
 )
 

@@ -431,7 +431,7 @@ def _downloads(summary: str, *, errors: tuple[str, ...] = (), shared: bool = Fal
             (shapes.CONTENT,),
             (*_GONE, "posix/eisdir", *errors),
             replies=shapes.DOWNLOAD_REPLIES,
-            request_headers=(shapes.RANGE,),
+            request_headers=(shapes.RANGE, *shapes.CONDITIONS),
         ),
     )
 

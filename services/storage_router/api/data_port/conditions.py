@@ -1,4 +1,4 @@
-"""Conditional requests: whether a client has the content already, and whether its part may be gone on with."""
+"""Conditional requests: whether a client has the content already, and whether a part fits to what it has."""
 
 from __future__ import annotations
 
