@@ -121,3 +121,23 @@ async def test_methods_that_are_not_there_are_405(folder: Folder, method: str) -
             answer = await folder.http.request(method, f"{API}/data/{folder.id}{tail}")
             assert (answer.status_code, answer.content) == (405, b""), tail
             assert answer.headers["allow"]
+
+
+async def test_bodies_of_what_has_no_content_are_ignored(folder: Folder) -> None:
+    file = await folder.put("a", b"x")
+    octets = {"content-type": "application/octet-stream"}
+    for query in ("name=d&type=DIR", "name=s&type=SYMLNK&target_file_path=a",
+                  f"name=l&type=LNK&target_file_id={file}"):  # fmt: skip
+        url = f"{API}/data/{folder.id}/children?{query}"
+        answer = await folder.http.post(url, content=b"ignored", headers=octets)
+        assert answer.status_code == 201, answer.text
+    assert (await folder.http.get(f"{API}/data/{folder.id}/path/l")).content == b"x"
+
+
+async def test_what_is_below_a_file_is_enotdir(folder: Folder) -> None:
+    file = await folder.put("a", b"x")
+    for kind in ("REG", "DIR", "SYMLNK&target_file_path=a"):
+        url = f"{API}/data/{file}/children?name=b&type={kind}"
+        assert errno(await folder.http.post(url, headers=CLIENT)) in ("enotdir", "eacces")
+    for method in ("GET", "DELETE"):
+        assert errno(await folder.http.request(method, f"{API}/data/{file}/path/b")) == "enotdir"
