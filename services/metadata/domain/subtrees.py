@@ -144,16 +144,20 @@ class Subtrees:
             last = told[len(extras) - 1]
             page.items = page.items[: page.items.index(last) + 1]
             place = place_at(base, last.found)
-        entries = await asyncio.gather(
-            *(self._entry(query, item, extra) for item, extra in zip(told, extras, strict=False))
-        )
+        told = told[: len(extras)]
+        locations = await self._locations(told) if query.with_locations else [None] * len(told)
+        entries = [
+            SubtreeEntry(item.path, self._shown(item.found), location, extra)
+            for item, location, extra in zip(told, locations, extras, strict=True)
+        ]
         closed = [item.path for item in page.items if item.closed]
         return SubtreePage(entries, closed, "" if place is None else self._next(base, query, place))
 
-    async def _entry(self, query: SubtreeQuery, item: _Item, extra: Extra) -> SubtreeEntry:
-        file = self._touches.applied(item.found.file)
-        location = await self._replicas.current(file) if query.with_locations else None
-        return SubtreeEntry(item.path, item.found.shown(file), location, extra)
+    def _shown(self, found: Found) -> File:
+        return found.shown(self._touches.applied(found.file))
+
+    async def _locations(self, items: Sequence[_Item]) -> Sequence[Location | None]:
+        return await asyncio.gather(*(self._replicas.current(item.found.file) for item in items))
 
 
 @dataclass(frozen=True, slots=True)
