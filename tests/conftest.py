@@ -12,12 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 from pymongo import MongoClient
 
 from tests.support.servers import Server, running_consul, running_mongod
 
 if TYPE_CHECKING:
     from tests.support.stack import RunningStack
+
+# How long an example takes says more about what else the machine does than about the code.
+settings.register_profile("isthmus", deadline=None)
+settings.load_profile("isthmus")
 
 # Tests of whole stacks run in one process, one after the other: a stack needs what the machine has.
 OF_WHOLE_STACKS = ("tests/system/", "tests/fault/")

@@ -61,6 +61,7 @@ from services.zone.domain.share_roads import ShareRoads
 from services.zone.domain.shares import Shares
 from services.zone.domain.spaces import Spaces
 from services.zone.domain.stores import Stores
+from services.zone.domain.support_parameters import SupportParameterRules
 from services.zone.domain.target_rules import GROUP_RULES, SPACE_RULES
 from services.zone.domain.token_checks import TokenChecks
 from services.zone.domain.tokens import Tokens, TokenSettings
@@ -205,6 +206,7 @@ def assemble(
         owners=owners,
         space_members=space_members,
         group_members=group_members,
+        support_parameters=SupportParameterRules(space_rules, spaces, providers, rights),
         shares=shares,
         share_roads=ShareRoads(
             shares,

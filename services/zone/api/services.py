@@ -17,6 +17,7 @@ from services.zone.domain.scope import Scopes
 from services.zone.domain.share_roads import ShareRoads
 from services.zone.domain.shares import Shares
 from services.zone.domain.spaces import Spaces
+from services.zone.domain.support_parameters import SupportParameterRules
 from services.zone.domain.token_checks import TokenChecks
 from services.zone.domain.tokens import Tokens
 from services.zone.domain.users import Users
@@ -35,6 +36,7 @@ class ZoneServices:
     owners: Owners
     space_members: Members
     group_members: Members
+    support_parameters: SupportParameterRules
     shares: Shares
     share_roads: ShareRoads
     providers: Providers

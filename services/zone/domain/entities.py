@@ -125,8 +125,17 @@ class Support:
 
 
 @dataclass(frozen=True, slots=True)
+class SupportParameters:
+    """What a provider does for a space besides keeping its data."""
+
+    accounting_enabled: bool = False
+    dir_stats_enabled: bool = False
+    dir_stats_status: str = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
 class Space:
-    """A space with what changes with it at once: its owners and its supports."""
+    """A space with what changes with it at once: its owners and its supports. `parameters`: by provider."""
 
     id: str
     name: str
@@ -137,6 +146,7 @@ class Space:
     contact_email: str = ""
     owners: tuple[str, ...] = ()
     supports: tuple[Support, ...] = ()
+    parameters: Mapping[str, SupportParameters] = field(default_factory=dict)
     creator: Subject = NOBODY
     created_at_ms: int = 0
 
@@ -151,6 +161,10 @@ class Space:
         for support in self.supports:
             sizes[support.provider_id] = sizes.get(support.provider_id, 0) + support.size_bytes
         return sizes
+
+    def parameters_at(self, provider_id: str) -> SupportParameters:
+        """Those of one provider; all off until somebody switches something on."""
+        return self.parameters.get(provider_id, SupportParameters())
 
     def readonly_at(self, provider_id: str) -> bool:
         """Whether every storage of the provider that supports the space is read-only."""

@@ -206,8 +206,12 @@ class SpaceStore(Protocol):
         """Makes this the size of the provider's first support of the space."""
         ...
 
+    async def set_parameters(self, space_id: str, provider_id: str, changes: Mapping[str, Any]) -> bool:
+        """Sets fields of SupportParameters. False when the provider does not support the space."""
+        ...
+
     async def remove_support(self, space_id: str, provider_id: str) -> bool:
-        """All storages of the provider."""
+        """All storages of the provider, and its parameters."""
         ...
 
     async def supported_by(self, provider_id: str, *, after: str, limit: int) -> list[Space]:

@@ -253,7 +253,16 @@ class MemorySpaceStore:
         if space is None or provider_id not in space.sizes():
             return False
         left = tuple(each for each in space.supports if each.provider_id != provider_id)
-        self._spaces[space_id] = replace(space, supports=left)
+        others = {each: found for each, found in space.parameters.items() if each != provider_id}
+        self._spaces[space_id] = replace(space, supports=left, parameters=others)
+        return True
+
+    async def set_parameters(self, space_id: str, provider_id: str, changes: Mapping[str, Any]) -> bool:
+        space = self._spaces.get(space_id)
+        if space is None or provider_id not in space.sizes():
+            return False
+        changed = replace(space.parameters_at(provider_id), **changes)
+        self._spaces[space_id] = replace(space, parameters={**space.parameters, provider_id: changed})
         return True
 
     async def supported_by(self, provider_id: str, *, after: str, limit: int) -> list[Space]:

@@ -1,12 +1,14 @@
 """Spaces in MongoDB. Owners and supports lie in the space's document, so each change of them is one update.
 
 spaces       _id, name, ..., owners [user id],
+             parameters {provider_id: {accounting_enabled, dir_stats_enabled, dir_stats_status}},
              supports [{provider_id, storage_id, size_bytes, readonly, request_id}]
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from bson.int64 import Int64
@@ -14,7 +16,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from runtime.mongo import MongoThreads
-from services.zone.domain.entities import Membership, Space, Support, space_ref
+from services.zone.domain.entities import Membership, Space, Support, SupportParameters, space_ref
 from services.zone.domain.identifiers import Subject
 from services.zone.domain.stores import Taken
 from services.zone.store.mongo_memberships import delete_all_in, insert_with
@@ -98,8 +100,17 @@ class MongoSpaceStore:
 
     async def remove_support(self, space_id: str, provider_id: str) -> bool:
         query = {"_id": space_id, "supports.provider_id": provider_id}
-        change = {"$pull": {"supports": {"provider_id": provider_id}}}
+        change = {
+            "$pull": {"supports": {"provider_id": provider_id}},
+            "$unset": {f"parameters.{provider_id}": ""},
+        }
         done = await self._threads.write(lambda: self._spaces.update_one(query, change))
+        return done.matched_count == 1
+
+    async def set_parameters(self, space_id: str, provider_id: str, changes: Mapping[str, Any]) -> bool:
+        query = {"_id": space_id, "supports.provider_id": provider_id}
+        fields = {f"parameters.{provider_id}.{name}": value for name, value in changes.items()}
+        done = await self._threads.write(lambda: self._spaces.update_one(query, {"$set": fields}))
         return done.matched_count == 1
 
     async def supported_by(self, provider_id: str, *, after: str, limit: int) -> list[Space]:
@@ -135,6 +146,7 @@ def _to_document(space: Space) -> Document:
         "contact_email": space.contact_email,
         "owners": list(space.owners),
         "supports": [_support_to_document(support) for support in space.supports],
+        "parameters": {provider_id: asdict(each) for provider_id, each in space.parameters.items()},
         "creator": space.creator.code,
         "created_at_ms": space.created_at_ms,
     }
@@ -160,6 +172,10 @@ def _from_document(document: Document) -> Space:
             )
             for each in document["supports"]
         ),
+        parameters={
+            provider_id: SupportParameters(**fields)
+            for provider_id, fields in document.get("parameters", {}).items()
+        },
         creator=Subject.parse(document["creator"]),
         created_at_ms=document["created_at_ms"],
     )

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.zone.domain.entities import Membership, Space, Support, space_ref, user_ref
+from services.zone.domain.entities import Membership, Space, Support, SupportParameters, space_ref, user_ref
 from services.zone.domain.identifiers import user_subject
 from services.zone.domain.privileges import SPACE as PRIVILEGES
 from services.zone.domain.stores import Stores, Taken
@@ -102,6 +102,20 @@ async def test_support_is_resized_and_removed(stores: Stores) -> None:
     space = await stores.spaces.find("s1")
     assert space is not None
     assert space.sizes() == {"p1": 5}
+
+
+async def test_parameters_of_a_support_are_set_field_by_field(stores: Stores) -> None:
+    await stores.spaces.create(replace(SPACE, supports=(SUPPORT,)), [])
+    assert await stores.spaces.set_parameters("s1", "p1", {"dir_stats_enabled": True})
+    assert await stores.spaces.set_parameters("s1", "p1", {"dir_stats_status": "enabled"})
+    assert not await stores.spaces.set_parameters("s1", "p2", {"dir_stats_enabled": True})
+    space = await stores.spaces.find("s1")
+    assert space is not None
+    assert space.parameters == {"p1": SupportParameters(False, True, "enabled")}
+    await stores.spaces.remove_support("s1", "p1")
+    space = await stores.spaces.find("s1")
+    assert space is not None
+    assert space.parameters == {}
 
 
 async def test_supported_spaces_come_in_pages(stores: Stores) -> None:

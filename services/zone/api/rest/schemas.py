@@ -65,6 +65,10 @@ PATCH_GROUP = body(name=TEXT, type=TEXT)
 
 PATCH_SHARE = body(name=TEXT, description=TEXT)
 
+SUPPORT_PARAMETERS = body(
+    accountingEnabled=BOOLEAN, dirStatsServiceEnabled=BOOLEAN, dirStatsServiceStatus=TEXT
+)
+
 REGISTER_PROVIDER = body(
     "token",
     "name",

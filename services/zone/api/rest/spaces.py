@@ -115,6 +115,17 @@ def _add_provider_routes(router: APIRouter, door: Door) -> None:
         provider = await providers.get_of_space(await door.caller(request), space_id, provider_id)
         return reply(provider_view(provider, online=providers.is_online(provider)))
 
+    @router.patch(
+        "/{space_id}/providers/{provider_id}/support_parameters",
+        status_code=204,
+        openapi_extra=schemas.SUPPORT_PARAMETERS,
+    )
+    async def update_support_parameters(request: Request, space_id: str, provider_id: str) -> Response:
+        """What the provider does for the space besides keeping its data."""
+        caller, body = await door.caller_and_body(request)
+        await door.zone.support_parameters.update(caller, space_id, provider_id, body)
+        return done()
+
     @router.delete("/{space_id}/providers/{provider_id}", status_code=204)
     async def revoke_support(request: Request, space_id: str, provider_id: str) -> Response:
         """Ends a provider's support."""

@@ -7,7 +7,16 @@ from typing import Any
 
 from runtime.http import file_ids
 from services.zone.domain import caveat_forms
-from services.zone.domain.entities import Group, LinkedAccount, NamedToken, Provider, Share, Space, User
+from services.zone.domain.entities import (
+    Group,
+    LinkedAccount,
+    NamedToken,
+    Provider,
+    Share,
+    Space,
+    SupportParameters,
+    User,
+)
 from services.zone.domain.identifiers import TokenKind
 from services.zone.domain.scope import Scope
 from services.zone.domain.target_rules import JOINS
@@ -63,13 +72,8 @@ def shared_user_view(user: User) -> dict[str, Any]:
 
 
 def space_view(space: Space) -> dict[str, Any]:
-    """A space. Nobody counts directory sizes here, so all supports say so."""
+    """A space."""
     sizes = space.sizes()
-    parameters = {
-        "accountingEnabled": False,
-        "dirStatsServiceEnabled": False,
-        "dirStatsServiceStatus": "disabled",
-    }
     return {
         "spaceId": space.id,
         "name": space.name,
@@ -79,9 +83,17 @@ def space_view(space: Space) -> dict[str, Any]:
         "advertisedInMarketplace": space.advertised,
         "marketplaceContactEmail": space.contact_email,
         "providers": sizes,
-        "supportParametersRegistry": dict.fromkeys(sizes, parameters),
+        "supportParametersRegistry": {each: _parameters(space.parameters_at(each)) for each in sizes},
         "creator": space.creator.to_json(),
         "creationTime": space.created_at_ms // 1000,
+    }
+
+
+def _parameters(parameters: SupportParameters) -> dict[str, Any]:
+    return {
+        "accountingEnabled": parameters.accounting_enabled,
+        "dirStatsServiceEnabled": parameters.dir_stats_enabled,
+        "dirStatsServiceStatus": parameters.dir_stats_status,
     }
 
 
