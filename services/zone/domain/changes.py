@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 
 from runtime.errors import Unavailable
+from services.zone import metrics
 
 #: Batches of changes that are kept for who comes back; who was away longer starts over.
 MAX_BATCHES = 5000
@@ -74,6 +75,7 @@ class ChangeFeed:
         if len(self._batches) == MAX_BATCHES:
             self._first += 1
         update = Update(place, frozenset(changed))
+        metrics.CHANGES.inc(len(update.changed))
         self._batches.append(update)
         self._place = place
         self._tell(update.changed)

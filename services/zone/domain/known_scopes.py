@@ -11,6 +11,7 @@ from collections import OrderedDict
 from hashlib import blake2b
 
 from runtime.clock import Clock
+from services.zone import metrics
 from services.zone.domain.caveats import BY_ADDRESS
 from services.zone.domain.changes import ChangeFeed
 from services.zone.domain.entities import Provider
@@ -46,6 +47,7 @@ class KnownScopes:
             return await self._scopes.infer(token, consumer=consumer, peer_ip=peer_ip)
         key = _key(token)
         scope = self._find(key)
+        metrics.SCOPES.labels("no" if scope is None else "yes").inc()
         if scope is None:
             heard = self._heard
             scope = await self._scopes.infer(token, consumer=consumer, peer_ip=peer_ip)
