@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runtime.errors import InvalidName
 from services.gateway.domain import acls
@@ -103,6 +105,26 @@ def test_what_is_known_and_not_taken_is_another_error(fields: dict[str, object])
     with pytest.raises(InvalidName) as raised:
         parsed(**fields)
     assert not isinstance(raised.value, UnreadableAcl)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=5,
+)
+words = st.sampled_from(
+    ["ALLOW", "DENY", "READ_OBJECT", "DELETE_OBJECT", "IDENTIFIER_GROUP", "0x1", "0x70000", "u#1"]
+)
+odd_entries = st.fixed_dictionaries({key: words | st.lists(words, max_size=2) | json_values for key in ENTRY})
+
+
+@given(value=json_values | st.lists(odd_entries | json_values, max_size=3), directory=st.booleans())
+def test_whatever_comes_is_an_acl_or_refused(value: object, directory: bool) -> None:
+    try:
+        acl = acls.parse(value, directory=directory)
+    except InvalidName:
+        return
+    assert acls.parse(acls.cdmi_form(acl, {}), directory=directory) == acl
 
 
 def test_what_is_told_is_hexadecimal_with_names_where_they_are_known() -> None:

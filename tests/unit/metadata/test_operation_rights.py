@@ -101,6 +101,11 @@ OPERATIONS = (
         {"d": p.TRAVERSE | p.ADD_FILE},
     ),
     Operation(
+        "hard link",
+        lambda world, who: world.rules.links.create(who, fresh_id(), ref("d"), "new", ref("t", "g")),
+        {"d": p.TRAVERSE | p.ADD_FILE, "t": p.TRAVERSE},
+    ),
+    Operation(
         "mkdir", lambda world, who: world.mkdir("d", "new", who=who), {"d": p.TRAVERSE | p.ADD_SUBDIRECTORY}
     ),
     Operation(
@@ -151,6 +156,7 @@ async def world() -> World:
     for path in (("d",), ("d", "sub"), ("t",)):
         await world.mkdir(*path, mode=0o777)
     await world.put("d", "f", size_bytes=1)
+    await world.put("t", "g", size_bytes=1)
     await world.rules.files.set_mode(ALICE, "", ref("d", "f"), 0o666)
     return world
 
@@ -235,7 +241,7 @@ async def test_in_a_sticky_directory_only_owners_delete_and_rename(world: World,
 
 
 async def test_the_mode_does_not_count_beside_an_acl_and_counts_again_without(world: World) -> None:
-    read = OPERATIONS[8].run
+    read = next(each.run for each in OPERATIONS if each.name == "read")
     await grant(world, {"d/f": p.WRITE_DATA})
     with pytest.raises(AccessDenied):
         await read(world, BOB)
