@@ -70,6 +70,8 @@ class FileRecord(Protocol):
     @property
     def local_bytes(self) -> int: ...
     @property
+    def last_request_id(self) -> str: ...
+    @property
     def has_acl(self) -> bool: ...
     @property
     def acl(self) -> Sequence[Entry]: ...
@@ -103,6 +105,7 @@ class VirtualDirectory:
     completion_status: str = ""
     path: tuple[str, ...] = ()
     local_bytes: int = 0
+    last_request_id: str = ""
     has_acl: bool = False
     acl: tuple[Entry, ...] = ()
     xattrs: Mapping[str, bytes] = field(default_factory=dict)

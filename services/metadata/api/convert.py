@@ -48,6 +48,7 @@ def file_to_proto(file: File, path: Sequence[str] = (), extra: Extra = NO_EXTRA)
         path=path,
         local_bytes=file.local_bytes,
         has_acl=file.has_acl,
+        last_request_id=file.op_id,
     )
     if extra is not NO_EXTRA:
         told.acl.extend(acl_to_proto(extra.acl))

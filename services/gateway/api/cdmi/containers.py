@@ -12,6 +12,7 @@ from runtime.http.errors import ApiError, posix
 from runtime.request import request_id
 from services.gateway.api.cdmi.items import items_of
 from services.gateway.api.cdmi.nodes import Node, Tree, space_entries
+from services.gateway.api.cdmi.repeats import CREATED, has_done
 from services.gateway.api.cdmi.updates import Updates, planned
 from services.gateway.api.http import Answer, empty, json_answer
 from services.gateway.api.namespace import ref
@@ -113,13 +114,15 @@ class Containers:
     async def create(self, node: Node, body: Body) -> Answer:
         """A new directory; what it is to be in is never made on the way."""
         update = planned(body.metadata, directory=True)
-        await self._make(node)
-        await self._updates.apply(node, update)
+        # On an earlier try of this request it may have been made, and perhaps no more.
+        if node.record is None:
+            await self._make(node)
+        await self._updates.apply(node, update, CREATED)
         return await self.described(await self._tree.refresh(node), 201)
 
     async def create_plain(self, node: Node) -> Answer:
         """The same without CDMI: no body either way."""
-        if node.record is not None:
+        if node.record is not None and not has_done(node.record, ""):
             raise posix("eexist" if not node.is_top else "eperm")
         await self._make(node)
         return empty(201)

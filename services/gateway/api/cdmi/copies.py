@@ -19,6 +19,7 @@ from runtime.http.file_ids import FileId
 from runtime.http.paths import quote_segment
 from runtime.request import bind, request_id
 from services.gateway.api.cdmi.nodes import Node
+from services.gateway.api.cdmi.repeats import is_ours, step_id
 from services.gateway.api.cdmi.updates import Update, Updates, overridden
 from services.gateway.api.namespace import id_of, ref
 from services.gateway.api.ports import DataPort, Metadata
@@ -44,6 +45,12 @@ class _Place:
     name: str
     path: str
     parent: files_pb2.FileRef
+
+    @property
+    def ref(self) -> files_pb2.FileRef:
+        """The place, as the metadata service is told of it."""
+        path = [*self.parent.path, self.name]
+        return files_pb2.FileRef(space_id=self.parent.space_id, file_id=self.parent.file_id, path=path)
 
     def below(self, name: str, parent: files_pb2.FileRef) -> _Place:
         """A place in this one; `parent` is the directory that was made here."""
@@ -78,7 +85,7 @@ class Copies:
         `update`: what the topmost has differently from its source. Raises EEXIST, EINVAL for a directory into
         itself, and what reading and writing raise.
         """
-        if target.record is not None:
+        if target.record is not None and not is_ours(target.record):
             raise posix("eexist")
         target.parent_ref()
         if source.is_top or target.is_top:
@@ -101,7 +108,7 @@ class Copies:
         where = files_pb2.FileRef(space_id=target.space_id, path=target.names[1:])
         with suppress(IsthmusError, ApiError):
             await self._metadata.delete_file(
-                files_pb2.DeleteFileRequest(request_id=f"{request_id()}/undo", file=where)
+                files_pb2.DeleteFileRequest(request_id=step_id("undo"), file=where)
             )
 
     async def _copy(self, file: files_pb2.File, place: _Place, depth: int, run: _Run | None = None) -> None:
@@ -124,7 +131,17 @@ class Copies:
         )
         if file.type == DIRECTORY:
             request.mode = file.mode
-        return (await self._metadata.create_file(request)).file
+        try:
+            return (await self._metadata.create_file(request)).file
+        except FileExists:
+            return await self._made_before(place)
+
+    async def _made_before(self, place: _Place) -> files_pb2.File:
+        """What an earlier try of this very request has made there. Raises FileExists for anything else."""
+        answer = await self._metadata.get_file(files_pb2.GetFileRequest(file=place.ref))
+        if not is_ours(answer.file):
+            raise FileExists
+        return answer.file
 
     async def _copy_directory(
         self, file: files_pb2.File, place: _Place, depth: int, run: _Run | None
@@ -164,18 +181,18 @@ class Copies:
         update = run.update if run else None
         # Nobody else sees the content before its ACL stands.
         mode = _OWNER_ONLY if file.has_acl or (update is not None and update.HasField("acl")) else file.mode
-        await self._data_port.copy(id_of(file), place.path, mode)
+        try:
+            await self._data_port.copy(id_of(file), place.path, mode)
+        except ApiError as error:
+            if not _is_taken(error):
+                raise
+            await self._made_before(place)
         if run is not None:
             run.made = True
-        where = files_pb2.FileRef(
-            space_id=place.parent.space_id,
-            file_id=place.parent.file_id,
-            path=[*place.parent.path, place.name],
-        )
-        await self._copy_metadata(file, where, update)
+        await self._copy_metadata(file, place.ref, update)
         if mode != file.mode:
             await self._metadata.set_mode(
-                files_pb2.SetModeRequest(request_id=f"{request_id()}/mode", file=where, mode=file.mode)
+                files_pb2.SetModeRequest(request_id=step_id("mode"), file=place.ref, mode=file.mode)
             )
 
     async def _copy_metadata(

@@ -11,6 +11,7 @@ from runtime.http.errors import posix
 from runtime.request import request_id
 from services.gateway.api.cdmi.copies import Copies
 from services.gateway.api.cdmi.nodes import Node, Tree
+from services.gateway.api.cdmi.repeats import MOVED, REPLACED, has_done, is_ours, step_id
 from services.gateway.api.cdmi.updates import Updates, planned_for
 from services.gateway.api.namespace import ref
 from services.gateway.api.ports import Metadata
@@ -37,7 +38,7 @@ class Moves:
             update = planned_for(source, body)
             await self._updates.check(source, update)
             replaced = await self._move(source, node)
-        await self._updates.apply(node, update)
+        await self._updates.apply(node, update, REPLACED if replaced else MOVED)
         return await self._tree.refresh(node), replaced
 
     async def _move(self, source: Node, node: Node) -> bool:
@@ -45,7 +46,7 @@ class Moves:
         target_parent = node.parent_ref()
         if len(source.names) < 2:
             raise posix("eperm")
-        if node.container and node.record is not None and node.id != source.id:
+        if node.container and node.record is not None and node.id != source.id and not is_ours(node.record):
             raise posix("eexist")
         if source.space_id == node.space_id:
             return await self._rename(ref(source.id), target_parent, node) or node.record is not None
@@ -54,6 +55,10 @@ class Moves:
 
     async def _repeat(self, source: Node, node: Node) -> bool:
         """Nothing is at the source: metadata knows whether an earlier try of this very request moved it."""
+        if has_done(node.record, MOVED, REPLACED):
+            return has_done(node.record, REPLACED)
+        if source.space_id != node.space_id and is_ours(node.record):
+            return False
         if node.record is None or not source.space_id or source.space_id != node.space_id:
             raise posix("enoent")
         gone = files_pb2.FileRef(space_id=source.space_id, path=source.names[1:])
@@ -74,11 +79,9 @@ class Moves:
         return answer.replaced
 
     async def _across(self, source: Node, node: Node) -> None:
-        if node.record is not None:
-            raise posix("eexist")
         await self._copies.copy_tree(source, node)
         await self._metadata.delete_file(
-            files_pb2.DeleteFileRequest(request_id=f"{request_id()}/source", file=ref(source.id))
+            files_pb2.DeleteFileRequest(request_id=step_id("source"), file=ref(source.id))
         )
 
 

@@ -15,6 +15,7 @@ from runtime.http.cdmi import OBJECT, Query, Range, is_partial
 from runtime.http.errors import ApiError
 from services.gateway.api.cdmi.items import items_of
 from services.gateway.api.cdmi.nodes import Node, Tree
+from services.gateway.api.cdmi.repeats import CHANGED, CREATED
 from services.gateway.api.cdmi.updates import Updates, planned
 from services.gateway.api.http import Answer, Request, empty, json_answer
 from services.gateway.api.ports import Content, DataPort, Metadata
@@ -118,7 +119,7 @@ class Objects:
         media_type = body.mimetype if body.mimetype and in_header else DEFAULT_MIMETYPE
         headers = {"content-type": media_type + ("; charset=utf-8" if encoding == UTF8 else "")}
         await self._put(node.inside_path(), body.value, query.value, request, headers)
-        await self._updates.apply(node, update)
+        await self._updates.apply(node, update, CREATED)
         return await self.described(await self._tree.refresh(node), 201)
 
     async def update(self, node: Node, body: Body, query: Query, request: Request) -> Answer:
@@ -135,7 +136,7 @@ class Objects:
                 ("cdmi_objectid", file_ids.encode(node.id.space_id, node.id.uuid)), container=False
             )
             made = await self._put(path, body.value, query.value, request, {})
-        await self._updates.apply(node, update)
+        await self._updates.apply(node, update, CREATED if made else CHANGED)
         if made:
             # By an earlier try of this very request, whose answer was lost.
             return await self.described(await self._tree.refresh(node), 201)

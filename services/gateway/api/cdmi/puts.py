@@ -14,6 +14,7 @@ from services.gateway.api.cdmi.copies import Copies
 from services.gateway.api.cdmi.moves import Moves, find_source
 from services.gateway.api.cdmi.nodes import Node, Tree
 from services.gateway.api.cdmi.objects import Objects
+from services.gateway.api.cdmi.repeats import CREATED, has_done
 from services.gateway.api.cdmi.updates import planned_for
 from services.gateway.api.http import Answer, Request
 from services.gateway.domain.cdmi import bodies
@@ -85,11 +86,13 @@ class Puts:
             moved, replaced = await self._moves.move(node, body)
             return await self._described(moved, 200 if replaced else 201)
         if node.container:
-            if node.record is None:
+            if node.record is None or has_done(node.record, "", CREATED):
                 return await self._containers.create(node, body)
             return await self._containers.update(node, body)
         if node.record is None:
             return await self._objects.create(node, body, query, request)
+        if has_done(node.record, CREATED):
+            return await self._objects.described(node, 201)
         return await self._objects.update(node, body, query, request)
 
     async def _copy(self, node: Node, body: Body) -> Answer:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from isthmus.metadata.v1 import files_pb2, xattrs_pb2
 
-from runtime.request import request_id
 from services.gateway.api.cdmi.nodes import Node
+from services.gateway.api.cdmi.repeats import CHANGED, step_id
 from services.gateway.api.namespace import ref
 from services.gateway.api.ports import Metadata
 from services.gateway.domain import xattrs
@@ -92,20 +92,20 @@ class Updates:
         asked = Update()
         asked.CopyFrom(update)
         asked.check_only = True
-        await self._send(ref(node.id), asked)
+        await self._send(ref(node.id), asked, CHANGED)
 
-    async def apply(self, node: Node, update: Update | None) -> None:
+    async def apply(self, node: Node, update: Update | None, step: str = CHANGED) -> None:
         """Does it to what is at the node's place now, whatever was there when it was found."""
         if update is not None:
-            await self._send(files_pb2.FileRef(space_id=node.space_id, path=node.names[1:]), update)
+            await self._send(files_pb2.FileRef(space_id=node.space_id, path=node.names[1:]), update, step)
 
     async def apply_to(self, file: files_pb2.FileRef, update: Update | None) -> None:
         """Does it to a file."""
         if update is not None:
-            await self._send(file, update)
+            await self._send(file, update, CHANGED)
 
-    async def _send(self, file: files_pb2.FileRef, update: Update) -> None:
+    async def _send(self, file: files_pb2.FileRef, update: Update, step: str) -> None:
         update.file.CopyFrom(file)
         # The same user request has changed this file already, under its plain id.
-        update.request_id = f"{request_id()}/metadata"
+        update.request_id = step_id(step)
         await self._metadata.update_xattrs(update)
