@@ -5,6 +5,7 @@ Pure functions; whoever answers, a client sees one order of checks and one set o
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ CONTAINER: Final = "application/cdmi-container"
 CAPABILITY: Final = "application/cdmi-capability"
 #: Stands in `Accept` for the raw bytes of a data object.
 BINARY: Final = "application/binary"
+#: JSON and value in one body, which is not taken.
+MULTIPART: Final = "multipart/mixed"
 #: Every media type of the standard begins so.
 FAMILY: Final = "application/cdmi-"
 
@@ -92,6 +95,8 @@ def body_type(media_type: str, *, container: bool, cdmi: bool) -> str | None:
     header, `badValueIdentifier` for one that does not fit the path, `notSupported` for one whose objects are
     not kept here.
     """
+    if media_type == MULTIPART and cdmi:
+        raise ApiError("notSupported")
     if not media_type.startswith(FAMILY):
         return None
     if not cdmi:
@@ -134,16 +139,30 @@ def check_known(file: FileId, identity: Identity, *, provider_id: str) -> None:
         raise ApiError("spaceNotSupportedBy", {"spaceId": file.space_id, "providerId": provider_id})
 
 
-def redirect(scheme: str | None, host: str | None, path: str, query: bytes, *, domain: str) -> dict[str, str]:
-    """Headers of a 302 to the same object in the form that fits its type.
+def absolute(scheme: str | None, host: str | None, path: str, *, domain: str) -> str:
+    """The URI of a percent-encoded path from the root of the server that was asked.
 
-    `path` is percent-encoded, from the root of the server. `domain` stands in for a host that is none.
+    `domain` stands in for a host that is none.
     """
     if host is None or not _HOST.fullmatch(host):
         host = domain
+    return f"{'http' if scheme == 'http' else 'https'}://{host}{path}"
+
+
+def redirect(location: str, query: bytes) -> dict[str, str]:
+    """Headers of a 302 to the same object in the form that fits its type."""
     asked = "?" + query.decode("latin-1") if query else ""
-    location = f"{'http' if scheme == 'http' else 'https'}://{host}{path}{asked}"
-    return {"location": location, "cache-control": f"max-age={_REDIRECT_SECONDS}"}
+    return {"location": location + asked, "cache-control": f"max-age={_REDIRECT_SECONDS}"}
+
+
+def posted_name(request_id: str) -> str:
+    """The name of what is posted to a container, the same on every try of a request."""
+    return hashlib.blake2b(request_id.encode(), digest_size=16).hexdigest().upper()
+
+
+def allowed(*, container: bool) -> str:
+    """Methods of a resource, as `Allow` tells them."""
+    return "PUT, GET, DELETE, POST" if container else "PUT, GET, DELETE"
 
 
 @dataclass(frozen=True, slots=True)

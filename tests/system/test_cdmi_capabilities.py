@@ -138,6 +138,12 @@ async def acls_work(folder: Folder) -> None:
         assert told["metadata"]["cdmi_acl"][0]["acemask"] == mask
 
 
+async def posts_work(folder: Folder) -> None:
+    for headers in (OBJECT, {"content-type": "text/plain"}):
+        answer = await folder.http.post(folder.cdmi("") + "/", content=b'{"value": "x"}', headers=headers)
+        assert (answer.status_code, "location" in answer.headers) == (201, True)
+
+
 #: What shows that a capability works. A capability that is not here cannot be announced.
 PROOFS: dict[str, dict[str, Callable[[Folder], Awaitable[None]]]] = {
     ROOT: {
@@ -157,6 +163,7 @@ PROOFS: dict[str, dict[str, Callable[[Folder], Awaitable[None]]]] = {
         **dict.fromkeys(("cdmi_copy_container", "cdmi_copy_dataobject"), copies_work),
         "cdmi_create_dataobject": objects_work,
         "cdmi_create_value_range": parts_make_objects,
+        "cdmi_post_dataobject": posts_work,
     },
     OF_OBJECTS: {
         "cdmi_acl": acls_work,

@@ -296,8 +296,14 @@ async def test_ids_of_what_one_cannot_know_are_enoent(stack: RunningStack, folde
 
 @pytest.mark.cdmi("18.methods", "8.empty")
 async def test_other_methods_are_refused(folder: Folder) -> None:
-    for answer in await answers(folder, "PATCH", folder.cdmi("a")):
-        assert (answer.status_code, answer.headers["allow"], answer.content) == (405, "PUT, GET, DELETE", b"")
+    for method in ("PATCH", "POST"):
+        for answer in await answers(folder, method, folder.cdmi("a")):
+            told = (answer.status_code, answer.headers["allow"], answer.content)
+            assert told == (405, "PUT, GET, DELETE", b"")
+    for answer in await answers(folder, "PATCH", folder.cdmi("") + "/"):
+        assert answer.headers["allow"] == "PUT, GET, DELETE, POST"
+    for answer in await answers(folder, "POST", "/cdmi/cdmi_objectid/"):
+        assert (answer.status_code, answer.content) == (405, b"")
     for method in ("PUT", "DELETE", "POST"):
         for answer in await answers(folder, method, "/cdmi/cdmi_capabilities/container/"):
             assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
@@ -307,7 +313,7 @@ async def test_other_methods_are_refused(folder: Folder) -> None:
 async def test_pages_of_any_origin_may_ask(guest: httpx.AsyncClient, folder: Folder) -> None:
     answer = await guest.options(folder.cdmi("a"))
     assert (answer.status_code, answer.headers["access-control-allow-origin"]) == (204, "*")
-    assert answer.headers["access-control-allow-methods"] == "GET, HEAD, PUT, DELETE, OPTIONS"
+    assert answer.headers["access-control-allow-methods"] == "GET, HEAD, PUT, POST, DELETE, OPTIONS"
     assert "X-CDMI-Specification-Version" in answer.headers["access-control-allow-headers"]
     for answer in await answers(folder, "GET", folder.cdmi("nothing")):
         assert answer.headers["access-control-allow-origin"] == "*"

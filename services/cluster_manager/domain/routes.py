@@ -124,8 +124,9 @@ def _cdmi_routes() -> list[Json]:
     }
     read = _method("GET", "HEAD")
     return [
-        _to("gateway", {"safe_regex": {"regex": r"/cdmi(/\C*)?/"}}),
         _to("gateway", {"safe_regex": {"regex": r"/cdmi/cdmi_capabilities(/\C*)?"}}),
+        _to("data_port", {"safe_regex": {"regex": r"/cdmi/\C+/"}, "headers": [_method("POST"), plain_body]}),
+        _to("gateway", {"safe_regex": {"regex": r"/cdmi(/\C*)?/"}}),
         _to("data_port", {"prefix": "/cdmi/", "headers": [read, no_version]}),
         _to("data_port", {"prefix": "/cdmi/", "headers": [read, *accepts_other]}),
         _to("data_port", {"prefix": "/cdmi/", "headers": [_method("PUT"), plain_body]}),

@@ -238,6 +238,22 @@ def _containers(path: str) -> Iterator[Entry]:
         ),
         status=204,
     )
+    posted = Reply(201, "A new file.", (_DATA_OBJECT,), {"location": "Where it is."})
+    yield Entry(
+        path,
+        "POST",
+        "Create a file under a name of the server's",
+        Told(
+            (),
+            _ON_WRITING,
+            "As a PUT of a file: in the CDMI form the body says what to do, in plain HTTP it is the content.",
+            body=(_NEW_OBJECT, _ANY_CONTENT),
+            replies=(posted, _OTHER_FORM, _NOT_THERE),
+            request_headers=(_VERSION, _PARTIAL),
+            tag="cdmi",
+        ),
+        status=201,
+    )
     yield _removal(path, "Remove a directory with all in it")
 
 

@@ -123,6 +123,13 @@ class Tree:
             return None
         return None if file.type == SYMLINK else file
 
+    async def child(self, node: Node, name: str) -> Node:
+        """A place for a data object in a container."""
+        made = Node(node.identity, (*node.names, name), container=False, space_id=node.space_id)
+        made.parent_ref()
+        made.record = await self._look(made)
+        return made
+
     async def refresh(self, node: Node) -> Node:
         """The node as it is after a change. Raises NoSuchFile when it went away meanwhile."""
         node.record = await self._look(node)

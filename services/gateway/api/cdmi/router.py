@@ -26,7 +26,7 @@ from services.gateway.api.cdmi.objects import Objects
 from services.gateway.api.cdmi.puts import Puts
 from services.gateway.api.cdmi.updates import Updates
 from services.gateway.api.gate import Gate
-from services.gateway.api.http import Answer, Request, empty, json_answer
+from services.gateway.api.http import Answer, Request, empty, json_answer, to_headers
 from services.gateway.api.namespace import ref
 from services.gateway.api.ports import DataPort, Metadata
 from services.gateway.domain.acls import PrincipalNames
@@ -35,11 +35,13 @@ from services.gateway.domain.cdmi.fields import capability_fields
 
 PREFIX = b"/cdmi"
 
+_NO_CONTAINER = b"/cdmi/cdmi_objectid"
+
 _METHODS = ("PUT", "GET", "HEAD", "DELETE")
 _KNOWN_METHODS = frozenset({*_METHODS, "POST", "PATCH", "OPTIONS", "TRACE", "CONNECT"})
 
 _OPTIONS = {
-    "access-control-allow-methods": "GET, HEAD, PUT, DELETE, OPTIONS",
+    "access-control-allow-methods": "GET, HEAD, PUT, POST, DELETE, OPTIONS",
     "access-control-allow-headers": "X-Auth-Token, Authorization, Content-Type, Content-Range, Range, "
     "Accept, X-CDMI-Specification-Version, X-CDMI-Partial",
 }
@@ -98,6 +100,9 @@ class CdmiRouter:
             return empty(204, _OPTIONS)
         if request.method not in _KNOWN_METHODS:
             return empty(501)
+        if request.method == "POST" and request.raw_path.rstrip(b"/") == _NO_CONTAINER:
+            # An object without a path is none of ours.
+            return empty(405, {"allow": cdmi.allowed(container=False)})
         address = addresses.parse(request.raw_path[len(PREFIX) :])
         if address.capability is not None:
             return self._capability(request, address.capability)
@@ -107,13 +112,14 @@ class CdmiRouter:
             caller = await self._gate.authenticate_user(request)
             with as_caller(*caller):
                 node = await self._tree.find(caller[0], address)
-        if request.method not in _METHODS:
-            return empty(405, {"allow": "PUT, GET, DELETE"})
+        posts = request.method == "POST" and address.container
+        if request.method not in _METHODS and not posts:
+            return empty(405, {"allow": cdmi.allowed(container=address.container)})
         speaks_cdmi = cdmi.speaks_cdmi(request.header(VERSION_HEADER))
         query = cdmi.parse_query(request.query)
         identity, blob = caller or await self._gate.authenticate_user(request)
         with as_caller(identity, blob):
-            offered = cdmi.offered_types(container=address.container, cdmi=speaks_cdmi)
+            offered = cdmi.offered_types(container=address.container and not posts, cdmi=speaks_cdmi)
             chosen = choose(request.header(b"accept"), offered)
             if chosen is None:
                 return empty(406)
@@ -144,6 +150,8 @@ class CdmiRouter:
             return self._redirect(request, node)
         if request.method == "PUT":
             return await self._puts.put(request, node, query, speaks_cdmi=speaks_cdmi)
+        if request.method == "POST":
+            return await self._post(request, node, query, speaks_cdmi=speaks_cdmi)
         if request.method == "DELETE":
             return await self._delete(node)
         if not speaks_cdmi and chosen != BINARY:
@@ -174,14 +182,23 @@ class CdmiRouter:
             return empty(404)
         return empty(204)
 
+    async def _post(self, request: Request, node: Node, query: Query, *, speaks_cdmi: bool) -> Answer:
+        """A new data object in a container, under a name of ours."""
+        made = await self._tree.child(node, cdmi.posted_name(request_id()))
+        answer = await self._puts.put(request, made, query, speaks_cdmi=speaks_cdmi)
+        answer.headers += to_headers({"location": self._location(request, made)}.items())
+        return answer
+
     def _redirect(self, request: Request, node: Node) -> Answer:
         """To the same object in the form that fits its type."""
-        path = addresses.to_url_path(node.names, container=node.is_directory)
-        headers = cdmi.redirect(
+        node.container = node.is_directory
+        return empty(302, cdmi.redirect(self._location(request, node), request.query))
+
+    def _location(self, request: Request, node: Node) -> str:
+        path = addresses.to_url_path(node.names, container=node.container)
+        return cdmi.absolute(
             request.header(b"x-forwarded-proto"),
             request.header(b"host"),
             f"/cdmi{path}",
-            request.query,
             domain=self._options.domain,
         )
-        return empty(302, headers)

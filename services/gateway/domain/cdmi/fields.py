@@ -33,7 +33,9 @@ CAPABILITIES: Final = {
 }  # fmt: skip
 
 #: What works besides.
-BEYOND: Final[dict[str, tuple[str, ...]]] = {_ROOT + "container/": ("cdmi_create_value_range",)}
+BEYOND: Final[dict[str, tuple[str, ...]]] = {
+    _ROOT + "container/": ("cdmi_create_value_range", "cdmi_post_dataobject")
+}
 
 
 def capability_fields(address: str, query: Query, *, original: bool = False) -> dict[str, Any]:

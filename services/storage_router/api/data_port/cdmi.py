@@ -66,8 +66,11 @@ class CdmiFront:
         file_id = cdmi.object_id(names[1], "file_id") if names[:1] == [BY_ID] and len(names) > 1 else None
         if file_id is not None:
             await self._identify(exchange)
-        if exchange.head.method not in ("GET", "HEAD", "PUT"):
-            await exchange.turn_away(405, [(b"allow", b"PUT, GET, DELETE")])
+        # An object without a path, as `cdmi_objectid/` alone would make one, is none of ours.
+        to_container = exchange.head.path.endswith(b"/") and names != [BY_ID]
+        posts = exchange.head.method == "POST" and to_container
+        if exchange.head.method not in ("GET", "HEAD", "PUT") and not posts:
+            await exchange.turn_away(405, [(b"allow", cdmi.allowed(container=False).encode())])
             return
         speaks_cdmi = cdmi.speaks_cdmi(_text(exchange, VERSION_HEADER))
         cdmi.parse_query(exchange.head.query)
@@ -79,7 +82,9 @@ class CdmiFront:
             await exchange.turn_away(406)
             return
         asked = _Asked(names if file_id is None else names[2:], file_id, accepted, speaks_cdmi)
-        if exchange.head.method == "PUT":
+        if posts:
+            await self._post(exchange, asked)
+        elif exchange.head.method == "PUT":
             await self._put(exchange, asked)
         else:
             await self._get(exchange, asked)
@@ -117,7 +122,7 @@ class CdmiFront:
         elif asked.names:
             await exchange.turn_away(404)
         else:
-            self._redirect_to(exchange, "/cdmi")
+            await self._redirect_to(exchange, "/cdmi/")
 
     async def _get_target(self, exchange: Exchange, target: _Target, accepted: str | None) -> None:
         try:
@@ -160,21 +165,51 @@ class CdmiFront:
             rights = exchange.identity.rights_in(target.ref.space_id)
             names = [rights.name if rights else target.ref.space_id, *file.path]
             path = PREFIX + "/".join(quote_segment(name) for name in names).encode()
-        self._redirect_to(exchange, path.decode("latin-1"))
+        await self._redirect_to(exchange, f"{path.decode('latin-1')}/")
 
-    def _redirect_to(self, exchange: Exchange, path: str) -> None:
-        headers = cdmi.redirect(
+    async def _redirect_to(self, exchange: Exchange, path: str) -> None:
+        headers = cdmi.redirect(self._location(exchange, path), exchange.head.query)
+        told = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
+        await exchange.turn_away(302, told)
+
+    def _location(self, exchange: Exchange, path: str) -> str:
+        return cdmi.absolute(
             _text(exchange, b"x-forwarded-proto") if exchange.connection.is_trusted else None,
             _text(exchange, b"host"),
-            f"{path}/",
-            exchange.head.query,
+            path,
             domain=self._service.domain,
         )
-        exchange.reply(302, [(name.encode(), value.encode("latin-1")) for name, value in headers.items()])
 
     # -- writing ---------------------------------------------------------------------------------------
 
-    async def _put(self, exchange: Exchange, asked: _Asked) -> None:
+    async def _post(self, exchange: Exchange, asked: _Asked) -> None:
+        """A new data object in a container, under a name of ours."""
+        target = self._target(exchange, asked) if asked.names or asked.file_id else None
+        if target is None:
+            if not asked.names:
+                raise posix("eperm")  # Among the spaces there are no files.
+            await exchange.turn_away(404)
+            return
+        name = cdmi.posted_name(request_id())
+        path = exchange.head.path.decode("latin-1")
+        try:
+            await self._put(
+                exchange, replace(asked, names=[*asked.names, name]), self._location(exchange, path + name)
+            )
+        except NoSuchFile:
+            await exchange.turn_away(404)
+        except NotADirectory:
+            await self._not_a_container(exchange, target, path)
+
+    async def _not_a_container(self, exchange: Exchange, target: _Target, path: str) -> None:
+        try:
+            await self._service.contents.get_file(target.ref)
+        except (NoSuchFile, NotADirectory):
+            await exchange.turn_away(404)
+            return
+        await self._redirect_to(exchange, path.rstrip("/"))
+
+    async def _put(self, exchange: Exchange, asked: _Asked, location: str = "") -> None:
         kind, encoding = _content_type(exchange.header(b"content-type"))
         if asked.accepted is None and not _suits(exchange, kind or ""):
             await exchange.turn_away(406)
@@ -208,7 +243,8 @@ class CdmiFront:
         except IsADirectory:
             await self._redirect(exchange, target)
             return
-        exchange.reply(201 if committed.created else 204)
+        told = [(b"location", location.encode("latin-1"))] if location else []
+        exchange.reply(201 if committed.created else 204, told)
 
 
 def _source(exchange: Exchange) -> FileRef | None:

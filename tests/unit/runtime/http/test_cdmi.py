@@ -62,6 +62,7 @@ def test_the_first_type_offered_depends_on_the_version() -> None:
         ("application/cdmi-object", True, ("badValueIdentifier", "path")),
         ("application/cdmi-container", False, ("badValueIdentifier", "path")),
         ("application/cdmi-queue", False, ("notSupported", None)),
+        ("multipart/mixed", False, ("notSupported", None)),
         ("application/cdmi-capability", True, ("notSupported", None)),
     ],
 )
@@ -162,7 +163,7 @@ def test_spaces_kept_elsewhere_are_told_apart() -> None:
 def test_redirects_lead_to_the_host_that_was_asked(
     scheme: str | None, host: str | None, expected: str
 ) -> None:
-    headers = cdmi.redirect(scheme, host, "/cdmi/s/d/", b"x=1", domain="door")
+    headers = cdmi.redirect(cdmi.absolute(scheme, host, "/cdmi/s/d/", domain="door"), b"x=1")
     assert headers == {"location": expected, "cache-control": "max-age=3600"}
 
 
