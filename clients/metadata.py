@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 from isthmus.metadata.v1 import (
+    bulk_pb2,
     changes_pb2,
     contents_pb2,
     distribution_pb2,
@@ -30,6 +31,7 @@ from runtime.rpc.mux import MuxClient
 R = TypeVar("R", bound=Message)
 
 _FILES = "/isthmus.metadata.v1.FileService/"
+_BULK = "/isthmus.metadata.v1.BulkService/"
 _CONTENTS = "/isthmus.metadata.v1.ContentService/"
 _LINKS = "/isthmus.metadata.v1.LinkService/"
 _SUBTREES = "/isthmus.metadata.v1.SubtreeService/"
@@ -140,6 +142,17 @@ class MetadataClient:
 
     async def purge_file(self, request: trash_pb2.PurgeFileRequest) -> trash_pb2.PurgeFileResponse:
         return await self._call(_TRASH + "PurgeFile", request, trash_pb2.PurgeFileResponse, request.space_id)
+
+    # Many operations
+
+    async def run_bulk(self, request: bulk_pb2.RunBulkRequest) -> bulk_pb2.RunBulkResponse:
+        return await self._mux.call(
+            _BULK + "RunBulk",
+            request,
+            bulk_pb2.RunBulkResponse,
+            routing_key=request.space_id,
+            timeout_s=LONG_TIMEOUT_S,
+        )
 
     # Content
 

@@ -25,6 +25,7 @@ from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
 from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
+from services.gateway.api.rest.bulk import BulkRoutes
 from services.gateway.api.rest.changes import ChangeRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.plain_table import plain_routes
@@ -145,6 +146,7 @@ def _application(settings: Settings, outside: _Outside, gate: Gate, changes: Cha
         ShareRoutes(outside.metadata, domain=domain, zone_domain=outside.provider.zone_domain),
         SpaceRoutes(providers),
         changes,
+        BulkRoutes(outside.metadata),
     )
     distribution = DistributionRoutes(outside.metadata, providers)
     principals = ZonePrincipals(outside.zone, clock)

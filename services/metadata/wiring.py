@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from isthmus.metadata.v1 import (
+    bulk_pb2_grpc,
     changes_pb2_grpc,
     contents_pb2_grpc,
     distribution_pb2_grpc,
@@ -31,6 +32,7 @@ from runtime.process import Part
 from runtime.rpc.channel import ChannelPart, open_channel
 from runtime.rpc.server import RpcServer
 from services.metadata import metrics
+from services.metadata.api.bulk import BulkServicer
 from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
 from services.metadata.api.distribution import DistributionServicer
@@ -45,6 +47,7 @@ from services.metadata.api.xattrs import XattrServicer
 from services.metadata.clients.ownership import WatchedOwnership
 from services.metadata.clients.zone_shares import ConnectedZoneShares, NoZoneShares
 from services.metadata.config import Settings
+from services.metadata.domain.bulk import Bulk
 from services.metadata.domain.cache import FileCache, RecordCache
 from services.metadata.domain.change_feed import ChangeFeed
 from services.metadata.domain.changes import Changes
@@ -112,6 +115,7 @@ class Rules:
     downloads: Downloads
     trash: Trash
     renames: Renames
+    bulk: Bulk
     uploads: Uploads
     commits: Commits
     writer: ContentWriter
@@ -175,6 +179,7 @@ def assemble(
         touches=touches,
         clock=clock,
     )
+    renames = Renames(stores.files, tree, paths, link_counts, touches, clock)
     return Rules(
         file_cache=file_cache,
         location_cache=location_cache,
@@ -186,7 +191,8 @@ def assemble(
         subtrees=Subtrees(stores.files, tree, paths, replicas, extras, page_tokens, touches),
         downloads=Downloads(stores.downloads, paths, clock),
         trash=Trash(stores.files, tree, paths, page_tokens, touches, clock),
-        renames=Renames(stores.files, tree, paths, link_counts, touches, clock),
+        renames=renames,
+        bulk=Bulk(files, renames, tree),
         uploads=uploads,
         distribution=Distribution(paths, uploads),
         commits=Commits(
@@ -300,6 +306,7 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
         ContentServicer(rules.uploads, rules.commits, rules.removals, rules.leases),
     )
     server.add(xattrs_pb2_grpc.add_XattrServiceServicer_to_server, XattrServicer(rules.xattrs))
+    server.add(bulk_pb2_grpc.add_BulkServiceServicer_to_server, BulkServicer(rules.bulk))
     server.add(links_pb2_grpc.add_LinkServiceServicer_to_server, LinkServicer(rules.links))
     server.add(subtrees_pb2_grpc.add_SubtreeServiceServicer_to_server, SubtreeServicer(rules.subtrees))
     server.add(downloads_pb2_grpc.add_DownloadServiceServicer_to_server, DownloadServicer(rules.downloads))

@@ -12,6 +12,7 @@ from runtime.errors import DirectoryNotEmpty, NoSuchFile, SpaceNotSupported
 from services.metadata.domain.errors import (
     IdTaken,
     NameTaken,
+    OneRefused,
     RenameIntoItself,
     RevisionConflict,
 )
@@ -33,6 +34,7 @@ from services.metadata.domain.stores import (
     Position,
     ShareNote,
     Stores,
+    TreeChange,
     Usage,
 )
 
@@ -363,6 +365,67 @@ class MoveContract:
                 files["c"].changed(parent_id="d", name="g"), replaced=None, new_ancestry=True
             )
         assert await stores.files.find("c") == files["c"]
+
+
+class TogetherContract:
+    """Many records in one call: each on its own, or all or none."""
+
+    async def test_each_of_many_inserts_is_told_of(self, stores: Stores) -> None:
+        await stores.files.insert(a_file("taken", "a"))
+        some = [a_file("b"), a_file("c", "a"), a_file("taken", "d"), a_file("e")]
+        outcomes = await stores.files.insert_many(some)
+        assert [type(outcome) for outcome in outcomes] == [type(None), NameTaken, IdTaken, type(None)]
+        assert await stores.files.find("b") == some[0]
+        assert await stores.files.find("e") == some[3]
+
+    async def test_changes_happen_together(self, stores: Stores) -> None:
+        old, moving = a_file("old"), a_file("moving", "x")
+        await stores.files.insert(old)
+        await stores.files.insert(moving)
+        gone = old.tombstone(now_ms=2000, op_id="r", cleanup_ms=2000)
+        moved = moving.changed(name="y")
+        await stores.files.change_together(
+            [
+                TreeChange(a_file("new", "x"), is_new=True),
+                TreeChange(gone),
+                TreeChange(moved),
+                TreeChange(a_file("second", "old"), is_new=True),
+            ]
+        )
+        assert await stores.files.find("old") == gone
+        assert await stores.files.find("moving") == moved
+        assert [file.file_id for file in await stores.files.find_named(ROOT, "x")] == ["new"]
+        assert [file.file_id for file in await stores.files.find_named(ROOT, "old")] == ["second"]
+
+    async def test_when_one_is_refused_nothing_happens(self, stores: Stores) -> None:
+        taken, stale = a_file("taken", "a"), a_file("stale")
+        await stores.files.insert(taken)
+        await stores.files.insert(stale)
+        renamed = TreeChange(taken.changed(name="b"))
+        refused = (
+            (TreeChange(a_file("new", "stale"), is_new=True), NameTaken),
+            (TreeChange(a_file("taken", "c"), is_new=True), IdTaken),
+            (TreeChange(stale.changed().changed()), RevisionConflict),
+        )
+        for change, cause in refused:
+            with pytest.raises(OneRefused) as raised:
+                await stores.files.change_together([renamed, change])
+            assert (raised.value.index, type(raised.value.cause)) == (1, cause)
+            assert await stores.files.find("taken") == taken
+            assert await stores.files.find("new") is None
+
+    async def test_directories_make_no_circle_together(self, stores: Stores) -> None:
+        one, two = a_directory("one"), a_directory("two")
+        for directory in (new_root(SPACE, PROVIDER, 1000), one, two):
+            await stores.files.insert(directory)
+        changes = [
+            TreeChange(one.changed(parent_id="two"), new_ancestry=True),
+            TreeChange(two.changed(parent_id="one"), new_ancestry=True),
+        ]
+        with pytest.raises(OneRefused) as raised:
+            await stores.files.change_together(changes)
+        assert isinstance(raised.value.cause, RenameIntoItself)
+        assert await stores.files.find("one") == one
 
 
 class LocationStoreContract:
@@ -733,6 +796,7 @@ class MetadataStoreContract(
     MoveContract,
     LocationStoreContract,
     FirstLocationContract,
+    TogetherContract,
     QuotaStoreContract,
     IntentStoreContract,
     CustomMetadataStoreContract,

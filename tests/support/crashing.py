@@ -13,6 +13,8 @@ _WRITES = frozenset(
         "insert_link",
         "replace",
         "replace_many",
+        "insert_many",
+        "change_together",
         "move",
         "purge",
         "remove",

@@ -26,6 +26,7 @@ from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
 from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
+from services.gateway.api.rest.bulk import BulkRoutes
 from services.gateway.api.rest.changes import ChangeRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.plain_table import plain_routes
@@ -37,6 +38,7 @@ from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.clients.change_heads import ChangeHeads
 from services.gateway.domain.acls import Entry
 from services.gateway.domain.providers import SupportingProvider
+from services.metadata.api.bulk import BulkServicer
 from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
 from services.metadata.api.distribution import DistributionServicer
@@ -77,6 +79,7 @@ class MetadataTwin:
         self.files = FileServicer(rules.files, rules.links, rules.listing, rules.renames, rules.extras)
         self.contents = ContentServicer(rules.uploads, rules.commits, rules.removals, rules.leases)
         self.links = LinkServicer(rules.links)
+        self.bulk = BulkServicer(rules.bulk)
         self.subtrees = SubtreeServicer(rules.subtrees)
         self.trash = TrashServicer(rules.trash)
         self.spaces = SpaceServicer(rules.spaces)
@@ -90,7 +93,7 @@ class MetadataTwin:
         method = "".join(word.capitalize() for word in name.split("_"))
         servicers = (
             self.files, self.links, self.subtrees, self.trash, self.contents, self.xattrs, self.shares,
-            self.distribution, self.changes,
+            self.distribution, self.changes, self.bulk,
         )  # fmt: skip
         for servicer in servicers:
             if hasattr(servicer, method):
@@ -306,6 +309,7 @@ class GatewayTwin:
             ChangeRoutes(
                 self.metadata, ChangeHeads(self.metadata, pace_s=0.01), gate, self.clock, max_streams=2
             ),
+            BulkRoutes(self.metadata),
         )
         distribution = DistributionRoutes(self.metadata, SpaceProvidersTwin())
         self.principals = PrincipalsTwin()

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Protocol
 
 from isthmus.metadata.v1 import (
+    bulk_pb2,
     changes_pb2,
     contents_pb2,
     distribution_pb2,
@@ -64,6 +65,12 @@ class Metadata(Protocol):
     async def get_json(self, request: xattrs_pb2.GetJsonRequest) -> xattrs_pb2.GetJsonResponse: ...
 
     async def get_rdf(self, request: xattrs_pb2.GetRdfRequest) -> xattrs_pb2.GetRdfResponse: ...
+
+
+class BulkRunner(Protocol):
+    """Many operations at once; part of the metadata service."""
+
+    async def run_bulk(self, request: bulk_pb2.RunBulkRequest) -> bulk_pb2.RunBulkResponse: ...
 
 
 class Locator(Protocol):

@@ -6,6 +6,7 @@ from runtime.errors import (
     Aborted,
     FailedPrecondition,
     InvalidArgument,
+    IsthmusError,
     NoSuchFile,
     OutOfRange,
     PermissionDenied,
@@ -57,6 +58,17 @@ class LostRace(Aborted):
     """Others changed the same thing all the time."""
 
     reason = "LOST_RACE"
+
+
+class OneRefused(Aborted):
+    """One of several changes was refused, so none of them happened. `index` says which, `cause` why."""
+
+    reason = "ONE_REFUSED"
+
+    def __init__(self, index: int, cause: IsthmusError) -> None:
+        super().__init__(index=index, cause=cause.reason)
+        self.index = index
+        self.cause = cause
 
 
 class ChangesExpired(OutOfRange):

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from runtime.clock import Clock
-from runtime.errors import DirectoryNotEmpty, FileExists, NoSuchFile, NotADirectory, NotPermitted
+from runtime.errors import (
+    DirectoryNotEmpty,
+    FileExists,
+    IsthmusError,
+    NoSuchFile,
+    NotADirectory,
+    NotPermitted,
+)
 from runtime.identity import Identity
 
 from . import names, permissions
@@ -23,7 +31,7 @@ from .records import (
     trashed_from,
 )
 from .retries import attempts
-from .stores import FileStore
+from .stores import FileStore, TreeChange
 from .times import Touches
 from .tree import Tree
 
@@ -148,6 +156,51 @@ class Files:
         await self._require_alive(parent, child)
         self._touches.content_changed(parent)
 
+    def planned(self, identity: Identity, request_id: str, parent: Found, new: NewFile) -> File:
+        """The record of a new file the caller may add to a directory. Raises refusals."""
+        if new.type is FileType.SYMLINK:
+            names.check_symlink_target(new.symlink_target)
+        names.check_new_name(new.name, parent.file)
+        bit = permissions.ADD_SUBDIRECTORY if new.type is FileType.DIRECTORY else permissions.ADD_FILE
+        permissions.require(identity, parent.chain, bit | permissions.TRAVERSE, parent.reach)
+        return self._new(identity, request_id, parent.file, new)
+
+    async def insert_many(
+        self, identity: Identity, parent: Found, files: Sequence[File]
+    ) -> Sequence[File | IsthmusError]:
+        """Adds planned files to a directory, each on its own: what is stored, or why not."""
+        refusals = await self._tree.insert_many(files)
+        outcomes: list[File | IsthmusError] = list(files)
+        for index, (file, refusal) in enumerate(zip(files, refusals, strict=True)):
+            try:
+                if refusal is None:
+                    await self.added(parent.file, file)
+                else:
+                    outcomes[index] = await self._stored_instead(identity, parent, file, refusal)
+            except IsthmusError as error:
+                outcomes[index] = error
+        return outcomes
+
+    async def plan_delete(self, identity: Identity, request_id: str, ref: FileRef) -> TreeChange | None:
+        """What taking a file out of sight changes; None when this very request did it already."""
+        try:
+            found = await self._paths.resolve(identity, ref)
+        except NoSuchFile:
+            if await self._deleted_before(ref, request_id):
+                return None
+            raise
+        self._require_delete(identity, found, only_empty=False)
+        return TreeChange(self._gone(identity, found, request_id), directories=(found.chain[-2],))
+
+    async def took_effect(self, changes: Iterable[TreeChange]) -> None:
+        """To be called after records were changed together."""
+        for change in changes:
+            for directory in change.directories:
+                self._touches.content_changed(directory)
+            for file in change.files:
+                if file.deleted:
+                    await self._links.release(file)
+
     async def set_mode(self, identity: Identity, request_id: str, ref: FileRef, mode: int) -> File:
         """Changes the permission bits; for owners of the file and of the space."""
         names.check_mode(mode)
@@ -198,6 +251,29 @@ class Files:
             symlink_target=new.symlink_target,
             op_id=request_id,
         )
+
+    async def _stored_instead(
+        self, identity: Identity, parent: Found, file: File, refusal: IsthmusError
+    ) -> File:
+        """What an earlier try of the request stored. Raises why there is nothing of it."""
+        if isinstance(refusal, IdTaken):
+            stored = await self._tree.find(file.space_id, file.file_id, fresh=True)
+            if stored is not None:
+                return stored
+        if not isinstance(refusal, NameTaken):
+            raise refusal
+        existing = await self._paths.child(identity, parent, file.name)
+        if existing is None:
+            raise LostRace(name=file.name)
+        if existing.file.file_id == file.file_id:
+            return existing.file
+        raise FileExists(name=file.name, file_id=existing.file.file_id)
+
+    def _gone(self, identity: Identity, found: Found, request_id: str) -> File:
+        """The record after its name is taken away with all below it."""
+        if found.file.is_directory:
+            return self._trashed(identity, found.file, request_id)
+        return self._tombstone(found.entry, request_id)
 
     async def _make_directory(self, identity: Identity, request_id: str, parent: Found, name: str) -> File:
         names.check_new_name(name, parent.file)
@@ -263,13 +339,11 @@ class Files:
 
     async def _delete(self, identity: Identity, found: Found, request_id: str, *, only_empty: bool) -> None:
         file, parent = found.file, found.chain[-2]
-        if not file.is_directory:
-            await self._tree.replace(self._tombstone(found.entry, request_id))
-            await self._links.release(found.entry)
-        elif only_empty:
+        if file.is_directory and only_empty:
             await self._delete_empty(identity, file, request_id)
         else:
-            await self._tree.replace(self._trashed(identity, file, request_id))
+            await self._tree.replace(self._gone(identity, found, request_id))
+            await self._links.release(found.entry)
         self._touches.content_changed(parent)
 
     async def _delete_empty(self, identity: Identity, file: File, request_id: str) -> None:

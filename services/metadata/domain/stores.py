@@ -11,6 +11,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from runtime.errors import IsthmusError
+
 from .locations import Location
 from .records import File
 
@@ -21,6 +23,31 @@ class Position:
 
     name: str
     named_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TreeChange:
+    """A record to be added, or put in the place of its previous revision, together with others.
+
+    `replaced`: a record that makes room for the name. `new_ancestry`: as in `FileStore.move`. `directories`:
+    those whose content this changes.
+    """
+
+    file: File
+    is_new: bool = False
+    replaced: File | None = None
+    new_ancestry: bool = False
+    directories: tuple[File, ...] = ()
+
+    @property
+    def files(self) -> tuple[File, ...]:
+        """Every record that changes."""
+        return (self.file,) if self.replaced is None else (self.file, self.replaced)
+
+    @property
+    def ids(self) -> set[str]:
+        """Their ids."""
+        return {file.file_id for file in self.files}
 
 
 class FileStore(Protocol):
@@ -45,6 +72,10 @@ class FileStore(Protocol):
         """
         ...
 
+    async def insert_many(self, files: Sequence[File]) -> Sequence[IsthmusError | None]:
+        """As `insert` for each on its own: what it raises, in their order, None for those added."""
+        ...
+
     async def replace(self, file: File) -> None:
         """Puts the record in the place of its previous revision.
 
@@ -62,6 +93,14 @@ class FileStore(Protocol):
         With `new_ancestry` the transaction also makes sure that the new parent is alive and not below the
         file, whatever else moves at the same time. Raises `RevisionConflict`, `NameTaken`,
         `RenameIntoItself`, `NoSuchFile`, and `DirectoryNotEmpty` when `replaced` is a directory that is not.
+        """
+        ...
+
+    async def change_together(self, changes: Sequence[TreeChange]) -> None:
+        """All of the changes or none, in one transaction.
+
+        Raises `OneRefused` for what `insert` or `move` would have raised for one of them, `RevisionConflict`
+        when another transaction was faster.
         """
         ...
 

@@ -12,11 +12,11 @@ from collections.abc import Awaitable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from runtime.errors import InvalidName, NoSuchFile, SpaceNotSupported
+from runtime.errors import InvalidName, IsthmusError, NoSuchFile, SpaceNotSupported
 
 from .cache import FileCache
 from .records import File, inode_id, root_id, swept_id, trash_id, unnamed_id
-from .stores import FileStore
+from .stores import FileStore, TreeChange
 
 #: Deeper than any path a request can name; a longer way up means a circle in the records.
 MAX_DEPTH = 10_000
@@ -181,6 +181,30 @@ class Tree:
         """Adds a record; as the store does."""
         await self._changing([file], self._store.insert(file))
 
+    async def insert_many(self, files: Sequence[File]) -> Sequence[IsthmusError | None]:
+        """Adds records, each on its own; as the store does."""
+        try:
+            outcomes = await self._store.insert_many(files)
+        except BaseException:
+            self._forget_all(files)
+            raise
+        for file, outcome in zip(files, outcomes, strict=True):
+            if outcome is None:
+                self._cache.put_written(file)
+            else:
+                self._cache.invalidate(file.file_id)
+        return outcomes
+
+    async def change_together(self, changes: Sequence[TreeChange]) -> None:
+        """Changes records, all or none; as the store does."""
+        files = [file for change in changes for file in change.files]
+        known = [file for change in changes if not change.is_new for file in change.files]
+        if not known:
+            await self._changing(files, self._store.change_together(changes))
+            return
+        async with self.changing(*known):
+            await self._changing(files, self._store.change_together(changes))
+
     async def replace(self, file: File) -> None:
         """Puts a record in the place of its previous revision; as the store does."""
         async with self.changing(file):
@@ -213,11 +237,14 @@ class Tree:
             await change
         except BaseException:
             # What is cached was not what is stored, or nobody knows whether the change happened.
-            for file in files:
-                self._cache.invalidate(file.file_id)
+            self._forget_all(files)
             raise
         for file in files:
             self._cache.put_written(file)
+
+    def _forget_all(self, files: Sequence[File]) -> None:
+        for file in files:
+            self._cache.invalidate(file.file_id)
 
     def _choose(self, found: Sequence[File]) -> File | None:
         if len(found) > 1:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from runtime.errors import DirectoryNotEmpty, NoSuchFile
-from services.metadata.domain.errors import IdTaken, NameTaken, RenameIntoItself, RevisionConflict
+from runtime.errors import DirectoryNotEmpty, IsthmusError, NoSuchFile
+from services.metadata.domain.errors import IdTaken, NameTaken, OneRefused, RenameIntoItself, RevisionConflict
 from services.metadata.domain.locations import Location
 from services.metadata.domain.records import HIDDEN_PREFIX, File, trash_id
-from services.metadata.domain.stores import CustomMetadata, Position, ShareNote, Stores
+from services.metadata.domain.stores import CustomMetadata, Position, ShareNote, Stores, TreeChange
 
 from .memory_contents import MemoryChangeLog, MemoryIntentStore, MemoryLocationStore, MemoryQuotaStore
 from .memory_downloads import MemoryDownloadStore
@@ -42,6 +42,16 @@ class MemoryFileStore:
         await self.insert(link)
         self._put(file)
 
+    async def insert_many(self, files: Sequence[File]) -> Sequence[IsthmusError | None]:
+        outcomes: list[IsthmusError | None] = []
+        for file in files:
+            try:
+                await self.insert(file)
+                outcomes.append(None)
+            except (IdTaken, NameTaken) as error:
+                outcomes.append(error)
+        return outcomes
+
     async def replace(self, file: File) -> None:
         self._require_previous(file)
         self._require_free(file)
@@ -66,6 +76,19 @@ class MemoryFileStore:
         if replaced is not None:
             self._put(replaced)
         self._put(file)
+
+    async def change_together(self, changes: Sequence[TreeChange]) -> None:
+        files, names = dict(self._files), dict(self._names)
+        # New records come last: a name they take may have been made free.
+        for index, change in sorted(enumerate(changes), key=lambda item: item[1].is_new):
+            try:
+                if change.is_new:
+                    await self.insert(change.file)
+                else:
+                    await self.move(change.file, replaced=change.replaced, new_ancestry=change.new_ancestry)
+            except IsthmusError as error:
+                self._files, self._names = files, names
+                raise OneRefused(index, error) from error
 
     async def list_children(
         self, parent_id: str, *, start: Position | None, inclusive: bool, limit: int

@@ -8,15 +8,15 @@ from typing import Any
 
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
-from pymongo.errors import DuplicateKeyError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from runtime.batching import Batcher
-from runtime.errors import DirectoryNotEmpty, NoSuchFile
-from services.metadata.domain.errors import IdTaken, NameTaken, RenameIntoItself, RevisionConflict
+from runtime.errors import DirectoryNotEmpty, IsthmusError, NoSuchFile
+from services.metadata.domain.errors import IdTaken, NameTaken, OneRefused, RenameIntoItself, RevisionConflict
 from services.metadata.domain.records import HIDDEN_PREFIX, File, trash_id
-from services.metadata.domain.stores import Position
+from services.metadata.domain.stores import Position, TreeChange
 
-from .bulk import Outcome, insert_each, is_id_conflict, replace_each
+from .bulk import DUPLICATE_KEY, Outcome, insert_each, is_id_conflict, replace_each
 from .documents import Document, file_from_document, file_to_document
 from .threads import PatientThreads
 from .transactions import Session, run_transaction
@@ -69,6 +69,9 @@ class MongoFileStore:
 
         await self._threads.write(lambda: run_transaction(self._client, steps, taken=NameTaken))
 
+    async def insert_many(self, files: Sequence[File]) -> Sequence[IsthmusError | None]:
+        return await self._insert_batch(list(files))
+
     async def replace(self, file: File) -> None:
         await self._replaces.submit(file)
 
@@ -77,17 +80,51 @@ class MongoFileStore:
         await self._threads.write(lambda: replace_each(self._files, documents))
 
     async def move(self, file: File, *, replaced: File | None, new_ancestry: bool) -> None:
+        change = TreeChange(file, replaced=replaced, new_ancestry=new_ancestry)
+
         def steps(session: Session) -> None:
-            if new_ancestry:
-                self._require_above(session, file)
-            if replaced is not None:
-                if replaced.is_directory and self._has_children(replaced.file_id, session):
-                    raise DirectoryNotEmpty(file_id=replaced.file_id)
-                self._replace_one(session, replaced)
-            self._replace_one(session, file)
+            self._move(session, change)
 
         async with self._moving:
             await self._threads.write(lambda: run_transaction(self._client, steps, taken=NameTaken))
+
+    async def change_together(self, changes: Sequence[TreeChange]) -> None:
+        def steps(session: Session) -> None:
+            for index, change in enumerate(changes):
+                if change.is_new:
+                    continue
+                try:
+                    self._move(session, change)
+                except (DuplicateKeyError, IsthmusError) as error:
+                    raise OneRefused(index, _explained(error)) from error
+            self._insert_together(session, changes)
+
+        async with self._moving:
+            await self._threads.write(lambda: run_transaction(self._client, steps, taken=NameTaken))
+
+    def _move(self, session: Session, change: TreeChange) -> None:
+        replaced = change.replaced
+        if change.new_ancestry:
+            self._require_above(session, change.file)
+        if replaced is not None:
+            if replaced.is_directory and self._has_children(replaced.file_id, session):
+                raise DirectoryNotEmpty(file_id=replaced.file_id)
+            self._replace_one(session, replaced)
+        self._replace_one(session, change.file)
+
+    def _insert_together(self, session: Session, changes: Sequence[TreeChange]) -> None:
+        """New records come last: a name they take may have been made free."""
+        new = [(index, change.file) for index, change in enumerate(changes) if change.is_new]
+        if not new:
+            return
+        try:
+            self._files.insert_many([file_to_document(file) for _, file in new], session=session)
+        except BulkWriteError as error:
+            refused = (error.details or {}).get("writeErrors")
+            if not refused or refused[0]["code"] != DUPLICATE_KEY:
+                raise
+            cause = IdTaken() if is_id_conflict(refused[0]) else NameTaken()
+            raise OneRefused(new[refused[0]["index"]][0], cause) from error
 
     async def list_children(
         self, parent_id: str, *, start: Position | None, inclusive: bool, limit: int
@@ -203,3 +240,7 @@ class MongoFileStore:
             if above is None or above["deleted"] or above["parent_id"] == trash_id(file.space_id):
                 raise NoSuchFile(file_id=file.parent_id)
             next_id = above["parent_id"]
+
+
+def _explained(error: DuplicateKeyError | IsthmusError) -> IsthmusError:
+    return error if isinstance(error, IsthmusError) else NameTaken()

@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.gateway.api.rest import changes, shapes, shares
+from services.gateway.api.rest import bulk, changes, shapes, shares
+from services.gateway.api.rest.bulk import BulkRoutes
 from services.gateway.api.rest.changes import ChangeRoutes
 from services.gateway.api.rest.described import Told
 from services.gateway.api.rest.operations import Operation, PlainMethods, Takes
+from services.gateway.api.rest.selection import DEPRECATED
 from services.gateway.api.rest.shares import ShareRoutes
 from services.gateway.api.rest.spaces import SpaceRoutes
 
 
 def plain_routes(
-    share_routes: ShareRoutes, space_routes: SpaceRoutes, change_routes: ChangeRoutes
+    share_routes: ShareRoutes,
+    space_routes: SpaceRoutes,
+    change_routes: ChangeRoutes,
+    bulk_routes: BulkRoutes,
 ) -> Mapping[str, PlainMethods]:
     """By their path below the prefix."""
     return {
+        "/data/bulk": _bulk(bulk_routes),
         "/shares": _shares(share_routes),
         "/shares/{shid}": _share(share_routes),
         "/changes/metadata/{sid}": _changes(change_routes),
@@ -34,6 +40,23 @@ def plain_routes(
                 told=Told((shapes.SPACE,), ("forbidden", "spaceNotSupportedBy"), tag="spaces"),
             )
         },
+    }
+
+
+def _bulk(routes: BulkRoutes) -> PlainMethods:
+    return {
+        "POST": Operation(
+            routes.run,
+            "Many operations on files in one request",
+            Takes.PARAMS,
+            params=(bulk.OPERATIONS, bulk.ATOMIC, bulk.ATTRIBUTES, DEPRECATED),
+            told=Told(
+                (shapes.BULK,),
+                ("badData",),
+                "The answer is 200 whatever became of the operations: a refused one has its error in its "
+                "place. They run side by side, so none may count on what another one does.",
+            ),
+        )
     }
 
 

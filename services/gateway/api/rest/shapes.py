@@ -101,6 +101,27 @@ CHILDREN = json_object(
     {"children": [_ENTRY_EXAMPLE], "isLast": True, "nextPageToken": "YS50eHQ"},
     name="Children",
 )
+BULK = json_object(
+    {
+        "done": {"type": "boolean", "description": "False only when `atomic` operations were not done."},
+        "results": {
+            **array_of(
+                nullable(
+                    {
+                        "anyOf": [
+                            {"$ref": "#/components/schemas/Attributes"},
+                            {"$ref": "#/components/schemas/Error"},
+                        ]
+                    }
+                )
+            ),
+            "description": "In the order of the operations: `fileId` of what was made or renamed, what a "
+            "stat asked for, `{}` for what was deleted, an error; null for what was not done.",
+        },
+    },
+    {"done": True, "results": [{"fileId": FILE_ID_EXAMPLE}]},
+    name="BulkResults",
+)
 SUBTREE = json_object(
     {
         "files": array_of({"$ref": "#/components/schemas/Attributes"}),
