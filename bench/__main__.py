@@ -18,21 +18,24 @@ from rich.console import Console
 
 from bench import load, peers
 from bench.load import Target
+from bench.lookups import LOOKUP_ROW, lookup_limit
 from bench.machine import MIB, MemoryWatch, conditions, idle, process_name, touch_memory
+from bench.records import (
+    BULK_ROW,
+    CREATE_ROW,
+    LIST_ROW,
+    STAT_ROW,
+    bulk_limit,
+    create_row,
+    fill_listed,
+    list_row,
+    stat_row,
+)
 from bench.report import Report
 from bench.rows import Limit, Row, Wrong, measure
 from bench.subject import Subject, subject
-from bench.suite import (
-    Place,
-    Places,
-    Sizes,
-    bulk_rows,
-    create_row,
-    fill,
-    other_small_rows,
-    small_rows,
-    storage_folder,
-)
+from bench.suite import Place, Places, Sizes, bulk_rows, fill, other_small_rows, small_rows, storage_folder
+from bench.twin import twin
 from stack.errors import StackError
 from stack.layout import REPO
 from stack.packages import ensure_programs
@@ -106,7 +109,12 @@ def idle_limits(own: Subject, sizes: Sizes) -> list[Limit]:
 
 def chosen(rows: list[Row], words: list[str]) -> list[Row]:
     """Rows whose name has one of the words in it; all without words."""
-    return [row for row in rows if not words or any(word.lower() in row.name.lower() for word in words)]
+    return [row for row in rows if is_chosen(row.name, words)]
+
+
+def is_chosen(name: str, words: list[str]) -> bool:
+    """Whether one of the words is in the name, or there are none."""
+    return not words or any(word.lower() in name.lower() for word in words)
 
 
 def run(sizes: Sizes, words: list[str], shared: Path, folder: Path) -> Report:
@@ -121,12 +129,37 @@ def run(sizes: Sizes, words: list[str], shared: Path, folder: Path) -> Report:
                 *bulk_rows(everyone, sizes),
                 *small_rows(everyone, sizes),
                 *other_small_rows(everyone, sizes),
-                create_row(everyone, sizes),
             ]
             for row in chosen(rows, words):
                 report.results.append(measure(row, sizes.rounds, say))
             report.limits.append(memory_growth(own, everyone, sizes))
+            records(report, own, everyone, sizes, words, shared, folder)
     return report
+
+
+def records(
+    report: Report,
+    own: Subject,
+    everyone: Places,
+    sizes: Sizes,
+    words: list[str],
+    shared: Path,
+    folder: Path,
+) -> None:
+    """What is about the namespace, last: it makes files by the hundred thousand."""
+    if is_chosen(LIST_ROW, words):
+        listed_id = fill_listed(everyone, [shared / "nginx", shared / "wsgidav"])
+        report.results.append(measure(list_row(everyone, listed_id), sizes.rounds, say))
+    if is_chosen(BULK_ROW, words):
+        report.limits.append(bulk_limit(everyone, sizes))
+    if is_chosen(LOOKUP_ROW, words):
+        report.limits.append(lookup_limit(own.mongo_url, sizes))
+    if not any(is_chosen(name, words) for name in (STAT_ROW, CREATE_ROW)):
+        return
+    say("starting a twin without batches")
+    with twin(folder, storage_folder(shared, "twin"), say) as other:
+        for row in chosen([stat_row(everyone, sizes, other), create_row(everyone, sizes, other)], words):
+            report.results.append(measure(row, sizes.rounds, say))
 
 
 def made(folder: Path) -> Path:

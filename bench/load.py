@@ -100,11 +100,13 @@ def bulk_put(target: Target, path: str, size_mib: int) -> float:
         connection.close()
 
 
-def request(target: Target, method: str, path: str, body: bytes = b"") -> tuple[int, bytes]:
-    """One small request, for what is not measured."""
+def request(
+    target: Target, method: str, path: str, body: bytes = b"", media_type: str = "application/octet-stream"
+) -> tuple[int, bytes]:
+    """One small request."""
     connection = target.connect()
     try:
-        headers = {"Content-Type": "application/octet-stream", **target.headers}
+        headers = {"Content-Type": media_type, **target.headers}
         connection.request(method, path, body=body or None, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
@@ -117,7 +119,8 @@ class Small:
     """A storm of small requests.
 
     `path` may hold `{name}`: one of `names` in turn for GET, a fresh name for all else. `expect` is the
-    status of every answer, `body` what GET must return and PUT sends.
+    status of every answer, `body` what GET must return and PUT sends. A JSON body (`json`) may hold `{name}`,
+    too, a fresh one for each request; an answer with `refusal` in it is wrong.
     """
 
     method: str
@@ -128,6 +131,8 @@ class Small:
     body: bytes = b""
     names: tuple[str, ...] = ()
     prefix: str = ""
+    json: bool = False
+    refusal: str = ""
 
 
 def storm(target: Target, small: Small) -> float:
@@ -156,13 +161,14 @@ def _plan(target: Target, small: Small, folder: Path) -> str:
     body.write_bytes(small.body)
     headers = ", ".join(f"[{_lua(name)}] = {_lua(value)}" for name, value in target.headers.items())
     if small.method != "GET":
-        headers += ', ["Content-Type"] = "application/octet-stream"'
+        media_type = "application/json" if small.json else "application/octet-stream"
+        headers += f', ["Content-Type"] = "{media_type}"'
     names = ", ".join(_lua(name) for name in small.names)
     headers = headers.lstrip(", ")
     return (
         f"plan = {{ method = {_lua(small.method)}, path = {_lua(small.path)}, expect = {small.expect},\n"
         f"  body_file = {_lua(str(body))}, prefix = {_lua(small.prefix)}, headers = {{ {headers} }},\n"
-        f"  names = {{ {names} }} }}\n"
+        f"  names = {{ {names} }}, json = {str(small.json).lower()}, refusal = {_lua(small.refusal)} }}\n"
     ) + WRK_SCRIPT.read_text()
 
 

@@ -72,6 +72,7 @@ http {{
   server {{
     listen 127.0.0.1:{port} backlog=4096; listen unix:{folder}/nginx.sock;
     root {root}; dav_methods PUT DELETE MKCOL; create_full_put_path on;
+    location /listed/ {{ autoindex on; autoindex_format json; }}
   }}
 }}
 """  # noqa: E501 - nginx's own language

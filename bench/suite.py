@@ -25,11 +25,13 @@ class Sizes:
     rounds: int = 5
     seconds: int = 3
     idle_s: float = 10.0
+    #: Files of the small collection; the large one has ten times as many.
+    lookup_files: int = 100_000
 
     @classmethod
     def quick(cls) -> Sizes:
         """Under two minutes."""
-        return cls(bulk_mib=256, rounds=2, seconds=1, idle_s=3.0)
+        return cls(bulk_mib=256, rounds=2, seconds=1, idle_s=3.0, lookup_files=10_000)
 
 
 @dataclass(frozen=True)
@@ -181,24 +183,6 @@ def other_small_rows(places: Places, sizes: Sizes) -> list[Row]:
             ),
         ),
     ]
-
-
-def create_row(places: Places, sizes: Sizes) -> Row:
-    """Empty files at 64 connections, against one call and one insert each."""
-
-    def create(place: Place) -> float:
-        plan = Small("POST", place.create, 201, 64, sizes.seconds, prefix=places.fresh("new"))
-        return load.storm(place.target, plan)
-
-    return Row(
-        "create, 64 connections, same door",
-        "/s",
-        {
-            "isthmus": partial(create, places.isthmus),
-            "one call and one insert each": partial(create, places.unbatched),
-        },
-        (Ratio("isthmus", "one call and one insert each", 4.0),),
-    )
 
 
 def fill(places: Places, sizes: Sizes) -> None:

@@ -1,4 +1,4 @@
-"""The twin that does one call and one insert for each create: what batching is measured against.
+"""The bare pipeline that does one call and one insert for each create: how fast those can be at best.
 
 Same parts as Isthmus's road of a create: an HTTP process (uvicorn, uvloop, httptools, no framework), gRPC
 to a second process, MongoDB with the same write concern, the same document and the same indexes. It checks

@@ -23,12 +23,16 @@ local function name()
 end
 
 function request()
-  local path = string.gsub(plan.path, "{name}", name(), 1)
-  return wrk.format(plan.method, path, plan.headers, sent)
+  local fresh = name()
+  local path = string.gsub(plan.path, "{name}", fresh, 1)
+  local content = sent
+  if plan.json then content = string.gsub(body, "{name}", fresh) end
+  return wrk.format(plan.method, path, plan.headers, content)
 end
 
 function response(status, headers, got)
-  if status ~= plan.expect or (plan.method == "GET" and got ~= body) then
+  local refused = plan.refusal ~= "" and string.find(got, plan.refusal, 1, true)
+  if status ~= plan.expect or refused or (plan.method == "GET" and got ~= body) then
     bad = bad + 1
     if sample == "" then sample = status .. " " .. string.sub(got or "", 1, 200) end
   end

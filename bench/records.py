@@ -1,0 +1,160 @@
+"""Rows about the namespace: looking at files, making them one by one and many at once, listing them."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+from bench import load
+from bench.load import Small
+from bench.rows import Limit, Ratio, Row, Wrong
+from bench.suite import Place, Places, Sizes
+
+CREATE_ROW = "create, 64 connections, same door"
+STAT_ROW = "stat, 64 connections, same door"
+TWIN = "its own code, one call and one record each"
+BARE_TWIN = "bare pipeline, one call and one insert each"
+LISTED_FILES = 10_000
+LIST_ROW = f"list {LISTED_FILES:,} entries, same door"
+BULK_ROW = "create by bulk requests"
+LISTED_PAGE = 1000
+BULK_FILES = 1000
+BULK_CONNECTIONS = 4
+#: A request of a thousand takes a while, and only whole ones count.
+MIN_BULK_SECONDS = 5
+#: 10,000 creates a second.
+MAX_BULK_CREATE_US = 100.0
+API = "/api/v3/oneprovider"
+LISTED_ATTRIBUTES = "&".join(
+    f"attributes={name}" for name in ("fileId", "name", "type", "size", "mtime", "posixPermissions")
+)
+
+
+def create_row(places: Places, sizes: Sizes, twin: Place) -> Row:
+    """Empty files, one request each.
+
+    The peer is Isthmus itself, with its checks, its documents and its front door, but without batches. The
+    bare pipeline beside it checks no token and no permission and knows no path: how fast one call and one
+    insert can be at best.
+    """
+
+    def create(place: Place) -> float:
+        plan = Small("POST", place.create, 201, 64, sizes.seconds, prefix=places.fresh("new"))
+        return load.storm(place.target, plan)
+
+    return Row(
+        CREATE_ROW,
+        "/s",
+        {
+            "isthmus": partial(create, places.isthmus),
+            TWIN: partial(create, twin),
+            BARE_TWIN: partial(create, places.unbatched),
+        },
+        (Ratio("isthmus", TWIN, 4.0), Ratio("isthmus", BARE_TWIN, None)),
+    )
+
+
+def stat_row(places: Places, sizes: Sizes, twin: Place) -> Row:
+    """Attributes of one directory, which every instance has in memory."""
+
+    def stat(place: Place) -> float:
+        path = place.create.partition("/children")[0] + "?attributes=fileId"
+        body = _asked(place, "GET", path)
+        return load.storm(place.target, Small("GET", path, 200, 64, sizes.seconds, body, names=("-",)))
+
+    ways = {"isthmus": partial(stat, places.isthmus), TWIN: partial(stat, twin)}
+    return Row(STAT_ROW, "/s", ways, (Ratio("isthmus", TWIN, None),))
+
+
+def list_row(places: Places, listed_id: str) -> Row:
+    """A directory of 10,000 files with six attributes each, page by page, against whole answers of others."""
+
+    def isthmus() -> float:
+        started, count, token = time.perf_counter(), 0, ""
+        while True:
+            path = f"{API}/data/{listed_id}/children?limit={LISTED_PAGE}&{LISTED_ATTRIBUTES}{token}"
+            answer = json.loads(_asked(places.isthmus, "GET", path))
+            count += len(answer["children"])
+            if answer["isLast"]:
+                return _whole_listings(count, started)
+            token = f"&token={answer['nextPageToken']}"
+
+    def nginx() -> float:
+        started = time.perf_counter()
+        return _whole_listings(len(json.loads(_asked(places.nginx, "GET", "/listed/"))), started)
+
+    def wsgidav() -> float:
+        started = time.perf_counter()
+        body = _asked(places.wsgidav, "PROPFIND", "/listed/", expect=207)
+        return _whole_listings(body.count(b":href>") // 2 - 1, started)
+
+    return Row(
+        LIST_ROW,
+        "/s",
+        {"isthmus": isthmus, "nginx, JSON index": nginx, "wsgidav": wsgidav},
+        (Ratio("isthmus", "nginx, JSON index", 0.4), Ratio("isthmus", "wsgidav", 30.0)),
+    )
+
+
+def fill_listed(places: Places, folders: Iterable[Path]) -> str:
+    """Makes the files to be listed, for the peers in their folders; the directory's id at Isthmus."""
+    for folder in folders:
+        (folder / "listed").mkdir()
+        for number in range(LISTED_FILES):
+            (folder / "listed" / f"file-{number:05}").touch()
+    path = places.isthmus.create.format(name="listed").replace("type=REG", "type=DIR")
+    listed_id = str(json.loads(_asked(places.isthmus, "POST", path, expect=201))["fileId"])
+    for first in range(0, LISTED_FILES, BULK_FILES):
+        operations = [_create(listed_id, f"file-{first + number:05}") for number in range(BULK_FILES)]
+        body = json.dumps({"operations": operations}).encode()
+        answer = json.loads(_asked(places.isthmus, "POST", f"{API}/data/bulk", body))
+        if any("error" in result for result in answer["results"]):
+            raise Wrong("the files to be listed are not made")
+    return listed_id
+
+
+def bulk_limit(places: Places, sizes: Sizes) -> Limit:
+    """What one of many files made by bulk requests takes, at several connections."""
+    folder_id = places.isthmus.create.partition("/data/")[2].partition("/")[0]
+    operations = [_create(folder_id, f"{{name}}-{number}") for number in range(BULK_FILES)]
+    body = json.dumps({"operations": operations}).encode()
+    plan = Small(
+        "POST",
+        f"{API}/data/bulk",
+        200,
+        BULK_CONNECTIONS,
+        max(sizes.seconds, MIN_BULK_SECONDS),
+        body,
+        json=True,
+        refusal='"error"',
+    )
+    speeds = [
+        load.storm(places.isthmus.target, replace(plan, prefix=places.fresh("bulk")))
+        for _ in range(sizes.rounds)
+    ]
+    creates = statistics.median(speeds) * BULK_FILES
+    detail = f"{creates:,.0f} creates a second, {BULK_FILES} in a request"
+    return Limit(BULK_ROW, 1e6 / creates, MAX_BULK_CREATE_US, "µs", detail)
+
+
+def _create(parent_id: str, name: str) -> dict[str, str]:
+    return {"operation": "create", "parentFileId": parent_id, "name": name}
+
+
+def _asked(place: Place, method: str, path: str, body: bytes = b"", *, expect: int = 200) -> bytes:
+    status, answer = load.request(place.target, method, path, body, "application/json")
+    if status != expect:
+        raise Wrong(f"{method} {path}: {status} {answer[:200]!r}")
+    return answer
+
+
+def _whole_listings(count: int, started: float) -> float:
+    """Whole listings a second."""
+    if count != LISTED_FILES:
+        raise Wrong(f"{count} entries are listed, not {LISTED_FILES}")
+    return 1 / (time.perf_counter() - started)
