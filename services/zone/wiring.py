@@ -103,7 +103,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     rpc.add(
         principals_pb2_grpc.add_PrincipalServiceServicer_to_server, PrincipalServicer(zone.principals, door)
     )
-    rpc.add(shares_pb2_grpc.add_ShareServiceServicer_to_server, ShareServicer(zone.shares, door))
+    rpc.add(shares_pb2_grpc.add_ShareServiceServicer_to_server, ShareServicer(zone.shares, zone.audit, door))
     rpc.add(changes_pb2_grpc.add_ChangeServiceServicer_to_server, ChangeServicer(feed, door))
     info = ZoneInfo(settings.zone_name, settings.zone_domain, ONEDATA_VERSION, "isthmus")
     http = HttpServer(
@@ -196,6 +196,7 @@ def assemble(
         minimum_support_bytes=settings.minimum_support_bytes,
     )
     shares = Shares(stores.shares, space_rules, rights, clock)
+    audit = AuditLog(stores.audit, clock)
     return ZoneServices(
         authenticator=Authenticator(verifier, users, passwords, _space_of_object),
         checks=TokenChecks(verifier, KnownScopes(scopes, stores.providers, feed, clock)),
@@ -220,8 +221,8 @@ def assemble(
         providers=providers,
         principals=Principals(providers, stores.memberships, users, stores.groups),
         scopes=scopes,
-        audit=AuditLog(stores.audit, clock),
-        logins=Logins(_identity_providers(settings), users, token_rules, seal, clock),
+        audit=audit,
+        logins=Logins(_identity_providers(settings), users, token_rules, audit, seal, clock),
         clock=clock,
     )
 

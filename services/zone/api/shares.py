@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from isthmus.zone.v1 import shares_pb2, shares_pb2_grpc
 
+from runtime.request import request_id
 from services.zone.api.provider_door import ProviderDoor
+from services.zone.domain.audit import AuditLog
 from services.zone.domain.entities import Share
 from services.zone.domain.shares import Shares
 from services.zone.domain.value_errors import BadData
@@ -18,14 +22,20 @@ _FROM_PROTO = {number: name for name, number in _TYPES.items()}
 class ShareServicer(shares_pb2_grpc.ShareServiceServicer):
     """Decode, ask, encode."""
 
-    def __init__(self, shares: Shares, door: ProviderDoor) -> None:
+    def __init__(self, shares: Shares, audit: AuditLog, door: ProviderDoor) -> None:
         self._shares = shares
+        self._audit = audit
         self._door = door
 
     async def CreateShare(
         self, request: shares_pb2.CreateShareRequest, context: Any
     ) -> shares_pb2.CreateShareResponse:
-        share = await self._shares.create(self._door.current(), _from_proto(request.share))
+        caller = self._door.current()
+        wanted = _from_proto(request.share)
+        details = {"name": wanted.name, "rootFileId": wanted.root_file_id, "creatorId": wanted.creator_id}
+        about = (wanted.id, wanted.space_id)
+        async with self._audit.noted(caller, "create_share", about, details, request_id=request_id()):
+            share = await self._shares.create(caller, wanted)
         return shares_pb2.CreateShareResponse(share=_to_proto(share))
 
     async def GetShare(
@@ -40,14 +50,23 @@ class ShareServicer(shares_pb2_grpc.ShareServiceServicer):
         body: dict[str, object] = {
             name: getattr(request, name) for name in ("name", "description") if request.HasField(name)
         }
-        await self._shares.update(self._door.current(), request.share_id, body)
+        async with self._noted("update_share", request.share_id, body) as also_about:
+            share = await self._shares.update(self._door.current(), request.share_id, body)
+            also_about.append(share.space_id)
         return shares_pb2.UpdateShareResponse()
 
     async def DeleteShare(
         self, request: shares_pb2.DeleteShareRequest, context: Any
     ) -> shares_pb2.DeleteShareResponse:
-        await self._shares.delete(self._door.current(), request.share_id)
+        async with self._noted("delete_share", request.share_id, {}) as also_about:
+            share = await self._shares.delete(self._door.current(), request.share_id)
+            also_about += [share.space_id] if share is not None else []
         return shares_pb2.DeleteShareResponse()
+
+    def _noted(
+        self, action: str, share_id: str, details: Mapping[str, object]
+    ) -> AbstractAsyncContextManager[list[str]]:
+        return self._audit.noted(self._door.current(), action, (share_id,), details, request_id=request_id())
 
 
 def _to_proto(share: Share) -> shares_pb2.Share:

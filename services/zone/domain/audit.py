@@ -20,7 +20,7 @@ from runtime.errors import IsthmusError, Unavailable
 from services.zone.domain.access import Caller
 from services.zone.domain.entities import Note
 from services.zone.domain.params import Params
-from services.zone.domain.stores import AuditStore
+from services.zone.domain.stores import AuditStore, Taken
 
 #: Parameters that hold secrets; of these only that they were given is noted.
 SECRET = frozenset({"password", "oldPassword", "newPassword", "token", "macaroon"})
@@ -43,7 +43,7 @@ class Noting:
 
     async def fail(self, error: BaseException) -> None:
         """It came to an error: a refusal leaves no note, anything else may have been done."""
-        if isinstance(error, IsthmusError) and not isinstance(error, Unavailable):
+        if isinstance(error, (IsthmusError, Taken)) and not isinstance(error, Unavailable):
             await self._store.cancel(self._note.id)
 
 

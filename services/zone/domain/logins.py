@@ -12,6 +12,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
@@ -22,8 +23,10 @@ from cryptography.fernet import Fernet, InvalidToken
 from runtime.clock import Clock
 from services.zone.domain import names
 from services.zone.domain.access import Caller
+from services.zone.domain.audit import AuditLog
 from services.zone.domain.entities import LinkedAccount, User
 from services.zone.domain.errors import NotFound, Unauthorized, ZoneError
+from services.zone.domain.identifiers import user_subject
 from services.zone.domain.ids import new_id
 from services.zone.domain.stores import Taken, UserStore
 from services.zone.domain.token_errors import UserBlocked
@@ -61,6 +64,15 @@ class IdentityProvider(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Arrival:
+    """An account that has come back from its identity provider, and in what request."""
+
+    account: LinkedAccount
+    peer_ip: str | None
+    request_id: str
+
+
 class Logins:
     """Begins and finishes log-ins."""
 
@@ -69,12 +81,14 @@ class Logins:
         providers: Sequence[IdentityProvider],
         users: UserStore,
         tokens: Tokens,
+        audit: AuditLog,
         seal: Fernet,
         clock: Clock,
     ) -> None:
         self._providers: Mapping[str, IdentityProvider] = {each.id: each for each in providers}
         self._users = users
         self._tokens = tokens
+        self._audit = audit
         self._seal = seal
         self._clock = clock
 
@@ -100,8 +114,11 @@ class Logins:
         cookie = self._seal.encrypt_at_time(orjson.dumps(asdict(login)), self._now_s())
         return await provider.authorization_url(login), cookie.decode()
 
-    async def finish(self, idp: str, *, state: str, code: str, cookie: str) -> tuple[User, str, int]:
-        """The user, a token for him, and when it ends (s).
+    async def finish(
+        self, caller: Caller, idp: str, *, state: str, code: str, cookie: str, request_id: str
+    ) -> tuple[User, str, int]:
+        """The user, a token for him, and when it ends (s). An account that is linked, or a user that is made,
+        is noted under `request_id`; of `caller` only the address counts.
 
         Raises BadData for a log-in that this browser did not begin, Unauthorized.
         """
@@ -111,7 +128,8 @@ class Logins:
             raise BadData.of(key="state")
         try:
             account = await provider.account(login, code)
-            user = await self._user(account, login.user_id)
+            arrival = _Arrival(account, caller.peer_ip, request_id)
+            user = await self._user(arrival, login.user_id)
             if user.blocked:
                 raise UserBlocked
         except ZoneError as error:
@@ -136,15 +154,17 @@ class Logins:
     def _now_s(self) -> int:
         return self._clock.now_ms() // 1000
 
-    async def _user(self, account: LinkedAccount, link_to: str) -> User:
+    async def _user(self, arrival: _Arrival, link_to: str) -> User:
         """Who has the account; a new user where nobody has it and it is not to be linked."""
+        account = arrival.account
         if link_to:
-            return await self._linked(link_to, account)
+            async with self._noted(arrival, "link_account", link_to):
+                return await self._linked(link_to, account)
         known = await self._users.find_by_account(account.idp, account.subject_id)
         if known is not None:
             return await self._linked(known.id, account)
         try:
-            return await self._made(account)
+            return await self._made(arrival)
         except Taken:
             # The same account came twice at a time.
             known = await self._users.find_by_account(account.idp, account.subject_id)
@@ -164,7 +184,8 @@ class Logins:
             raise NotFound
         return user
 
-    async def _made(self, account: LinkedAccount) -> User:
+    async def _made(self, arrival: _Arrival) -> User:
+        account = arrival.account
         user = User(
             id=new_id(),
             full_name=names.DEFAULT_FULL_NAME,
@@ -174,6 +195,14 @@ class Logins:
         )
         if names.is_full_name(account.full_name):
             user = replace(user, full_name=account.full_name)
-        await self._users.create(user, None)
+        async with self._noted(arrival, "create_user_by_login", user.id):
+            await self._users.create(user, None)
         log.info("user_created", user_id=user.id, idp=account.idp)
         return user
+
+    def _noted(self, arrival: _Arrival, action: str, user_id: str) -> AbstractAsyncContextManager[list[str]]:
+        """Around what the user, known by his account, does to himself."""
+        account = arrival.account
+        himself = Caller(user_subject(user_id), peer_ip=arrival.peer_ip)
+        details = {"idp": account.idp, "subjectId": account.subject_id}
+        return self._audit.noted(himself, action, (user_id,), details, request_id=arrival.request_id)

@@ -64,20 +64,22 @@ class Shares:
         await self._spaces.require(share.space_id)
         return share
 
-    async def update(self, caller: Caller, share_id: str, body: Mapping[str, object]) -> None:
-        """Name, description, or both."""
+    async def update(self, caller: Caller, share_id: str, body: Mapping[str, object]) -> Share:
+        """Name, description, or both; gives the share as it was."""
         share = await self.require(share_id)
         await self._require_supported(caller, share)
         await self.change(share, body)
+        return share
 
-    async def delete(self, caller: Caller, share_id: str) -> None:
-        """Ends a share. One that is gone already is a success."""
+    async def delete(self, caller: Caller, share_id: str) -> Share | None:
+        """Ends a share and gives it. One that is gone already is a success."""
         share = await self._store.find(share_id)
         if share is None:
-            return
+            return None
         await self._require_supported(caller, share)
         await self._store.delete(share_id)
         log.info("share_deleted", share_id=share_id, space_id=share.space_id)
+        return share
 
     # --- for members of the space ---
 

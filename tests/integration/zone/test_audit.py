@@ -6,7 +6,9 @@ import time
 from typing import Any
 
 import pytest
+from isthmus.zone.v1 import shares_pb2
 
+from runtime.errors import NotFound
 from tests.support.zone import RunningZone, provider_client, registered_provider, user_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -108,3 +110,41 @@ async def test_notes_come_in_pages(zone: RunningZone) -> None:
         (note["id"] for note in first + rest), reverse=True
     )
     assert (await zone.admin.get("/audit?limit=0")).json()["error"]["id"] == "badValueTooLow"
+
+
+async def test_shares_that_providers_make_change_and_end_are_noted(zone: RunningZone) -> None:
+    provider = await registered_provider(zone)
+    space_id = await _space(zone)
+    token = (await zone.admin.post(f"/spaces/{space_id}/providers/token")).json()["token"]
+    share = shares_pb2.Share(
+        share_id=f"sh{zone.suffix}",
+        space_id=space_id,
+        name="results",
+        root_file_id="f1",
+        root_type=shares_pb2.SHARE_ROOT_TYPE_DIRECTORY,
+        creator_id="u1",
+    )
+    async with provider_client(zone, provider) as rpc:
+        await rpc.support_space(token, size_bytes=10**9, storage_id="st1")
+        await rpc.create_share(share)
+        await rpc.update_share(share.share_id, name="renamed", description=None)
+        await rpc.delete_share(share.share_id)
+    ended, renamed, made = (await _notes(zone, about=space_id))[:3]
+    assert [note["action"] for note in (made, renamed, ended)] == [
+        "create_share",
+        "update_share",
+        "delete_share",
+    ]
+    for note in (made, renamed, ended):
+        assert (note["who"], note["about"]) == (f"prv-{provider.provider_id}", [share.share_id, space_id])
+        assert note["done"]
+    assert made["details"] == {"name": "results", "rootFileId": "f1", "creatorId": "u1"}
+    assert renamed["details"] == {"name": "renamed"}
+
+
+async def test_share_a_provider_may_not_touch_leaves_no_note(zone: RunningZone) -> None:
+    provider = await registered_provider(zone)
+    async with provider_client(zone, provider) as rpc:
+        with pytest.raises(NotFound):
+            await rpc.update_share("nothing", name="renamed", description=None)
+    assert await _notes(zone, who=f"prv-{provider.provider_id}") == []

@@ -6,6 +6,7 @@ import json
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -158,6 +159,33 @@ async def test_account_is_linked_to_who_asks(browser: Browser) -> None:
     assert (await browser.log_in(name)).json()["userId"] == user_id
     _, other = await user_token(browser.zone, "bob")
     assert _error(await browser.log_in(name, other), 401) == "badValueIdentifierOccupied"
+
+
+async def _notes_of(browser: Browser, user_id: str) -> list[dict[str, Any]]:
+    answer = await browser.zone.admin.get("/audit", params={"who": f"usr-{user_id}"})
+    notes: list[dict[str, Any]] = answer.json()["notes"]
+    return [note for note in notes if note["action"] in ("link_account", "create_user_by_login")]
+
+
+async def test_linked_account_is_noted_and_a_refused_one_is_not(browser: Browser) -> None:
+    name = _name()
+    user_id, token = await user_token(browser.zone, "ann")
+    await browser.log_in(name, token)
+    (note,) = await _notes_of(browser, user_id)
+    assert (note["action"], note["about"], note["done"]) == ("link_account", [user_id], True)
+    assert note["details"] == {"idp": "home", "subjectId": name}
+    assert note["from"]
+    other_id, other = await user_token(browser.zone, "bob")
+    await browser.log_in(name, other)
+    assert await _notes_of(browser, other_id) == []
+
+
+async def test_user_made_by_his_first_log_in_is_noted_once(browser: Browser) -> None:
+    name = _name()
+    user_id = (await browser.log_in(name)).json()["userId"]
+    await browser.log_in(name)
+    (note,) = await _notes_of(browser, user_id)
+    assert (note["action"], note["details"]) == ("create_user_by_login", {"idp": "home", "subjectId": name})
 
 
 async def test_address_that_nobody_verified_is_not_taken_over(browser: Browser) -> None:

@@ -45,12 +45,17 @@ class Door:
             action,
             tuple(request.path_params.values()),
             body,
-            request_id=request.headers.get("x-request-id", "")[:MAX_REQUEST_ID_CHARS],
+            request_id=request_id_of(request),
         )
 
     def created(self, path: str) -> Response:
         """201 with the place of the new thing; `path` is below the API's base."""
         return created(f"https://{self.info.domain}{BASE_PATH}{path}")
+
+
+def request_id_of(request: Request) -> str:
+    """What the request calls itself, as far as notes keep it."""
+    return request.headers.get("x-request-id", "")[:MAX_REQUEST_ID_CHARS]
 
 
 def ids(key: str, values: Iterable[str]) -> dict[str, list[str]]:

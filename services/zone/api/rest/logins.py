@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from services.zone.api.rest.door import Door
+from services.zone.api.rest.door import Door, request_id_of
 from services.zone.api.rest.http import BASE_PATH, reply
 from services.zone.domain.logins import LOGIN_LIFE_S
 from services.zone.domain.value_errors import BadData, MissingRequiredValue
@@ -47,7 +47,12 @@ def login_routes(door: Door) -> APIRouter:
         if "code" not in given:
             raise MissingRequiredValue.of(key="code")
         user, token, ends_at_s = await logins.finish(
-            idp, state=given.get("state", ""), code=given["code"], cookie=request.cookies.get(_COOKIE, "")
+            await door.caller(request),
+            idp,
+            state=given.get("state", ""),
+            code=given["code"],
+            cookie=request.cookies.get(_COOKIE, ""),
+            request_id=request_id_of(request),
         )
         return keep(reply({"userId": user.id, "token": token, "validUntil": ends_at_s}), "", life_s=0)
 
