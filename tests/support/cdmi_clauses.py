@@ -139,7 +139,7 @@ CHAPTERS = (
         ("15.move", "same id, source gone; across spaces too"),
         ("15.metadata", "`metadata` in the body replaces what was copied"),
         ("15.errors", "errors leave the source untouched and no target"),
-        ("15.progress", "large copies answer 202 and tell how far they are", "not yet"),
+        ("15.progress", "large copies answer 202 and tell how far they are", "copies are answered when done"),
     ),
     _chapter(
         "Metadata",

@@ -38,6 +38,7 @@ async def test_the_walk_works_line_by_line(stack: RunningStack, place: Path) -> 
     assert printed[3].endswith("first# Isthmus")
     assert '"children":["bytes","notes.txt","readme.md"]' in printed[4]
     assert '{"completionStatus":"Processing"}' in printed[5]
+    assert f"/cdmi/{stack.space}/walk/" in printed[5]
     assert printed[6] == '{"metadata":{"colour":"red"}}'
     assert '"objectName":"moved"' in printed[7]
     assert '"acemask":"0x7019B"' in printed[8]
