@@ -291,6 +291,13 @@ class MetadataClient:
             timeout_s=LONG_TIMEOUT_S,
         )
 
+    async def get_usage_history(
+        self, request: spaces_pb2.GetUsageHistoryRequest
+    ) -> spaces_pb2.GetUsageHistoryResponse:
+        return await self._call(
+            _SPACES + "GetUsageHistory", request, spaces_pb2.GetUsageHistoryResponse, request.space_id
+        )
+
     # Changes
 
     async def list_changes(self, request: changes_pb2.ListChangesRequest) -> changes_pb2.ListChangesResponse:

@@ -32,6 +32,7 @@ from services.gateway.api.rest.plain_table import plain_routes
 from services.gateway.api.rest.router import RestRouter
 from services.gateway.api.rest.shares import ShareRoutes
 from services.gateway.api.rest.spaces import SpaceRoutes
+from services.gateway.api.rest.statistics import StatisticsRoutes
 from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.clients.change_heads import ChangeHeads
@@ -147,6 +148,7 @@ def _application(settings: Settings, outside: _Outside, gate: Gate, changes: Cha
         SpaceRoutes(providers),
         changes,
         BulkRoutes(outside.metadata),
+        StatisticsRoutes(outside.metadata, providers, clock),
     )
     distribution = DistributionRoutes(outside.metadata, providers)
     principals = ZonePrincipals(outside.zone, clock)

@@ -76,6 +76,7 @@ from services.metadata.domain.tokens import PageTokens
 from services.metadata.domain.trash import Trash
 from services.metadata.domain.tree import Ownership, Tree
 from services.metadata.domain.uploads import Uploads
+from services.metadata.domain.usage_history import UsageHistory
 from services.metadata.domain.xattrs import Xattrs
 from services.metadata.store.mongo import MongoStores
 from services.metadata.workers.cache_invalidator import CacheInvalidator
@@ -87,6 +88,7 @@ from services.metadata.workers.share_settler import ShareSettler
 from services.metadata.workers.tombstone_cleaner import TombstoneCleaner
 from services.metadata.workers.trash_hastener import TrashHastener
 from services.metadata.workers.trash_reaper import TrashReaper
+from services.metadata.workers.usage_sampler import UsageSampler
 
 #: Intervals of the background duties, in seconds.
 SETTLE_INTERVAL_S = 0.5
@@ -98,6 +100,7 @@ RECONCILE_INTERVAL_S = 20.0
 RECOUNT_INTERVAL_S = 60.0
 EXPIRE_INTERVAL_S = 600.0
 SHARE_INTERVAL_S = 30.0
+SAMPLE_INTERVAL_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Rules:
     removals: Removals
     quotas: Quotas
     spaces: Spaces
+    usage_history: UsageHistory
     xattrs: Xattrs
     shares: Shares
     distribution: Distribution
@@ -211,6 +215,7 @@ def assemble(
         removals=Removals(stores.locations, stores.intents, tree, replicas, quotas, clock),
         quotas=quotas,
         spaces=Spaces(stores.quotas, quotas, stores.locations, tree, clock, provider_id),
+        usage_history=UsageHistory(stores.usage_history, quotas, stores.quotas, tree, clock),
         xattrs=Xattrs(stores.custom_metadata, tree, paths, clock),
         shares=Shares(stores.share_notes, zone_shares or NoZoneShares(), tree, paths, clock),
         changes=Changes(stores.changes, tree),
@@ -311,7 +316,9 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     server.add(subtrees_pb2_grpc.add_SubtreeServiceServicer_to_server, SubtreeServicer(rules.subtrees))
     server.add(downloads_pb2_grpc.add_DownloadServiceServicer_to_server, DownloadServicer(rules.downloads))
     server.add(trash_pb2_grpc.add_TrashServiceServicer_to_server, TrashServicer(rules.trash))
-    server.add(spaces_pb2_grpc.add_SpaceServiceServicer_to_server, SpaceServicer(rules.spaces))
+    server.add(
+        spaces_pb2_grpc.add_SpaceServiceServicer_to_server, SpaceServicer(rules.spaces, rules.usage_history)
+    )
     server.add(
         distribution_pb2_grpc.add_DistributionServiceServicer_to_server,
         DistributionServicer(rules.distribution),
@@ -363,6 +370,7 @@ def _shared_duties(settings: Settings, mongo: MongoStores, rules: Rules, clock: 
         ("location_reconciler", LocationReconciler(rules.repairs).run_once, RECONCILE_INTERVAL_S),
         ("quota_recounter", QuotaRecounter(rules.spaces, stores.quotas).run_once, RECOUNT_INTERVAL_S),
         ("intent_expirer", expirer.run_once, EXPIRE_INTERVAL_S),
+        ("usage_sampler", UsageSampler(rules.usage_history).run_once, SAMPLE_INTERVAL_S),
         ("share_settler", ShareSettler(rules.shares).run_once, SHARE_INTERVAL_S),
     )
     return [

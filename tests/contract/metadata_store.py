@@ -36,6 +36,7 @@ from services.metadata.domain.stores import (
     Stores,
     TreeChange,
     Usage,
+    UsagePoint,
 )
 
 SPACE = "space1"
@@ -791,6 +792,24 @@ class DownloadStoreContract:
         assert await self._start(stores, "other") is None
 
 
+class UsageHistoryStoreContract:
+    async def test_the_newest_points_are_kept(self, stores: Stores) -> None:
+        for number in range(5):
+            await stores.usage_history.put(SPACE, 300, UsagePoint(300 * number, 9, number), keep=3)
+        points = await stores.usage_history.list(SPACE, 300)
+        assert [(point.time_s, point.used_bytes) for point in points] == [(600, 2), (900, 3), (1200, 4)]
+
+    async def test_the_last_value_of_a_step_counts(self, stores: Stores) -> None:
+        for used in (1, 2):
+            await stores.usage_history.put(SPACE, 300, UsagePoint(300, 9, used), keep=3)
+        assert list(await stores.usage_history.list(SPACE, 300)) == [UsagePoint(300, 9, 2)]
+
+    async def test_spaces_and_steps_are_apart(self, stores: Stores) -> None:
+        await stores.usage_history.put(SPACE, 300, UsagePoint(0, 9, 1), keep=3)
+        assert not await stores.usage_history.list(SPACE, 3600)
+        assert not await stores.usage_history.list("other", 300)
+
+
 class MetadataStoreContract(
     FileStoreContract,
     MoveContract,
@@ -802,5 +821,6 @@ class MetadataStoreContract(
     CustomMetadataStoreContract,
     DownloadStoreContract,
     ShareNoteStoreContract,
+    UsageHistoryStoreContract,
 ):
     """All of it."""

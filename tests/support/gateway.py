@@ -33,6 +33,7 @@ from services.gateway.api.rest.plain_table import plain_routes
 from services.gateway.api.rest.router import RestRouter
 from services.gateway.api.rest.shares import ShareRoutes
 from services.gateway.api.rest.spaces import SpaceRoutes
+from services.gateway.api.rest.statistics import StatisticsRoutes
 from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.clients.change_heads import ChangeHeads
@@ -82,7 +83,8 @@ class MetadataTwin:
         self.bulk = BulkServicer(rules.bulk)
         self.subtrees = SubtreeServicer(rules.subtrees)
         self.trash = TrashServicer(rules.trash)
-        self.spaces = SpaceServicer(rules.spaces)
+        self.spaces = SpaceServicer(rules.spaces, rules.usage_history)
+        self.usage_history = rules.usage_history
         self.xattrs = XattrServicer(rules.xattrs)
         self.shares = ShareServicer(rules.shares)
         self.distribution = DistributionServicer(rules.distribution)
@@ -94,6 +96,7 @@ class MetadataTwin:
         servicers = (
             self.files, self.links, self.subtrees, self.trash, self.contents, self.xattrs, self.shares,
             self.distribution, self.changes, self.bulk,
+            self.spaces,
         )  # fmt: skip
         for servicer in servicers:
             if hasattr(servicer, method):
@@ -310,6 +313,7 @@ class GatewayTwin:
                 self.metadata, ChangeHeads(self.metadata, pace_s=0.01), gate, self.clock, max_streams=2
             ),
             BulkRoutes(self.metadata),
+            StatisticsRoutes(self.metadata, SpaceProvidersTwin(), self.clock),
         )
         distribution = DistributionRoutes(self.metadata, SpaceProvidersTwin())
         self.principals = PrincipalsTwin()

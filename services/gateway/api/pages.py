@@ -148,15 +148,17 @@ def _json(value: Any) -> Response:
 
 def _nagios(components: dict[str, bool]) -> str:
     """The XML that monitoring reads; 200 even when something is down."""
-    status = "ok" if all(components.values()) else "error"
+    down = sorted(name for name, up in components.items() if not up)
+    status = f"error: not in rotation: {', '.join(down)}" if down else "ok"
     rows = "".join(
-        f"<{name} status={quoteattr('ok' if up else 'error')}/>" for name, up in sorted(components.items())
+        f"<{name} status={quoteattr('ok' if up else 'error: not in rotation')}/>"
+        for name, up in sorted(components.items())
     )
     now = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime())
     return (
         '<?xml version="1.0"?>'
-        f'<healthdata date="{now}" status="{status}">'
-        f'<op_worker name="isthmus" status="{status}">{rows}</op_worker></healthdata>'
+        f'<healthdata date="{now}" status={quoteattr(status)}>'
+        f'<op_worker name="isthmus" status={quoteattr(status)}>{rows}</op_worker></healthdata>'
     )
 
 

@@ -13,6 +13,7 @@ from isthmus.metadata.v1 import (
     files_pb2,
     links_pb2,
     shares_pb2,
+    spaces_pb2,
     subtrees_pb2,
     trash_pb2,
     xattrs_pb2,
@@ -113,6 +114,14 @@ class Shares(Protocol):
     async def delete_share(
         self, request: shares_pb2.DeleteShareRequest
     ) -> shares_pb2.DeleteShareResponse: ...
+
+
+class UsageHistory(Protocol):
+    """Samples of quota and usage; part of the metadata service."""
+
+    async def get_usage_history(
+        self, request: spaces_pb2.GetUsageHistoryRequest
+    ) -> spaces_pb2.GetUsageHistoryResponse: ...
 
 
 class Changes(Protocol):

@@ -9,13 +9,15 @@ from isthmus.metadata.v1 import spaces_pb2, spaces_pb2_grpc
 from runtime.auth import caller
 from services.metadata.domain.quotas import Spaces
 from services.metadata.domain.stores import Usage
+from services.metadata.domain.usage_history import UsageHistory
 
 
 class SpaceServicer(spaces_pb2_grpc.SpaceServiceServicer):
     """Spaces and their quotas over gRPC."""
 
-    def __init__(self, spaces: Spaces) -> None:
+    def __init__(self, spaces: Spaces, history: UsageHistory) -> None:
         self._spaces = spaces
+        self._history = history
 
     async def EnsureSpace(
         self, request: spaces_pb2.EnsureSpaceRequest, context: Any
@@ -37,6 +39,19 @@ class SpaceServicer(spaces_pb2_grpc.SpaceServiceServicer):
             usage=_to_proto(recount.usage),
             corrected_bytes=recount.corrected_bytes,
             unsettled_bytes=recount.unsettled_bytes,
+        )
+
+    async def GetUsageHistory(
+        self, request: spaces_pb2.GetUsageHistoryRequest, context: Any
+    ) -> spaces_pb2.GetUsageHistoryResponse:
+        points = await self._history.read(caller(), request.space_id, request.step_s)
+        return spaces_pb2.GetUsageHistoryResponse(
+            points=[
+                spaces_pb2.UsagePoint(
+                    time_s=point.time_s, quota_bytes=point.quota_bytes, used_bytes=point.used_bytes
+                )
+                for point in points
+            ]
         )
 
 

@@ -341,6 +341,27 @@ class CustomMetadataStore(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class UsagePoint:
+    """Quota and usage of a space as they were last in the step that began then."""
+
+    time_s: int
+    quota_bytes: int
+    used_bytes: int
+
+
+class UsageHistoryStore(Protocol):
+    """Samples by space and width of step."""
+
+    async def put(self, space_id: str, step_s: int, point: UsagePoint, *, keep: int) -> None:
+        """Adds the newest point or replaces the one of the same step; the newest `keep` stay."""
+        ...
+
+    async def list(self, space_id: str, step_s: int) -> Sequence[UsagePoint]:
+        """All points, oldest first."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class ShareNote:
     """A share that is being made, or (`ending`) ended: at the record of its root file and at the zone."""
 
@@ -467,5 +488,6 @@ class Stores:
     intents: IntentStore
     custom_metadata: CustomMetadataStore
     share_notes: ShareNoteStore
+    usage_history: UsageHistoryStore
     changes: ChangeLog
     downloads: DownloadStore

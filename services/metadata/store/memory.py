@@ -12,7 +12,14 @@ from runtime.errors import DirectoryNotEmpty, IsthmusError, NoSuchFile
 from services.metadata.domain.errors import IdTaken, NameTaken, OneRefused, RenameIntoItself, RevisionConflict
 from services.metadata.domain.locations import Location
 from services.metadata.domain.records import HIDDEN_PREFIX, File, trash_id
-from services.metadata.domain.stores import CustomMetadata, Position, ShareNote, Stores, TreeChange
+from services.metadata.domain.stores import (
+    CustomMetadata,
+    Position,
+    ShareNote,
+    Stores,
+    TreeChange,
+    UsagePoint,
+)
 
 from .memory_contents import MemoryChangeLog, MemoryIntentStore, MemoryLocationStore, MemoryQuotaStore
 from .memory_downloads import MemoryDownloadStore
@@ -233,6 +240,20 @@ class MemoryShareNoteStore:
         return sorted(due, key=lambda note: note.time_ms)[:limit]
 
 
+class MemoryUsageHistoryStore:
+    """Points in lists."""
+
+    def __init__(self) -> None:
+        self._points: dict[tuple[str, int], list[UsagePoint]] = {}
+
+    async def put(self, space_id: str, step_s: int, point: UsagePoint, *, keep: int) -> None:
+        earlier = [each for each in await self.list(space_id, step_s) if each.time_s < point.time_s]
+        self._points[space_id, step_s] = [*earlier, point][-keep:]
+
+    async def list(self, space_id: str, step_s: int) -> Sequence[UsagePoint]:
+        return list(self._points.get((space_id, step_s), ()))
+
+
 def memory_stores() -> Stores:
     """A set of empty stores."""
     files = MemoryFileStore()
@@ -243,6 +264,7 @@ def memory_stores() -> Stores:
         intents=MemoryIntentStore(),
         custom_metadata=MemoryCustomMetadataStore(files),
         share_notes=MemoryShareNoteStore(),
+        usage_history=MemoryUsageHistoryStore(),
         changes=MemoryChangeLog(),
         downloads=MemoryDownloadStore(),
     )

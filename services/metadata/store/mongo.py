@@ -23,6 +23,7 @@ from .mongo_intents import MongoIntentStore
 from .mongo_locations import MongoLocationStore
 from .mongo_quotas import MongoQuotaStore
 from .mongo_share_notes import MongoShareNoteStore
+from .mongo_usage_history import MongoUsageHistoryStore
 from .threads import PatientThreads
 
 log = structlog.get_logger(__name__)
@@ -64,6 +65,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "intents": (_index("abandoned", "time_ms"), _index("storage_file_id")),
     "custom_metadata": (),
     "share_notes": (_index("time_ms"),),
+    "usage_history": (),
     "quotas": (),
     "tree_locks": (),
     "changes": (_index("expires_at", expireAfterSeconds=0),),
@@ -102,6 +104,7 @@ class MongoStores:
             intents=MongoIntentStore(self._database, threads),
             custom_metadata=MongoCustomMetadataStore(self._database, threads),
             share_notes=MongoShareNoteStore(self._database, threads),
+            usage_history=MongoUsageHistoryStore(self._database, threads),
             changes=self.changes,
             downloads=MongoDownloadStore(self._database, threads),
         )

@@ -38,7 +38,14 @@ METHODS = [
 ]
 #: Called by users' requests; all others by the services themselves.
 FOR_USERS = {"FileService", "XattrService", "DistributionService", "ShareService"}
-FOR_USERS_TOO = {"LocateContent", "BeginUpload", "CommitUpload", "AbortUpload", "ListChangedDocuments"}
+FOR_USERS_TOO = {
+    "LocateContent",
+    "BeginUpload",
+    "CommitUpload",
+    "AbortUpload",
+    "ListChangedDocuments",
+    "GetUsageHistory",
+}
 
 
 class Wire:

@@ -77,8 +77,6 @@ CORE = {
 NOT_YET = {
     "POST /data/register",
     "GET /data/{id}/dir_size_stats",
-    "GET /metrics/space/{sid}",
-    "GET /metrics/space/{sid}/user/{uid}",
 }
 
 _METHODS = ("get", "head", "put", "post", "patch", "delete")

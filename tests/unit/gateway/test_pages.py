@@ -39,7 +39,15 @@ async def test_nagios_answers_200_even_when_unhealthy(gateway: GatewayTwin) -> N
     gateway.info.up = False
     answer = await gateway.http.get("/nagios")
     told = ElementTree.fromstring(answer.text)  # noqa: S314 - our own
-    assert (answer.status_code, told.tag, told.get("status")) == (200, "healthdata", "error")
+    assert (answer.status_code, told.tag, told.get("status")) == (
+        200,
+        "healthdata",
+        "error: not in rotation: metadata",
+    )
+    assert {part.tag: part.get("status") for part in told[0]} == {
+        "data_port": "ok",
+        "metadata": "error: not in rotation",
+    }
     assert (await gateway.http.get("/nagios/oz_connectivity")).json() == {"status": "error"}
 
 

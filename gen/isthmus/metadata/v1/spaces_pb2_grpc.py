@@ -51,6 +51,11 @@ class SpaceServiceStub:
                 request_serializer=isthmus_dot_metadata_dot_v1_dot_spaces__pb2.RecountSpaceRequest.SerializeToString,
                 response_deserializer=isthmus_dot_metadata_dot_v1_dot_spaces__pb2.RecountSpaceResponse.FromString,
                 _registered_method=True)
+        self.GetUsageHistory = channel.unary_unary(
+                '/isthmus.metadata.v1.SpaceService/GetUsageHistory',
+                request_serializer=isthmus_dot_metadata_dot_v1_dot_spaces__pb2.GetUsageHistoryRequest.SerializeToString,
+                response_deserializer=isthmus_dot_metadata_dot_v1_dot_spaces__pb2.GetUsageHistoryResponse.FromString,
+                _registered_method=True)
 
 
 class SpaceServiceServicer:
@@ -81,6 +86,14 @@ class SpaceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetUsageHistory(self, request, context):
+        """How quota and usage went, for users with the privilege
+        `space_view_statistics` (FORBIDDEN), too. INVALID_ARGUMENT for other steps.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_SpaceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -98,6 +111,11 @@ def add_SpaceServiceServicer_to_server(servicer, server):
                     servicer.RecountSpace,
                     request_deserializer=isthmus_dot_metadata_dot_v1_dot_spaces__pb2.RecountSpaceRequest.FromString,
                     response_serializer=isthmus_dot_metadata_dot_v1_dot_spaces__pb2.RecountSpaceResponse.SerializeToString,
+            ),
+            'GetUsageHistory': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsageHistory,
+                    request_deserializer=isthmus_dot_metadata_dot_v1_dot_spaces__pb2.GetUsageHistoryRequest.FromString,
+                    response_serializer=isthmus_dot_metadata_dot_v1_dot_spaces__pb2.GetUsageHistoryResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -183,6 +201,33 @@ class SpaceService:
             '/isthmus.metadata.v1.SpaceService/RecountSpace',
             isthmus_dot_metadata_dot_v1_dot_spaces__pb2.RecountSpaceRequest.SerializeToString,
             isthmus_dot_metadata_dot_v1_dot_spaces__pb2.RecountSpaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsageHistory(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.metadata.v1.SpaceService/GetUsageHistory',
+            isthmus_dot_metadata_dot_v1_dot_spaces__pb2.GetUsageHistoryRequest.SerializeToString,
+            isthmus_dot_metadata_dot_v1_dot_spaces__pb2.GetUsageHistoryResponse.FromString,
             options,
             channel_credentials,
             insecure,

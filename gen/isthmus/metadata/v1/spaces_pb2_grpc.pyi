@@ -44,6 +44,10 @@ class SpaceServiceStub:
     counter, as far as two counts a moment apart agree: what is being uploaded
     meanwhile is no fault of the counter. Exact when the space is quiet.
     """
+    GetUsageHistory: _grpc.UnaryUnaryMultiCallable[_spaces_pb2.GetUsageHistoryRequest, _spaces_pb2.GetUsageHistoryResponse]
+    """How quota and usage went, for users with the privilege
+    `space_view_statistics` (FORBIDDEN), too. INVALID_ARGUMENT for other steps.
+    """
 
 @_typing.type_check_only
 class SpaceServiceAsyncStub(SpaceServiceStub):
@@ -60,6 +64,10 @@ class SpaceServiceAsyncStub(SpaceServiceStub):
     """Counts the used bytes of a space again from its locations and mends the
     counter, as far as two counts a moment apart agree: what is being uploaded
     meanwhile is no fault of the counter. Exact when the space is quiet.
+    """
+    GetUsageHistory: _aio.UnaryUnaryMultiCallable[_spaces_pb2.GetUsageHistoryRequest, _spaces_pb2.GetUsageHistoryResponse]  # type: ignore[assignment]
+    """How quota and usage went, for users with the privilege
+    `space_view_statistics` (FORBIDDEN), too. INVALID_ARGUMENT for other steps.
     """
 
 class SpaceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -92,6 +100,16 @@ class SpaceServiceServicer(metaclass=_abc_1.ABCMeta):
         """Counts the used bytes of a space again from its locations and mends the
         counter, as far as two counts a moment apart agree: what is being uploaded
         meanwhile is no fault of the counter. Exact when the space is quiet.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUsageHistory(
+        self,
+        request: _spaces_pb2.GetUsageHistoryRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_spaces_pb2.GetUsageHistoryResponse, _abc.Awaitable[_spaces_pb2.GetUsageHistoryResponse]]:
+        """How quota and usage went, for users with the privilege
+        `space_view_statistics` (FORBIDDEN), too. INVALID_ARGUMENT for other steps.
         """
 
 def add_SpaceServiceServicer_to_server(servicer: SpaceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.gateway.api.rest import bulk, changes, shapes, shares
+from services.gateway.api.rest import bulk, changes, shapes, shares, statistics
 from services.gateway.api.rest.bulk import BulkRoutes
 from services.gateway.api.rest.changes import ChangeRoutes
 from services.gateway.api.rest.described import Told
@@ -12,6 +12,14 @@ from services.gateway.api.rest.operations import Operation, PlainMethods, Takes
 from services.gateway.api.rest.selection import DEPRECATED
 from services.gateway.api.rest.shares import ShareRoutes
 from services.gateway.api.rest.spaces import SpaceRoutes
+from services.gateway.api.rest.statistics import StatisticsRoutes
+
+_STATISTICS = Told(
+    (shapes.STATISTICS,),
+    ("forbidden", "spaceNotSupportedBy"),
+    "One element for each provider of the space; the empty text stands for a provider without numbers.",
+    tag="monitoring",
+)
 
 
 def plain_routes(
@@ -19,6 +27,7 @@ def plain_routes(
     space_routes: SpaceRoutes,
     change_routes: ChangeRoutes,
     bulk_routes: BulkRoutes,
+    statistics_routes: StatisticsRoutes,
 ) -> Mapping[str, PlainMethods]:
     """By their path below the prefix."""
     return {
@@ -26,6 +35,22 @@ def plain_routes(
         "/shares": _shares(share_routes),
         "/shares/{shid}": _share(share_routes),
         "/changes/metadata/{sid}": _changes(change_routes),
+        "/metrics/space/{sid}": {
+            "GET": Operation(
+                statistics_routes.of_space,
+                "How a space is used",
+                params=(statistics.METRIC, statistics.STEP),
+                told=_STATISTICS,
+            )
+        },
+        "/metrics/space/{sid}/user/{uid}": {
+            "GET": Operation(
+                statistics_routes.of_user,
+                "How a user uses a space",
+                params=(statistics.USER_METRIC, statistics.STEP),
+                told=_STATISTICS,
+            )
+        },
         "/spaces": {
             "GET": Operation(
                 space_routes.list,

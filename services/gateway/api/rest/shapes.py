@@ -396,3 +396,36 @@ CHANGE = json_object(
     name="Change",
     optional=_DOCUMENTS,
 )
+
+_RRD = json_object(
+    {
+        "about": TEXT,
+        "meta": json_object(
+            {"start": NUMBER, "end": NUMBER, "step": NUMBER, "legend": array_of(TEXT)}
+        ).schema,
+        "data": {
+            **array_of(array_of(nullable({"type": "number"}))),
+            "description": "A row for each step, a value for each column of the legend.",
+        },
+    }
+)
+STATISTICS = Shape(
+    array_of(json_object({"providerId": TEXT, "rrd": {"anyOf": [{"const": ""}, _RRD.schema]}}).schema),
+    [
+        {
+            "providerId": "provider1",
+            "rrd": {
+                "about": "storage_used of a space, the last value of each step",
+                "meta": {
+                    "start": 1733000100,
+                    "end": 1733000700,
+                    "step": 300,
+                    "legend": [
+                        "space space1; metric storage_used; oneprovider ID provider1; storage_used[bytes]"
+                    ],
+                },
+                "data": [[5.0], [None]],
+            },
+        }
+    ],
+)
