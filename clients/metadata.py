@@ -15,6 +15,7 @@ from isthmus.metadata.v1 import (
     bulk_pb2,
     changes_pb2,
     contents_pb2,
+    dir_stats_pb2,
     distribution_pb2,
     downloads_pb2,
     files_pb2,
@@ -39,6 +40,7 @@ _DOWNLOADS = "/isthmus.metadata.v1.DownloadService/"
 _TRASH = "/isthmus.metadata.v1.TrashService/"
 _XATTRS = "/isthmus.metadata.v1.XattrService/"
 _DISTRIBUTION = "/isthmus.metadata.v1.DistributionService/"
+_DIR_STATS = "/isthmus.metadata.v1.DirStatsService/"
 _SHARES = "/isthmus.metadata.v1.ShareService/"
 _SPACES = "/isthmus.metadata.v1.SpaceService/"
 _CHANGES = "/isthmus.metadata.v1.ChangeService/"
@@ -246,6 +248,42 @@ class MetadataClient:
             request,
             distribution_pb2.GetReplicaResponse,
             request.file.space_id,
+        )
+
+    # Statistics of directories
+
+    async def set_dir_stats(
+        self, request: dir_stats_pb2.SetDirStatsRequest
+    ) -> dir_stats_pb2.SetDirStatsResponse:
+        return await self._call_as_service(
+            _DIR_STATS + "SetDirStats", request, dir_stats_pb2.SetDirStatsResponse, request.space_id
+        )
+
+    async def recount_dir_stats(
+        self, request: dir_stats_pb2.RecountDirStatsRequest
+    ) -> dir_stats_pb2.RecountDirStatsResponse:
+        return await self._call_as_service(
+            _DIR_STATS + "RecountDirStats", request, dir_stats_pb2.RecountDirStatsResponse, request.space_id
+        )
+
+    async def get_dir_stats(
+        self, request: dir_stats_pb2.GetDirStatsRequest
+    ) -> dir_stats_pb2.GetDirStatsResponse:
+        return await self._call(
+            _DIR_STATS + "GetDirStats",
+            request,
+            dir_stats_pb2.GetDirStatsResponse,
+            request.directory.space_id,
+        )
+
+    async def list_dir_stats(
+        self, request: dir_stats_pb2.ListDirStatsRequest
+    ) -> dir_stats_pb2.ListDirStatsResponse:
+        return await self._call(
+            _DIR_STATS + "ListDirStats",
+            request,
+            dir_stats_pb2.ListDirStatsResponse,
+            request.directory.space_id,
         )
 
     # Shares

@@ -27,6 +27,7 @@ from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
 from services.gateway.api.rest.bulk import BulkRoutes
 from services.gateway.api.rest.changes import ChangeRoutes
+from services.gateway.api.rest.dir_stats import DirStatsRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.plain_table import plain_routes
 from services.gateway.api.rest.router import RestRouter
@@ -150,9 +151,10 @@ def _application(settings: Settings, outside: _Outside, gate: Gate, changes: Cha
         BulkRoutes(outside.metadata),
         StatisticsRoutes(outside.metadata, providers, clock),
     )
-    distribution = DistributionRoutes(outside.metadata, providers)
+    distribution = DistributionRoutes(outside.metadata, outside.metadata, providers)
     principals = ZonePrincipals(outside.zone, clock)
-    routes = rest_routes(outside.metadata, gate, tickets, distribution, principals, plain)
+    stats = DirStatsRoutes(outside.metadata)
+    routes = rest_routes(outside.metadata, gate, tickets, distribution, stats, principals, plain)
     watches = {"metadata": outside.metadata_watch, "data_port": outside.data_port_watch}
     info = ProviderInfo(outside.provider, domain, watches, outside.zone_channel, clock)
     return Front(

@@ -9,6 +9,7 @@ from isthmus.metadata.v1 import (
     bulk_pb2_grpc,
     changes_pb2_grpc,
     contents_pb2_grpc,
+    dir_stats_pb2_grpc,
     distribution_pb2_grpc,
     downloads_pb2_grpc,
     files_pb2_grpc,
@@ -35,6 +36,7 @@ from services.metadata import metrics
 from services.metadata.api.bulk import BulkServicer
 from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
+from services.metadata.api.dir_stats import DirStatsServicer
 from services.metadata.api.distribution import DistributionServicer
 from services.metadata.api.downloads import DownloadServicer
 from services.metadata.api.files import FileServicer
@@ -53,6 +55,7 @@ from services.metadata.domain.change_feed import ChangeFeed
 from services.metadata.domain.changes import Changes
 from services.metadata.domain.commits import Commits
 from services.metadata.domain.content_writer import ContentWriter
+from services.metadata.domain.dir_stats import DirStats
 from services.metadata.domain.distribution import Distribution
 from services.metadata.domain.downloads import Downloads
 from services.metadata.domain.extras import Extras
@@ -81,6 +84,7 @@ from services.metadata.domain.xattrs import Xattrs
 from services.metadata.store.mongo import MongoStores
 from services.metadata.workers.cache_invalidator import CacheInvalidator
 from services.metadata.workers.change_sequencer import ChangeSequencer
+from services.metadata.workers.dir_stats_collector import DirStatsCollector
 from services.metadata.workers.intent_expirer import IntentExpirer
 from services.metadata.workers.location_reconciler import LocationReconciler
 from services.metadata.workers.quota_recounter import QuotaRecounter
@@ -101,6 +105,7 @@ RECOUNT_INTERVAL_S = 60.0
 EXPIRE_INTERVAL_S = 600.0
 SHARE_INTERVAL_S = 30.0
 SAMPLE_INTERVAL_S = 60.0
+COUNT_INTERVAL_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -126,6 +131,7 @@ class Rules:
     quotas: Quotas
     spaces: Spaces
     usage_history: UsageHistory
+    dir_stats: DirStats
     xattrs: Xattrs
     shares: Shares
     distribution: Distribution
@@ -215,6 +221,9 @@ def assemble(
         removals=Removals(stores.locations, stores.intents, tree, replicas, quotas, clock),
         quotas=quotas,
         spaces=Spaces(stores.quotas, quotas, stores.locations, tree, clock, provider_id),
+        dir_stats=DirStats(
+            stores.dir_stats, stores.files, stores.locations, stores.changes, tree, paths, clock
+        ),
         usage_history=UsageHistory(stores.usage_history, quotas, stores.quotas, tree, clock),
         xattrs=Xattrs(stores.custom_metadata, tree, paths, clock),
         shares=Shares(stores.share_notes, zone_shares or NoZoneShares(), tree, paths, clock),
@@ -304,7 +313,7 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     server = RpcServer(settings, key, with_lane=True)
     server.add(
         files_pb2_grpc.add_FileServiceServicer_to_server,
-        FileServicer(rules.files, rules.links, rules.listing, rules.renames, rules.extras),
+        FileServicer(rules.files, rules.links, rules.listing, rules.renames, rules.extras, rules.dir_stats),
     )
     server.add(
         contents_pb2_grpc.add_ContentServiceServicer_to_server,
@@ -319,6 +328,7 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     server.add(
         spaces_pb2_grpc.add_SpaceServiceServicer_to_server, SpaceServicer(rules.spaces, rules.usage_history)
     )
+    server.add(dir_stats_pb2_grpc.add_DirStatsServiceServicer_to_server, DirStatsServicer(rules.dir_stats))
     server.add(
         distribution_pb2_grpc.add_DistributionServiceServicer_to_server,
         DistributionServicer(rules.distribution),
@@ -370,6 +380,7 @@ def _shared_duties(settings: Settings, mongo: MongoStores, rules: Rules, clock: 
         ("location_reconciler", LocationReconciler(rules.repairs).run_once, RECONCILE_INTERVAL_S),
         ("quota_recounter", QuotaRecounter(rules.spaces, stores.quotas).run_once, RECOUNT_INTERVAL_S),
         ("intent_expirer", expirer.run_once, EXPIRE_INTERVAL_S),
+        ("dir_stats_collector", DirStatsCollector(rules.dir_stats).run_once, COUNT_INTERVAL_S),
         ("usage_sampler", UsageSampler(rules.usage_history).run_once, SAMPLE_INTERVAL_S),
         ("share_settler", ShareSettler(rules.shares).run_once, SHARE_INTERVAL_S),
     )

@@ -26,6 +26,11 @@ _WRITES = frozenset(
         "put",
         "remove_abandoned",
         "expire",
+        "insert_space",
+        "commit",
+        "note",
+        "drop",
+        "remove_space",
     }
 )
 

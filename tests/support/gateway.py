@@ -28,6 +28,7 @@ from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
 from services.gateway.api.rest.bulk import BulkRoutes
 from services.gateway.api.rest.changes import ChangeRoutes
+from services.gateway.api.rest.dir_stats import DirStatsRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.plain_table import plain_routes
 from services.gateway.api.rest.router import RestRouter
@@ -42,6 +43,7 @@ from services.gateway.domain.providers import SupportingProvider
 from services.metadata.api.bulk import BulkServicer
 from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
+from services.metadata.api.dir_stats import DirStatsServicer
 from services.metadata.api.distribution import DistributionServicer
 from services.metadata.api.files import FileServicer
 from services.metadata.api.links import LinkServicer
@@ -77,7 +79,9 @@ class MetadataTwin:
             trash_retention_s=3600,
             zone_shares=self.zone_shares,
         )
-        self.files = FileServicer(rules.files, rules.links, rules.listing, rules.renames, rules.extras)
+        self.files = FileServicer(
+            rules.files, rules.links, rules.listing, rules.renames, rules.extras, rules.dir_stats
+        )
         self.contents = ContentServicer(rules.uploads, rules.commits, rules.removals, rules.leases)
         self.links = LinkServicer(rules.links)
         self.bulk = BulkServicer(rules.bulk)
@@ -88,6 +92,8 @@ class MetadataTwin:
         self.xattrs = XattrServicer(rules.xattrs)
         self.shares = ShareServicer(rules.shares)
         self.distribution = DistributionServicer(rules.distribution)
+        self.dir_stats_rules = rules.dir_stats
+        self.dir_stats = DirStatsServicer(rules.dir_stats)
         self.changes = ChangeServicer(rules.changes, rules.change_feed)
         self.away: IsthmusError | None = None
 
@@ -97,6 +103,7 @@ class MetadataTwin:
             self.files, self.links, self.subtrees, self.trash, self.contents, self.xattrs, self.shares,
             self.distribution, self.changes, self.bulk,
             self.spaces,
+            self.dir_stats,
         )  # fmt: skip
         for servicer in servicers:
             if hasattr(servicer, method):
@@ -315,9 +322,10 @@ class GatewayTwin:
             BulkRoutes(self.metadata),
             StatisticsRoutes(self.metadata, SpaceProvidersTwin(), self.clock),
         )
-        distribution = DistributionRoutes(self.metadata, SpaceProvidersTwin())
+        distribution = DistributionRoutes(self.metadata, self.metadata, SpaceProvidersTwin())
         self.principals = PrincipalsTwin()
-        routes = rest_routes(self.metadata, gate, tickets, distribution, self.principals, plain)
+        stats = DirStatsRoutes(self.metadata)
+        routes = rest_routes(self.metadata, gate, tickets, distribution, stats, self.principals, plain)
         self.pages = build_pages(self.info, [*rest_entries(routes), *cdmi_entries()], "21.02.8")
         self.app = Front(
             RestRouter(gate, routes),

@@ -9,6 +9,7 @@ from isthmus.metadata.v1 import (
     bulk_pb2,
     changes_pb2,
     contents_pb2,
+    dir_stats_pb2,
     distribution_pb2,
     files_pb2,
     links_pb2,
@@ -114,6 +115,18 @@ class Shares(Protocol):
     async def delete_share(
         self, request: shares_pb2.DeleteShareRequest
     ) -> shares_pb2.DeleteShareResponse: ...
+
+
+class DirStats(Protocol):
+    """Statistics of directories; part of the metadata service."""
+
+    async def get_dir_stats(
+        self, request: dir_stats_pb2.GetDirStatsRequest
+    ) -> dir_stats_pb2.GetDirStatsResponse: ...
+
+    async def list_dir_stats(
+        self, request: dir_stats_pb2.ListDirStatsRequest
+    ) -> dir_stats_pb2.ListDirStatsResponse: ...
 
 
 class UsageHistory(Protocol):

@@ -127,8 +127,8 @@ def _inheritance(file: FileRecord, _: View) -> str | None:
 
 
 def _size(file: FileRecord, _: View) -> int | None:
-    # Directories are counted by statistics, which are off.
-    return file.size_bytes if file.type in (REGULAR, SYMLINK) else None
+    # Directories have a size where statistics are collected.
+    return file.size_bytes if file.type in (REGULAR, SYMLINK) or file.has_sum else None
 
 
 #: Current name, deprecated name, value; in the order in which refusals list them.

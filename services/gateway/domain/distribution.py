@@ -26,6 +26,15 @@ class Replica:
     blocks: Sequence[tuple[int, int]] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What lies below a directory; bytes held here by storage."""
+
+    virtual: int
+    logical: int
+    physical: Mapping[str, int]
+
+
 def of_regular_file(own_id: str, providers: Iterable[SupportingProvider], replica: Replica) -> Told:
     """Blocks and sizes by provider and storage."""
     return {
@@ -52,9 +61,7 @@ def of_symlink(providers: Iterable[SupportingProvider]) -> Told:
     }
 
 
-def of_directory(
-    own_id: str, providers: Iterable[SupportingProvider], sizes: Mapping[str, Any] | ApiError
-) -> Told:
+def of_directory(own_id: str, providers: Iterable[SupportingProvider], sizes: Sizes | ApiError) -> Told:
     """Sizes of all below a directory, or why this provider cannot tell them."""
     return {
         "type": "DIR",
@@ -99,18 +106,15 @@ def _storage_files(provider: SupportingProvider, replica: Replica) -> dict[str, 
     return found
 
 
-def _sizes(provider: SupportingProvider, sizes: Mapping[str, Any] | ApiError) -> Told:
+def _sizes(provider: SupportingProvider, sizes: Sizes | ApiError) -> Told:
     if isinstance(sizes, ApiError):
         return _failed(provider, sizes)
-    physical = sizes["physical"]
+    storage_ids = dict.fromkeys((*provider.storage_ids, *sizes.physical))
     return {
         "success": True,
-        "virtualSize": sizes["virtual"],
-        "logicalSize": sizes["logical"],
-        "distributionPerStorage": {
-            id: {"physicalSize": physical.get(id, 0)}
-            for id in dict.fromkeys((*provider.storage_ids, *physical))
-        },
+        "virtualSize": sizes.virtual,
+        "logicalSize": sizes.logical,
+        "distributionPerStorage": {id: {"physicalSize": sizes.physical.get(id, 0)} for id in storage_ids},
     }
 
 

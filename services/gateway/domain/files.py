@@ -72,6 +72,8 @@ class FileRecord(Protocol):
     @property
     def last_request_id(self) -> str: ...
     @property
+    def has_sum(self) -> bool: ...
+    @property
     def has_acl(self) -> bool: ...
     @property
     def acl(self) -> Sequence[Entry]: ...
@@ -106,6 +108,7 @@ class VirtualDirectory:
     path: tuple[str, ...] = ()
     local_bytes: int = 0
     last_request_id: str = ""
+    has_sum: bool = False
     has_acl: bool = False
     acl: tuple[Entry, ...] = ()
     xattrs: Mapping[str, bytes] = field(default_factory=dict)

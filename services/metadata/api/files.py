@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import repeat
 from typing import Any
 
 from isthmus.metadata.v1 import files_pb2, files_pb2_grpc
 
 from runtime.auth import caller
+from services.metadata.domain.dir_stats import DirStats
 from services.metadata.domain.extras import NO_EXTRA, Extras
 from services.metadata.domain.files import Files, NewFile
 from services.metadata.domain.links import HardLinks
@@ -22,13 +24,20 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
     """The namespace over gRPC."""
 
     def __init__(
-        self, files: Files, links: HardLinks, listing: Listing, renames: Renames, extras: Extras
+        self,
+        files: Files,
+        links: HardLinks,
+        listing: Listing,
+        renames: Renames,
+        extras: Extras,
+        dir_stats: DirStats,
     ) -> None:
         self._files = files
         self._links = links
         self._extras = extras
         self._listing = listing
         self._renames = renames
+        self._dir_stats = dir_stats
 
     async def GetFile(self, request: files_pb2.GetFileRequest, context: Any) -> files_pb2.GetFileResponse:
         found = await self._files.get(caller(), readable_from_proto(request.file))
@@ -36,7 +45,9 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
         extra = NO_EXTRA
         if request.HasField("wanted"):
             extra = await self._extras.of_file(caller(), found, wanted_from_proto(request.wanted))
-        return files_pb2.GetFileResponse(file=file_to_proto(self._files.shown(found), path, extra))
+        told = file_to_proto(self._files.shown(found), path, extra)
+        await self._sum_up(told.space_id, (told,))
+        return files_pb2.GetFileResponse(file=told)
 
     async def ListChildren(
         self, request: files_pb2.ListChildrenRequest, context: Any
@@ -55,13 +66,20 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
             wanted_from_proto(request.wanted) if request.HasField("wanted") else None,
         )
         extras = page.extras or repeat(NO_EXTRA)
+        children = [file_to_proto(file, (), extra) for file, extra in zip(page.files, extras, strict=False)]
+        await self._sum_up(request.directory.space_id, children)
         return files_pb2.ListChildrenResponse(
-            children=[
-                file_to_proto(file, (), extra) for file, extra in zip(page.files, extras, strict=False)
-            ],
+            children=children,
             is_last=page.is_last,
             next_page_token=page.next_token,
         )
+
+    async def _sum_up(self, space_id: str, files: Sequence[files_pb2.File]) -> None:
+        """Fills in the sizes of directories, in spaces where they are counted."""
+        directories = {file.file_id: file for file in files if file.type == files_pb2.FILE_TYPE_DIRECTORY}
+        for file_id, size in (await self._dir_stats.sizes(space_id, directories)).items():
+            directories[file_id].size_bytes = size
+            directories[file_id].has_sum = True
 
     async def CreateFile(
         self, request: files_pb2.CreateFileRequest, context: Any

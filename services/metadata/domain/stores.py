@@ -13,6 +13,7 @@ from typing import Protocol
 
 from runtime.errors import IsthmusError
 
+from .dir_books import DirStatsStore
 from .locations import Location
 from .records import File
 
@@ -489,5 +490,6 @@ class Stores:
     custom_metadata: CustomMetadataStore
     share_notes: ShareNoteStore
     usage_history: UsageHistoryStore
+    dir_stats: DirStatsStore
     changes: ChangeLog
     downloads: DownloadStore

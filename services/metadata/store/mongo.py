@@ -17,6 +17,7 @@ from services.metadata.domain.stores import Stores
 from .documents import Document
 from .mongo_changes import CachedChange, MongoChangeLog, OnChanges, follow_cached
 from .mongo_custom_metadata import MongoCustomMetadataStore
+from .mongo_dir_stats import MongoDirStatsStore
 from .mongo_downloads import MongoDownloadStore
 from .mongo_files import MongoFileStore
 from .mongo_intents import MongoIntentStore
@@ -66,6 +67,13 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "custom_metadata": (),
     "share_notes": (_index("time_ms"),),
     "usage_history": (),
+    "dir_stats_spaces": (),
+    "dir_stats": (
+        # Only those whose children are not all counted.
+        _index("space_id", "era", partialFilterExpression={"listed_to": {"$type": "string"}}),
+    ),
+    "dir_stats_files": (),
+    "dir_stats_windows": (_index("expires_at", expireAfterSeconds=0),),
     "quotas": (),
     "tree_locks": (),
     "changes": (_index("expires_at", expireAfterSeconds=0),),
@@ -104,6 +112,7 @@ class MongoStores:
             intents=MongoIntentStore(self._database, threads),
             custom_metadata=MongoCustomMetadataStore(self._database, threads),
             share_notes=MongoShareNoteStore(self._database, threads),
+            dir_stats=MongoDirStatsStore(self._database, self._log_threads),
             usage_history=MongoUsageHistoryStore(self._database, threads),
             changes=self.changes,
             downloads=MongoDownloadStore(self._database, threads),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from isthmus.metadata.v1 import (
     changes_pb2,
     contents_pb2,
+    dir_stats_pb2,
     files_pb2,
     files_pb2_grpc,
     links_pb2,
@@ -13,6 +16,7 @@ from isthmus.metadata.v1 import (
 )
 
 from runtime.errors import (
+    FailedPrecondition,
     FileExists,
     InvalidArgument,
     InvalidName,
@@ -205,3 +209,25 @@ async def test_changed_documents_are_told_from_the_real_log(client: Client) -> N
     assert [(each.name, each.location.size_bytes) for each in locations] == [("f", 3)]
     heads = await client.api.get_change_heads(changes_pb2.GetChangeHeadsRequest(space_ids=[SPACE]))
     assert heads.heads[SPACE] >= told[-1].number
+
+
+async def test_directories_are_counted_from_the_real_log(client: Client) -> None:
+    with client.as_user():
+        await client.put("before", size_bytes=3)
+    await client.api.set_dir_stats(dir_stats_pb2.SetDirStatsRequest(space_id=SPACE, enabled=True))
+    with client.as_user():
+        await client.create("d", type=files_pb2.FILE_TYPE_DIRECTORY)
+        await client.put("d", "f", size_bytes=4)
+    request = dir_stats_pb2.GetDirStatsRequest(directory=a_ref())
+
+    async def counted() -> bool:
+        with client.as_user(), contextlib.suppress(FailedPrecondition):
+            sums = (await client.api.get_dir_stats(request)).sums
+            return (sums.file_count, sums.logical_size, dict(sums.physical_sizes)) == (2, 7, {STORAGE: 7})
+        return False
+
+    await until(counted, timeout_s=30)
+    windows = dir_stats_pb2.ListDirStatsRequest(directory=a_ref("d"), step_s=60, limit=10)
+    with client.as_user():
+        told = (await client.api.list_dir_stats(windows)).windows
+    assert told[0].sums.virtual_size == 4

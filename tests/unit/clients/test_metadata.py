@@ -12,6 +12,7 @@ from google.protobuf.message_factory import GetMessageClass
 from isthmus.metadata.v1 import (
     changes_pb2,
     contents_pb2,
+    dir_stats_pb2,
     distribution_pb2,
     files_pb2,
     shares_pb2,
@@ -28,6 +29,7 @@ METHODS = [
         files_pb2,
         contents_pb2,
         xattrs_pb2,
+        dir_stats_pb2,
         distribution_pb2,
         shares_pb2,
         spaces_pb2,
@@ -45,6 +47,8 @@ FOR_USERS_TOO = {
     "AbortUpload",
     "ListChangedDocuments",
     "GetUsageHistory",
+    "GetDirStats",
+    "ListDirStats",
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from runtime.http.errors import ApiError
 from runtime.http.file_ids import encode, user_root
 from services.gateway.domain import distribution
-from services.gateway.domain.distribution import Replica
+from services.gateway.domain.distribution import Replica, Sizes
 from services.gateway.domain.providers import SupportingProvider
 from tests.support.gateway import PROVIDER_ID, GatewayTwin
 
@@ -133,7 +133,7 @@ def test_a_storage_that_supports_no_more_is_told_while_it_holds_bytes() -> None:
 
 
 def test_sizes_of_a_directory_stand_by_provider_and_storage() -> None:
-    sizes = {"virtual": 10, "logical": 12, "physical": {"s1": 7}}
+    sizes = Sizes(10, 12, {"s1": 7})
     told = distribution.of_directory("p1", (HERE, THERE), sizes)["distributionPerProvider"]
     assert told["p1"] == {
         "success": True,

@@ -92,6 +92,7 @@ class File(_message.Message):
     ACL_FIELD_NUMBER: _builtins.int
     XATTRS_FIELD_NUMBER: _builtins.int
     LAST_REQUEST_ID_FIELD_NUMBER: _builtins.int
+    HAS_SUM_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
     """The uuid: random hex, `space_<spaceId>` for a space root, `smlnk_<hex>` for a symbolic link,
     `link_<hex>_file_<uuid>` for a further name of a regular file.
@@ -135,6 +136,8 @@ class File(_message.Message):
     """Request that made the last change; what a request of several steps, tried
     again, knows its own work by. For services; users do not see it.
     """
+    has_sum: _builtins.bool
+    """Of a directory whose statistics are collected: `size_bytes` is the sum of all below it."""
     @_builtins.property
     def share_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of the shares whose root this file is."""
@@ -183,10 +186,11 @@ class File(_message.Message):
         acl: _abc.Iterable[Global___AclEntry] | None = ...,
         xattrs: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
         last_request_id: _builtins.str = ...,
+        has_sum: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl", b"acl", "atime_ms", b"atime_ms", "completion_status", b"completion_status", "creation_time_ms", b"creation_time_ms", "ctime_ms", b"ctime_ms", "file_id", b"file_id", "hard_link_count", b"hard_link_count", "has_acl", b"has_acl", "has_custom_metadata", b"has_custom_metadata", "last_request_id", b"last_request_id", "local_bytes", b"local_bytes", "mimetype", b"mimetype", "mode", b"mode", "mtime_ms", b"mtime_ms", "name", b"name", "owner_id", b"owner_id", "parent_id", b"parent_id", "path", b"path", "provider_id", b"provider_id", "revision", b"revision", "share_ids", b"share_ids", "size_bytes", b"size_bytes", "space_id", b"space_id", "symlink_target", b"symlink_target", "type", b"type", "value_transfer_encoding", b"value_transfer_encoding", "xattrs", b"xattrs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl", b"acl", "atime_ms", b"atime_ms", "completion_status", b"completion_status", "creation_time_ms", b"creation_time_ms", "ctime_ms", b"ctime_ms", "file_id", b"file_id", "hard_link_count", b"hard_link_count", "has_acl", b"has_acl", "has_custom_metadata", b"has_custom_metadata", "has_sum", b"has_sum", "last_request_id", b"last_request_id", "local_bytes", b"local_bytes", "mimetype", b"mimetype", "mode", b"mode", "mtime_ms", b"mtime_ms", "name", b"name", "owner_id", b"owner_id", "parent_id", b"parent_id", "path", b"path", "provider_id", b"provider_id", "revision", b"revision", "share_ids", b"share_ids", "size_bytes", b"size_bytes", "space_id", b"space_id", "symlink_target", b"symlink_target", "type", b"type", "value_transfer_encoding", b"value_transfer_encoding", "xattrs", b"xattrs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from isthmus.metadata.v1 import distribution_pb2
+from isthmus.metadata.v1 import dir_stats_pb2, distribution_pb2
 
-from runtime.errors import NoSuchFile
-from runtime.http.errors import ApiError
+from runtime.errors import FailedPrecondition, NoSuchFile
+from runtime.http.errors import ApiError, from_error
 from services.gateway.api.http import Answer, json_answer
 from services.gateway.api.namespace import ref
-from services.gateway.api.ports import Replicas
+from services.gateway.api.ports import DirStats, Replicas
 from services.gateway.api.rest.operations import Call
 from services.gateway.domain import distribution
-from services.gateway.domain.distribution import Replica
+from services.gateway.domain.distribution import Replica, Sizes
 from services.gateway.domain.files import DIRECTORY, REGULAR
 from services.gateway.domain.providers import SpaceProviders, SupportingProvider
 
@@ -21,8 +21,9 @@ from services.gateway.domain.providers import SpaceProviders, SupportingProvider
 class DistributionRoutes:
     """A file that is gone is 404 here."""
 
-    def __init__(self, replicas: Replicas, providers: SpaceProviders) -> None:
+    def __init__(self, replicas: Replicas, stats: DirStats, providers: SpaceProviders) -> None:
         self._replicas = replicas
+        self._stats = stats
         self._providers = providers
 
     async def get(self, call: Call) -> Answer:
@@ -32,9 +33,7 @@ class DistributionRoutes:
         if answer.file.type == REGULAR:
             told = distribution.of_regular_file(call.provider_id, providers, _replica(answer))
         elif answer.file.type == DIRECTORY:
-            told = distribution.of_directory(
-                call.provider_id, providers, ApiError("dirStatsDisabledForSpace")
-            )
+            told = distribution.of_directory(call.provider_id, providers, await self._sizes(call))
         else:
             told = distribution.of_symlink(providers)
         return json_answer(told)
@@ -46,6 +45,15 @@ class DistributionRoutes:
             raise ApiError("notSupported")
         providers = await self._supporting(call)
         return json_answer(distribution.locations(call.provider_id, providers, _replica(answer)))
+
+    async def _sizes(self, call: Call) -> Sizes | ApiError:
+        """What lies below a directory, or why that is not known."""
+        try:
+            request = dir_stats_pb2.GetDirStatsRequest(directory=ref(call.file))
+            sums = (await self._stats.get_dir_stats(request)).sums
+        except FailedPrecondition as error:
+            return from_error(error, provider_id=call.provider_id)
+        return Sizes(sums.virtual_size, sums.logical_size, dict(sums.physical_sizes))
 
     async def _find(self, call: Call) -> distribution_pb2.GetReplicaResponse:
         call.check_member()

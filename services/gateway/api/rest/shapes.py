@@ -429,3 +429,40 @@ STATISTICS = Shape(
         }
     ],
 )
+
+_WINDOW = json_object(
+    {
+        "timestamp": SECONDS,
+        "value": NUMBER,
+        "firstMeasurementTimestamp": nullable(SECONDS),
+        "lastMeasurementTimestamp": nullable(SECONDS),
+    }
+)
+DIR_SIZE_STATS = json_object(
+    {
+        "layout": {"type": "object", "additionalProperties": array_of(TEXT)},
+        "slice": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object",
+                "additionalProperties": array_of(_WINDOW.schema),
+            },
+        },
+    },
+    {
+        "slice": {
+            "virtual_size": {
+                "hour": [
+                    {
+                        "timestamp": 1733000400,
+                        "value": 123,
+                        "firstMeasurementTimestamp": None,
+                        "lastMeasurementTimestamp": None,
+                    }
+                ]
+            }
+        }
+    },
+    name="DirSizeStats",
+    optional=("layout", "slice"),
+)

@@ -15,9 +15,20 @@ from runtime.http.errors import ApiError
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer
 from services.gateway.api.ports import Metadata
-from services.gateway.api.rest import data, documents, listing, shapes, subtrees, tickets, trash, xattrs
+from services.gateway.api.rest import (
+    data,
+    dir_stats,
+    documents,
+    listing,
+    shapes,
+    subtrees,
+    tickets,
+    trash,
+    xattrs,
+)
 from services.gateway.api.rest.data import DataRoutes
 from services.gateway.api.rest.described import Told
+from services.gateway.api.rest.dir_stats import DirStatsRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.documents import DocumentRoutes
 from services.gateway.api.rest.listing import ListingRoutes
@@ -55,6 +66,7 @@ def rest_routes(
     gate: Gate,
     ticket_routes: TicketRoutes,
     distribution: DistributionRoutes,
+    dir_stats_routes: DirStatsRoutes,
     principals: PrincipalNames,
     plain: Mapping[str, PlainMethods],
 ) -> RestRoutes:
@@ -72,6 +84,7 @@ def rest_routes(
             b"metadata/json": _json(DocumentRoutes(metadata)),
             b"metadata/rdf": _rdf(DocumentRoutes(metadata)),
             b"distribution": _distribution(distribution),
+            b"dir_size_stats": _dir_size_stats(dir_stats_routes),
             b"storage_locations": _storage_locations(distribution),
             b"ticket": _ticket(ticket_routes),
             b"trash": _trash(TrashRoutes(metadata)),
@@ -332,6 +345,29 @@ def _distribution(routes: DistributionRoutes) -> Methods:
             ),
         )
     }
+
+
+def _dir_size_stats(routes: DirStatsRoutes) -> Methods:
+    return {
+        "GET": Operation(
+            routes.get,
+            "How what lies below a directory went",
+            Takes.PARAMS,
+            params=(
+                dir_stats.MODE, dir_stats.LAYOUT, dir_stats.START, dir_stats.STOP, dir_stats.LIMIT,
+                dir_stats.EXTENDED,
+            ),
+            told=Told(
+                (shapes.DIR_SIZE_STATS,),
+                (
+                    "notFound", "posix/enotdir", "posix/eacces", "notSupported", "dirStatsDisabledForSpace",
+                    "dirStatsNotReady", "timeSeriesCollectionMissingLayout",
+                ),
+                "Windows are told newest first; those without a change are left out. The value is the last.",
+                tag="monitoring",
+            ),
+        )
+    }  # fmt: skip
 
 
 def _storage_locations(routes: DistributionRoutes) -> Methods:
