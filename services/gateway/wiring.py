@@ -21,6 +21,7 @@ from runtime.rpc.mux import MuxClient
 from runtime.version import ONEDATA_VERSION
 from services.gateway.api.cdmi.described import cdmi_entries
 from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
+from services.gateway.api.direct import direct_entries
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
 from services.gateway.api.openapi import rest_entries
@@ -172,7 +173,7 @@ def _application(settings: Settings, outside: _Outside, gate: Gate, changes: Cha
                 original_capabilities=settings.cdmi_original_capabilities,
             ),
         ),
-        pages=build_pages(info, [*rest_entries(routes), *cdmi_entries()], ONEDATA_VERSION),
+        pages=build_pages(info, [*rest_entries(routes), *direct_entries(), *cdmi_entries()], ONEDATA_VERSION),
         provider_id=provider_id,
         slow_s=settings.slow_call_ms / 1000,
     )

@@ -22,6 +22,7 @@ from runtime.identity import GUEST, Identity, Kind, SpacePrivilege, SpaceRights
 from runtime.request import request_id
 from services.gateway.api.cdmi.described import cdmi_entries
 from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
+from services.gateway.api.direct import direct_entries
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
 from services.gateway.api.openapi import rest_entries
@@ -326,7 +327,8 @@ class GatewayTwin:
         self.principals = PrincipalsTwin()
         stats = DirStatsRoutes(self.metadata)
         routes = rest_routes(self.metadata, gate, tickets, distribution, stats, self.principals, plain)
-        self.pages = build_pages(self.info, [*rest_entries(routes), *cdmi_entries()], "21.02.8")
+        described = [*rest_entries(routes), *direct_entries(), *cdmi_entries()]
+        self.pages = build_pages(self.info, described, "21.02.8")
         self.app = Front(
             RestRouter(gate, routes),
             CdmiRouter(gate, self.metadata, DataPortTwin(self.metadata), self.principals, options),

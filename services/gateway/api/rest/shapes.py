@@ -209,7 +209,7 @@ DOWNLOAD_REPLIES = (
         206,
         "The range that was asked for, or several as parts.",
         (CONTENT, Shape(_PARTS, media="multipart/byteranges")),
-        {"content-range": "Which bytes of how many."},
+        {"content-range": "Which bytes of how many; several ranges have one in each part."},
     ),
     Reply(
         302,
