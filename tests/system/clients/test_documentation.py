@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def run(code: str, stack: RunningStack, folder: Path) -> str:
 @pytest.mark.timeout(INSTALLING_TIMEOUT_S)
 def test_the_curl_lines_work(stack: RunningStack, tmp_path: Path) -> None:
     printed = run(example(PAGE, "sh", containing="ask()"), stack, tmp_path)
+    with tarfile.open(tmp_path / "trip.tar") as archive:
+        assert archive.getnames() == ["trip", "trip/notes.md"]
     for told in ('"fileId"', '"name":"notes.md"', '"isLast":true', "# Isthmus", "7"):
         assert told in printed
 
