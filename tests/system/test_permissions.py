@@ -71,6 +71,7 @@ WRITING: dict[str, Road] = {
     "REST offset": by_id("PUT", "/content?offset=1", content=b"y"),
     "CDMI": by_cdmi("PUT", json={"value": "y"}, headers=OBJECT),
     "CDMI plain": by_cdmi("PUT", content=b"y"),
+    "ticket": by_id("POST", "/ticket", json={"method": "PUT"}),
 }
 METADATA_READING: dict[str, Road] = {
     "xattrs": by_id("GET", "/metadata/xattrs"),

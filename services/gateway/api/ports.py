@@ -75,12 +75,16 @@ class BulkRunner(Protocol):
     async def run_bulk(self, request: bulk_pb2.RunBulkRequest) -> bulk_pb2.RunBulkResponse: ...
 
 
-class Locator(Protocol):
-    """Where content lies; part of the metadata service, for tickets only."""
+class Contents(Protocol):
+    """Who may read and write content, and where it lies; part of the metadata service, for tickets only."""
 
     async def locate_content(
         self, request: contents_pb2.LocateContentRequest
     ) -> contents_pb2.LocateContentResponse: ...
+
+    async def begin_upload(
+        self, request: contents_pb2.BeginUploadRequest
+    ) -> contents_pb2.BeginUploadResponse: ...
 
 
 class Spaces(Protocol):

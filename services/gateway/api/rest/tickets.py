@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from isthmus.metadata.v1 import contents_pb2
+from isthmus.metadata.v1 import contents_pb2, files_pb2
 from isthmus.storage_router.v1 import tickets_pb2
 
 from runtime.auth import caller_blob
@@ -17,7 +17,7 @@ from runtime.errors import IsADirectory
 from runtime.http.declared import choice
 from services.gateway.api.http import Answer, json_answer
 from services.gateway.api.namespace import ref
-from services.gateway.api.ports import Locator
+from services.gateway.api.ports import Contents
 from services.gateway.api.rest.operations import Call
 
 METHOD = choice("method", "What the ticket is for: download or upload.", ("GET", "PUT"), default="GET")
@@ -32,10 +32,10 @@ class TicketIssuer(Protocol):
 
 
 class TicketRoutes:
-    """Makes tickets. Permission to read is checked now, permission to write when the ticket is used."""
+    """Makes tickets. Permission is checked now; permission to write once more when the ticket is used."""
 
-    def __init__(self, locator: Locator, issuer: TicketIssuer, clock: Clock, *, life_s: float) -> None:
-        self._locator = locator
+    def __init__(self, contents: Contents, issuer: TicketIssuer, clock: Clock, *, life_s: float) -> None:
+        self._contents = contents
         self._issuer = issuer
         self._clock = clock
         self._life_s = life_s
@@ -56,21 +56,22 @@ class TicketRoutes:
             file_id=call.file.uuid,
             expires_at_ms=expires_at_ms,
         )
-        located = await self._locator.locate_content(
-            contents_pb2.LocateContentRequest(file=ref(call.file, follow=True))
-        )
         if method == "GET":
-            _describe(ticket, located)
+            await self._for_reading(ticket, ref(call.file, follow=True))
         else:
-            ticket.file_id = located.file.file_id
-            ticket.identity = caller_blob()
+            await self._for_writing(ticket, ref(call.file, follow=True))
         return json_answer({"url": self._issuer.issue(ticket), "expiresAt": expires_at_ms // 1000})
 
+    async def _for_reading(self, ticket: tickets_pb2.Ticket, file: files_pb2.FileRef) -> None:
+        located = await self._contents.locate_content(contents_pb2.LocateContentRequest(file=file))
+        ticket.file_id = located.file.file_id
+        ticket.storage_id = located.location.storage_id
+        ticket.storage_file_id = located.location.storage_file_id
+        ticket.size_bytes = located.location.size_bytes
+        ticket.content_type = located.file.mimetype
+        ticket.file_name = located.file.name
 
-def _describe(ticket: tickets_pb2.Ticket, located: contents_pb2.LocateContentResponse) -> None:
-    ticket.file_id = located.file.file_id
-    ticket.storage_id = located.location.storage_id
-    ticket.storage_file_id = located.location.storage_file_id
-    ticket.size_bytes = located.location.size_bytes
-    ticket.content_type = located.file.mimetype
-    ticket.file_name = located.file.name
+    async def _for_writing(self, ticket: tickets_pb2.Ticket, file: files_pb2.FileRef) -> None:
+        wish = contents_pb2.BeginUploadRequest(file=file, mode=contents_pb2.UPLOAD_MODE_REPLACE)
+        ticket.file_id = (await self._contents.begin_upload(wish)).file_id
+        ticket.identity = caller_blob()
