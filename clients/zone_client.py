@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc.aio
+import structlog
 from isthmus.zone.v1 import (
     changes_pb2,
     changes_pb2_grpc,
@@ -25,7 +26,7 @@ from isthmus.zone.v1 import (
 )
 
 from runtime.clock import Clock, SystemClock
-from runtime.config import ProviderFile
+from runtime.config import BadSettings, ProviderFile
 from runtime.errors import IsthmusError, Unauthenticated, Unavailable
 from runtime.macaroons import deserialize, serialize
 from runtime.version import ONEDATA_VERSION
@@ -34,6 +35,12 @@ from runtime.version import ONEDATA_VERSION
 _CALL_TOKEN_LIFE_S = 600
 _CALL_TIMEOUT_S = 5.0
 _NAMES_TIMEOUT_S = 1.0
+#: How often a process looks whether the provider file was replaced.
+LOOK_EVERY_S = 1.0
+
+_Stamp = tuple[int, int, int]
+
+log = structlog.get_logger(__name__)
 
 
 class UnregisteredOneprovider(Unavailable):
@@ -43,25 +50,32 @@ class UnregisteredOneprovider(Unavailable):
 
 
 class ProviderCredentials:
-    """Who this provider is to its zone, and tokens to prove it."""
+    """Who this provider is to its zone, and tokens to prove it.
 
-    def __init__(self, provider: ProviderFile) -> None:
+    With `file`, its root token is followed when an operator replaces it: within `LOOK_EVERY_S`.
+    """
+
+    def __init__(self, provider: ProviderFile, *, file: Path | None = None) -> None:
         self.provider_id = provider.provider_id
         self.zone_domain = provider.zone_domain
         self._root_token = provider.root_token
         self._derived = ""
         self._renew_at_s = 0.0
+        self._file = file
+        self._stamp: _Stamp | None = None
+        self._looked_at_s = 0.0
 
     @classmethod
     def load(cls, path: Path) -> ProviderCredentials:
         """From the provider file. Raises BadSettings."""
-        return cls(ProviderFile.load(path))
+        return cls(ProviderFile.load(path), file=path)
 
     def call_token(self, now_s: float) -> str:
         """An access token of this provider that ends soon. Made anew when half its life is over.
 
         Raises UnregisteredOneprovider when what the provider file holds is no token.
         """
+        self._follow_file(now_s)
         if now_s >= self._renew_at_s:
             until_s = int(now_s) + _CALL_TOKEN_LIFE_S
             try:
@@ -71,6 +85,38 @@ class ProviderCredentials:
             self._derived = serialize(root.confined(f"time < {until_s}"))
             self._renew_at_s = now_s + _CALL_TOKEN_LIFE_S / 2
         return self._derived
+
+    def _follow_file(self, now_s: float) -> None:
+        """Takes the root token of a file that was replaced. One that can't be used changes nothing."""
+        if self._file is None or 0 <= now_s - self._looked_at_s < LOOK_EVERY_S:
+            return
+        self._looked_at_s = now_s
+        stamp = _stamp(self._file)
+        if stamp == self._stamp:
+            return
+        try:
+            provider = ProviderFile.load(self._file)
+        except BadSettings as error:
+            log.warning("provider_file_unusable", error=str(error))
+            return
+        self._stamp = stamp
+        if provider.provider_id != self.provider_id:
+            # Another provider's: who we are is fixed for the life of a process.
+            log.warning("provider_file_of_another", provider_id=provider.provider_id)
+            return
+        if provider.root_token != self._root_token:
+            self._root_token = provider.root_token
+            self._renew_at_s = 0.0
+            log.info("root_token_replaced")
+
+
+def _stamp(file: Path) -> _Stamp | None:
+    """What differs once a file was replaced; None for none."""
+    try:
+        known = file.stat()
+    except OSError:
+        return None
+    return known.st_ino, known.st_mtime_ns, known.st_size
 
 
 class ZoneClient:

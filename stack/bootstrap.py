@@ -19,8 +19,9 @@ from clients.rest import ProviderClient
 from clients.zone_rest import ZoneClient
 from runtime.auth import ClusterKey, to_text
 from runtime.identity import Identity, Kind
+from runtime.secret_file import write_secret
 from stack.layout import Layout, Site
-from stack.secrets import ensure_password, write_secret
+from stack.secrets import ensure_password
 
 ZONE_API = "/api/v3/onezone"
 ADMIN = "admin"

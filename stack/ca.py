@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from stack.secrets import write_secret
+from runtime.secret_file import write_secret
 
 CA_DAYS = 3650
 SERVER_DAYS = 397  # the longest that clients accept

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-from stack.secrets import write_secret
+from runtime.secret_file import write_secret
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
+from runtime.secret_file import write_secret
 from stack.bootstrap import SPACE, Demo, ca_file, provider_id
 from stack.layout import Layout
-from stack.secrets import write_secret
 
 
 def values(layout: Layout, demo: Demo) -> dict[str, str]:

@@ -15,7 +15,8 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from stack.secrets import ensure_password, write_secret
+from runtime.secret_file import write_secret
+from stack.secrets import ensure_password
 
 #: Who the services log in as: they read and write and make indexes, no more.
 USER = "isthmus"
@@ -25,7 +26,7 @@ ADMIN = "admin"
 ADMIN_ROLES = ("root",)
 TIMEOUT_MS = 500
 _KEY_BYTES = 96
-_UNAUTHORIZED, _AUTHENTICATION_FAILED, _ALREADY_INITIALIZED = 13, 18, 23
+_UNAUTHORIZED, _AUTHENTICATION_FAILED, _ALREADY_INITIALIZED, _USER_EXISTS = 13, 18, 23, 51003
 
 Client = MongoClient[dict[str, Any]]
 
@@ -42,6 +43,11 @@ class Secrets:
     def below(cls, folder: Path) -> Secrets:
         """Where they are."""
         return cls(folder / "mongod.key", folder / "mongo-admin.password", folder / "mongo.password")
+
+    @property
+    def former_admin_password(self) -> Path:
+        """Where an operator puts the admin's password to have it replaced."""
+        return self.admin_password.with_name(f"{self.admin_password.name}.old")
 
     def ensure(self) -> None:
         """Makes what is missing."""
@@ -62,10 +68,11 @@ def is_prepared(address: str, member: str, own: Secrets) -> bool:
                 _initiate(nobody, member)
                 return False
             if not _may_log_in(address, ADMIN, own.admin_password):
-                _create_user(nobody, ADMIN, own.admin_password, ADMIN_ROLES)
+                _let_admin_in(nobody, address, own)
+        own.former_admin_password.unlink(missing_ok=True)
         if not _may_log_in(address, USER, own.password):
             with _client(address, ADMIN, own.admin_password) as admin:
-                _create_user(admin, USER, own.password, USER_ROLES)
+                _let_services_in(admin, own)
     except OperationFailure:
         raise
     except PyMongoError:
@@ -81,6 +88,28 @@ def _initiate(client: Client, member: str) -> None:
         # Once there are users, a server that looks for its primary does not even say that it is one of a set.
         if error.code not in (_ALREADY_INITIALIZED, _UNAUTHORIZED):
             raise
+
+
+def _let_admin_in(nobody: Client, address: str, own: Secrets) -> None:
+    """Makes the first user, or gives him the new password if the former one is still there."""
+    if not own.former_admin_password.exists():
+        return _create_user(nobody, ADMIN, own.admin_password, ADMIN_ROLES)
+    with _client(address, ADMIN, own.former_admin_password) as admin:
+        return _set_password(admin, ADMIN, own.admin_password)
+
+
+def _let_services_in(admin: Client, own: Secrets) -> None:
+    """Makes their user, or gives him the password of the file if he has another."""
+    try:
+        _create_user(admin, USER, own.password, USER_ROLES)
+    except OperationFailure as error:
+        if error.code != _USER_EXISTS:
+            raise
+        _set_password(admin, USER, own.password)
+
+
+def _set_password(admin: Client, user: str, password: Path) -> None:
+    admin.admin.command("updateUser", user, pwd=password.read_text().strip())
 
 
 def _may_log_in(address: str, user: str, password: Path) -> bool:

@@ -1,23 +1,13 @@
-"""Files that hold secrets: only their owner reads them, and they are whole or not there."""
+"""Secrets of a stack, each made once."""
 
 from __future__ import annotations
 
-import os
 import secrets
 from pathlib import Path
 
+from runtime.secret_file import write_secret
+
 KEY_BYTES = 32
-
-
-def write_secret(file: Path, content: bytes) -> None:
-    """Write `content` with mode 0600, replacing what was there in one step."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as sink:
-        sink.write(content)
-        sink.flush()
-        os.fsync(sink.fileno())
-    temporary.replace(file)
 
 
 def ensure_key(file: Path) -> Path:

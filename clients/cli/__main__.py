@@ -22,6 +22,9 @@ Remote paths are SPACE/dir/file. The stack is found by ISTHMUS_URL, ISTHMUS_TOKE
 ONEZONE_HOST and, for operators, ISTHMUS_OPERATOR_TOKEN (or ..._FILE); what is not set is read from
 .run/stack.env.
 
+Secrets are replaced by: token rotate, token revoke, user password, provider rotate-token; those of the
+stack itself as docs/operations/rotating-secrets.md says.
+
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage, 3 no answer.
 """
 

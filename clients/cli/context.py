@@ -11,7 +11,7 @@ import typer
 
 from clients.cli.output import Exit, Output
 from clients.cli.settings import Settings
-from clients.http_api import ClientError
+from clients.http_api import ClientError, HttpApi
 from clients.rest import ProviderClient
 from clients.zone_rest import ZoneClient
 
@@ -41,6 +41,11 @@ class Context:
         if not settings.token:
             raise ClientError("no token: set ISTHMUS_TOKEN, or give --token-file or --env-file")
         return ZoneClient(settings.zone_url(), token=settings.token, ca_file=settings.ca_file)
+
+    def zone_http(self, token: str) -> HttpApi:
+        """The zone, as the owner of another token."""
+        settings = self.settings
+        return HttpApi(settings.zone_url(), token=token, ca_file=settings.ca_file)
 
 
 def context(ctx: typer.Context) -> Context:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from clients.cli.context import context, told
 from clients.cli.things import AsAdmin, Yes
+from clients.root_token import RootToken
+
+#: Services look for a new file each second; calls with the old token under way end after five.
+ROTATION_WAIT_S = 10.0
 
 providers = typer.Typer(help="Providers of the zone.")
 
@@ -70,6 +76,46 @@ def delete_provider(
             typer.confirm(f"End the registration of provider {provider_id}?", abort=True, err=True)
         zone.delete_provider(provider_id)
     run.output.record({"provider_id": provider_id, "deleted": True})
+
+
+@providers.command("rotate-token")
+@told
+def rotate_token(
+    ctx: typer.Context,
+    file: Annotated[
+        Path, typer.Option("--provider-file", help="secrets/provider.json of the provider.", exists=True)
+    ],
+    wait_s: Annotated[
+        float, typer.Option("--wait", min=0, help="Seconds until the old token ends.")
+    ] = ROTATION_WAIT_S,
+    keep_old: Annotated[
+        bool, typer.Option("--keep-old", help="Only make a new token and write the file.")
+    ] = False,
+    end_old: Annotated[
+        bool, typer.Option("--end-old", help="Only end all tokens but the one in the file.")
+    ] = False,
+) -> None:
+    """Replace a provider's root token. Nothing has to be stopped, and an interruption harms nothing.
+
+    The file gets a new token in one step, services notice within a second, and after a while every other
+    token of the provider ends. Where the file lies on several hosts: --keep-old on one of them, copy
+    the file to the others, then --end-old.
+
+    Example: isthmus provider rotate-token --provider-file .run/secrets/provider.json
+    """
+    run = context(ctx)
+    if keep_old and end_old:
+        raise typer.BadParameter("--keep-old and --end-old exclude each other")
+    root = RootToken(file, run.zone_http)
+    if not end_old:
+        root.replace()
+    if keep_old:
+        run.output.record({"replaced": True, "ended_tokens": 0})
+        return
+    if not end_old:
+        run.output.warn(f"the old token ends in {wait_s:g} s, once all services use the new one")
+        time.sleep(wait_s)
+    run.output.record({"replaced": not end_old, "ended_tokens": root.end_others()})
 
 
 @told

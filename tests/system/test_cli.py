@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import secrets
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.support.stack import RunningStack
@@ -163,3 +166,36 @@ def test_operators_see_and_recount_what_spaces_use(cli: Cli, stack: RunningStack
 
 def test_only_operators_see_storages(cli: Cli) -> None:
     assert cli("storage", "list", code=1, env={"ISTHMUS_OPERATOR_TOKEN": "nonsense"}).count("\n") == 1
+
+
+async def test_root_token_of_the_provider_is_replaced_while_files_are_read(
+    cli: Cli, stack: RunningStack
+) -> None:
+    file = stack.layout.first.provider_file
+    old = json.loads(file.read_text())["root_token"]
+    words = ("provider", "rotate-token", "--provider-file", str(file), "--wait", "6")
+    async with stack.client() as owner:
+        rotating = asyncio.create_task(asyncio.to_thread(cli.json, *words))
+        while not rotating.done():
+            await _list_with_a_token_unknown_to_the_provider(stack, owner)
+        told = await rotating
+        assert isinstance(told, dict)
+        assert told["ended_tokens"] >= 1
+        # Longer than the zone remembers a provider's token.
+        until_s = time.monotonic() + 3
+        while time.monotonic() < until_s:
+            await _list_with_a_token_unknown_to_the_provider(stack, owner)
+    async with stack.client(old) as former:
+        assert (await former.get("/api/v3/onezone/provider")).status_code == 401
+    async with stack.client(json.loads(file.read_text())["root_token"]) as provider:
+        assert (await provider.get("/api/v3/onezone/provider")).status_code == 200
+
+
+async def _list_with_a_token_unknown_to_the_provider(stack: RunningStack, owner: httpx.AsyncClient) -> None:
+    """So the provider has to ask the zone, in its own name."""
+    wanted = {"caveats": [{"type": "time", "validUntil": int(time.time()) + 600}]}
+    made = await owner.post("/api/v3/onezone/user/tokens/temporary", json=wanted)
+    assert made.status_code == 201, made.text
+    async with stack.client(made.json()["token"]) as user:
+        answer = await user.post(f"/api/v3/oneprovider/lookup-file-id/{stack.space}")
+    assert answer.status_code == 200, answer.text

@@ -13,7 +13,7 @@ from pymongo.errors import OperationFailure
 from clients.cli.settings import read_env_file
 from stack import control
 from stack.bootstrap import write_and_read
-from stack.mongo import USER, Secrets
+from stack.mongo import ADMIN, USER, Secrets
 from stack.status import status
 from tests.support.stack import RunningStack
 
@@ -95,6 +95,31 @@ def test_second_start_is_quick_and_finds_the_data(stack: RunningStack) -> None:
     control.up(stack.layout)
     assert time.monotonic() - begun < 60  # the owed 15 s is for a machine with nothing else to do
     write_and_read(stack.layout.first, stack.token)
+
+
+def test_passwords_of_the_database_are_replaced_by_a_restart(stack: RunningStack) -> None:
+    own = Secrets.below(stack.layout.secrets)
+    before = own.password.read_text(), own.admin_password.read_text()
+    control.down(stack.layout)
+    own.password.unlink()
+    own.admin_password.rename(own.former_admin_password)
+    control.up(stack.layout)
+    write_and_read(stack.layout.first, stack.token)
+    assert not own.former_admin_password.exists()
+    for user, old, new in zip((USER, ADMIN), before, (own.password, own.admin_password), strict=True):
+        assert not _may_log_in(stack, user, old)
+        assert _may_log_in(stack, user, new.read_text())
+
+
+def _may_log_in(stack: RunningStack, user: str, password: str) -> bool:
+    url = stack.layout.first.mongo_url
+    client: MongoClient[dict[str, object]] = MongoClient(url, username=user, password=password.strip())
+    with client:
+        try:
+            client.admin.command("ping")
+        except OperationFailure:
+            return False
+    return True
 
 
 def test_front_door_survives_the_loss_of_a_control_plane(stack: RunningStack) -> None:

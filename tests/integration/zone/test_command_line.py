@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,10 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from clients.cli.__main__ import app, with_json_first
+from clients.zone_client import LOOK_EVERY_S, ProviderCredentials, ZoneClient
+from runtime.clock import ManualClock
+from runtime.config import ProviderFile
+from runtime.rpc.channel import open_channel
 from tests.support.zone import RunningZone, provider_client, registered_provider, user_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -152,3 +158,84 @@ async def test_providers_are_listed_and_invited(joe: Shell) -> None:
     assert provider.provider_id in {each["provider_id"] for each in listed}
     assert (await joe.json("provider", "invite", "--admin"))["token"]
     assert (await joe.json("provider", "delete", provider.provider_id, "--admin", "--yes"))["deleted"]
+
+
+@pytest.fixture
+def provider_file(tmp_path: Path) -> Path:
+    return tmp_path / "provider.json"
+
+
+def _write(file: Path, provider: ProviderFile) -> str:
+    """The file of a provider as registration leaves it; its root token."""
+    token = provider.root_token.get_secret_value()
+    file.write_text(json.dumps({**provider.model_dump(), "root_token": token}))
+    return token
+
+
+async def _is_good(zone: RunningZone, token: str) -> bool:
+    async with zone.client(token) as client:
+        return (await client.get("/provider")).status_code == 200
+
+
+async def test_root_token_is_replaced_while_the_provider_goes_on_speaking(
+    joe: Shell, provider_file: Path
+) -> None:
+    zone = joe.zone
+    provider = await registered_provider(zone)
+    old = _write(provider_file, provider)
+    clock = ManualClock(time.time_ns() // 1_000_000)
+    async with zone.client(old) as thief:
+        made = await thief.post("/provider/tokens/named", json={"name": "kept for later"})
+    channel = open_channel(zone.rpc_address)
+    try:
+        service = ZoneClient(channel, ProviderCredentials.load(provider_file), clock=clock)
+        await service.report_status()
+        words = ("provider", "rotate-token", "--provider-file", str(provider_file))
+        assert (await joe.json(*words, "--keep-old"))["replaced"]
+        new = json.loads(provider_file.read_text())["root_token"]
+        assert new != old
+        assert await _is_good(zone, old)
+        assert await _is_good(zone, new)
+        await service.report_status()
+        clock.advance(LOOK_EVERY_S)
+        await service.report_status()
+        assert await joe.json(*words, "--end-old") == {"replaced": False, "ended_tokens": 2}
+        assert not await _is_good(zone, old)
+        assert not await _is_good(zone, made.json()["token"])
+        assert await _is_good(zone, new)
+        # Past what the zone remembers of a provider's token.
+        await asyncio.sleep(2.1)
+        await service.report_status()
+    finally:
+        await channel.close()
+
+
+async def test_rotation_in_one_go_ends_the_old_token(joe: Shell, provider_file: Path) -> None:
+    old = _write(provider_file, await registered_provider(joe.zone))
+    words = ("provider", "rotate-token", "--provider-file", str(provider_file), "--wait", "0")
+    assert await joe.json(*words) == {"replaced": True, "ended_tokens": 1}
+    assert not await _is_good(joe.zone, old)
+    assert await joe.json(*words) == {"replaced": True, "ended_tokens": 1}
+
+
+async def test_rotation_that_can_not_write_the_file_changes_nothing(
+    joe: Shell, provider_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = _write(provider_file, await registered_provider(joe.zone))
+
+    def refuse(_file: Path, _content: bytes) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(provider_file))
+
+    monkeypatch.setattr("clients.root_token.write_secret", refuse)
+    words = ("provider", "rotate-token", "--provider-file", str(provider_file), "--wait", "0")
+    assert "Read-only file system" in (await joe.run(*words, ok=False)).stderr
+    async with joe.zone.client(old) as provider:
+        assert len((await provider.get("/provider/tokens/named")).json()["tokens"]) == 1
+
+
+async def test_rotation_says_what_is_no_provider_file(joe: Shell, provider_file: Path) -> None:
+    provider_file.write_text("[]")
+    words = ("provider", "rotate-token", "--provider-file", str(provider_file))
+    assert "is no provider file" in (await joe.run(*words, ok=False)).stderr
+    both = await joe.run(*words, "--keep-old", "--end-old", ok=False)
+    assert both.exit_code == 2

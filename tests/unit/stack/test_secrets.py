@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography import x509
 
 from stack.ca import ensure_certificates
-from stack.secrets import ensure_key, ensure_password, write_secret
+from stack.secrets import ensure_key, ensure_password
 
 
 def test_secrets_are_readable_by_their_owner_only(tmp_path: Path) -> None:
@@ -21,13 +21,6 @@ def test_secrets_are_readable_by_their_owner_only(tmp_path: Path) -> None:
 def test_what_was_made_once_stays(tmp_path: Path) -> None:
     assert ensure_password(tmp_path / "p") == ensure_password(tmp_path / "p")
     assert ensure_key(tmp_path / "k").read_bytes() == ensure_key(tmp_path / "k").read_bytes()
-
-
-def test_replacing_leaves_no_other_file(tmp_path: Path) -> None:
-    write_secret(tmp_path / "s", b"one")
-    write_secret(tmp_path / "s", b"two")
-    assert [file.name for file in tmp_path.iterdir()] == ["s"]
-    assert (tmp_path / "s").read_bytes() == b"two"
 
 
 def test_certificate_is_good_for_the_names_of_this_machine(tmp_path: Path) -> None:
