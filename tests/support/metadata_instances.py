@@ -53,6 +53,7 @@ class Provider:
             mongo_url=self.mongo_url,
             mongo_database=self.database,
             provider_id=PROVIDER,
+            trash_retention_s=0,
             drain_s=0,
         )
 
