@@ -47,6 +47,7 @@ from services.zone.domain.changes import ChangeFeed
 from services.zone.domain.errors import ZoneError
 from services.zone.domain.first_start import FirstStart
 from services.zone.domain.groups import Groups
+from services.zone.domain.guesses import Guesses
 from services.zone.domain.invites import Invites
 from services.zone.domain.known_scopes import KnownScopes
 from services.zone.domain.logins import Logins
@@ -82,7 +83,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     threads = MongoThreads(readers=4)
     client = connect_as_told(settings)
     stores = MongoStores(client, settings.mongo_database, threads)
-    passwords = Passwords(clock)
+    passwords = Passwords(Guesses(stores.guesses, clock), clock)
     feed = ChangeFeed()
     zone = assemble(
         settings,

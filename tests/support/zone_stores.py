@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from services.zone.domain.stores import (
     AuditStore,
     GroupStore,
+    GuessStore,
     MembershipStore,
     ProviderStore,
     ShareStore,
@@ -23,6 +24,7 @@ from services.zone.store.memory import (
 )
 from services.zone.store.memory_audit import MemoryAuditStore
 from services.zone.store.memory_groups import MemoryGroupStore, MemoryMembershipStore
+from services.zone.store.memory_guesses import MemoryGuessStore
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class MemoryStores:
     shares: ShareStore
     providers: ProviderStore
     audit: AuditStore
+    guesses: GuessStore
 
 
 def memory_stores() -> MemoryStores:
@@ -51,4 +54,5 @@ def memory_stores() -> MemoryStores:
         MemoryShareStore(),
         MemoryProviderStore(),
         MemoryAuditStore(),
+        MemoryGuessStore(),
     )

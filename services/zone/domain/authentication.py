@@ -49,7 +49,7 @@ class Authenticator:
         user = await self._users.find_by_username(username)
         stored = await self._users.password_hash(user.id) if user is not None else None
         try:
-            await self._passwords.check(username, password, stored)
+            await self._passwords.check(username, password, stored, peer_ip=peer_ip or "")
             if user is None or not user.basic_auth_enabled:
                 raise BasicAuthDisabled
             if user.blocked:

@@ -105,6 +105,20 @@ class NamedToken:
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """In which guesses of a password take turns. `count`: guesses in a row; `turns`: all so far.
+
+    `next_at_ms`: from when on the next guess may be checked. `ends_at_ms`: until when this has to be kept.
+    """
+
+    key: str
+    turns: int = 0
+    count: int = 0
+    next_at_ms: int = 0
+    ends_at_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class TemporarySecret:
     """What all temporary tokens of one subject are made with. A new generation ends the older ones."""
 

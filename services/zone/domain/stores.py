@@ -6,12 +6,13 @@ on the same store. Methods raise Unavailable while the store is away.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from services.zone.domain.entities import (
     Group,
     Kind,
+    Lane,
     LinkedAccount,
     Membership,
     NamedToken,
@@ -276,6 +277,22 @@ class AuditStore(Protocol):
         ...
 
 
+class GuessStore(Protocol):
+    """Lanes in which guesses of passwords take turns. One may be forgotten once it has ended."""
+
+    async def find(self, keys: Sequence[str]) -> dict[str, Lane]:
+        """Those there are, by key."""
+        ...
+
+    async def replace(self, before: Lane, after: Lane) -> bool:
+        """False when somebody took a turn since `before` was read."""
+        ...
+
+    async def put(self, lane: Lane) -> None:
+        """Whatever there was."""
+        ...
+
+
 class Stores(Protocol):
     """All that a zone keeps."""
 
@@ -295,3 +312,5 @@ class Stores(Protocol):
     def providers(self) -> ProviderStore: ...
     @property
     def audit(self) -> AuditStore: ...
+    @property
+    def guesses(self) -> GuessStore: ...

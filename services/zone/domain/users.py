@@ -128,7 +128,7 @@ class Users:
         new = names.check_password(params.text("newPassword", empty=True))
         stored = await self._users.password_hash(user.id)
         try:
-            await self._passwords.check(user.username or user.id, old, stored)
+            await self._passwords.check(user.username or user.id, old, stored, peer_ip=caller.peer_ip or "")
         except BadBasicCredentials as error:
             raise Unauthorized.because(error) from error
         await self._users.set_password_hash(user.id, await self._passwords.hash(new))

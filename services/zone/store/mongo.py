@@ -9,6 +9,7 @@ from services.zone.domain.changes import ChangeFeed
 from services.zone.store.mongo_audit import MongoAuditStore, create_audit_indexes
 from services.zone.store.mongo_changes import MongoChanges
 from services.zone.store.mongo_groups import MongoGroupStore
+from services.zone.store.mongo_guesses import MongoGuessStore, create_guess_indexes
 from services.zone.store.mongo_memberships import MongoMembershipStore, create_membership_indexes
 from services.zone.store.mongo_providers import MongoProviderStore, create_provider_indexes
 from services.zone.store.mongo_shares import MongoShareStore, create_share_indexes
@@ -27,6 +28,7 @@ class MongoStores:
         self.users = MongoUserStore(self._database, threads)
         self.tokens = MongoTokenStore(self._database, threads)
         self.audit = MongoAuditStore(self._database, threads)
+        self.guesses = MongoGuessStore(self._database, threads)
         self.memberships = MongoMembershipStore(self._database, threads)
         self.groups = MongoGroupStore(self._database, threads)
         self.spaces = MongoSpaceStore(self._database, threads)
@@ -44,6 +46,7 @@ class MongoStores:
         create_space_indexes(self._database)
         create_share_indexes(self._database)
         create_provider_indexes(self._database)
+        create_guess_indexes(self._database)
         create_audit_indexes(self._database, keep_s=audit_keep_s)
 
     def changes(self, feed: ChangeFeed) -> MongoChanges:

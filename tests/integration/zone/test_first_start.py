@@ -12,8 +12,10 @@ import pytest
 from runtime.clock import SystemClock
 from runtime.config import BadSettings
 from services.zone.domain.first_start import FirstStart
+from services.zone.domain.guesses import Guesses
 from services.zone.domain.passwords import Passwords
 from services.zone.store.memory import MemoryUserStore
+from services.zone.store.memory_guesses import MemoryGuessStore
 from services.zone.wiring import _PasswordFile
 from tests.support.zone import running_zone, zone_settings
 
@@ -91,7 +93,7 @@ async def test_bad_password_file_is_one_clear_line(
 
 async def test_loser_of_the_race_takes_its_own_password_back(tmp_path: Path) -> None:
     users, clock = MemoryUserStore(), SystemClock()
-    passwords = Passwords(clock)
+    passwords = Passwords(Guesses(MemoryGuessStore(), clock), clock)
     files = [_PasswordFile(tmp_path / name) for name in ("one", "two")]
     starts = [FirstStart(users, passwords, file, clock) for file in files]
     await asyncio.gather(*(start.run() for start in starts))
