@@ -33,6 +33,7 @@ from bench.records import (
 )
 from bench.report import Report
 from bench.rows import Limit, Row, Wrong, measure
+from bench.scopes import SCOPE_ROW, scope_limit
 from bench.subject import Subject, subject
 from bench.suite import Place, Places, Sizes, bulk_rows, fill, other_small_rows, small_rows, storage_folder
 from bench.twin import twin
@@ -133,6 +134,8 @@ def run(sizes: Sizes, words: list[str], shared: Path, folder: Path) -> Report:
             for row in chosen(rows, words):
                 report.results.append(measure(row, sizes.rounds, say))
             report.limits.append(memory_growth(own, everyone, sizes))
+            if is_chosen(SCOPE_ROW, words):
+                report.limits.append(scope_limit(own, sizes))
             records(report, own, everyone, sizes, words, shared, folder)
     return report
 
