@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from clients.cli import cluster, federation, files, tokens, usage, zone
+from clients.cli import cluster, federation, files, login, tokens, usage, zone
 from clients.cli.context import Context
 from clients.cli.output import Output
 from clients.cli.settings import load, read_secret
@@ -69,6 +69,7 @@ files.register(app)
 cluster.register(app)
 zone.register(app)
 tokens.register(app)
+login.register(app)
 federation.register(app)
 usage.register(zone.spaces)
 

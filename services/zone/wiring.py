@@ -7,6 +7,7 @@ import base64
 import contextlib
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.fernet import Fernet
@@ -48,6 +49,7 @@ from services.zone.domain.errors import ZoneError
 from services.zone.domain.first_start import FirstStart
 from services.zone.domain.groups import Groups
 from services.zone.domain.guesses import Guesses
+from services.zone.domain.handovers import Handovers
 from services.zone.domain.invites import Invites
 from services.zone.domain.known_scopes import KnownScopes
 from services.zone.domain.logins import Logins
@@ -77,6 +79,14 @@ STORE_PAUSE_S = 0.2
 RELEASE_LINE = ONEDATA_VERSION.rpartition(".")[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Seals:
+    """What browsers carry is sealed with: a log-in under way, and a code for a program."""
+
+    login: Fernet
+    code: Fernet
+
+
 async def build(settings: Settings) -> Sequence[Part]:
     """The parts of a zone in the order of starting. Raises BadSettings."""
     clock = SystemClock()
@@ -89,7 +99,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         settings,
         stores=stores,
         passwords=passwords,
-        seal=_seal(ClusterKey.load(settings.cluster_key_file)),
+        seals=_seals(ClusterKey.load(settings.cluster_key_file)),
         feed=feed,
         clock=clock,
     )
@@ -131,7 +141,7 @@ def assemble(
     *,
     stores: Stores,
     passwords: Passwords,
-    seal: Fernet,
+    seals: Seals,
     feed: ChangeFeed,
     clock: Clock,
 ) -> ZoneServices:
@@ -223,7 +233,15 @@ def assemble(
         principals=Principals(providers, stores.memberships, users, stores.groups),
         scopes=scopes,
         audit=audit,
-        logins=Logins(_identity_providers(settings), users, token_rules, audit, seal, clock),
+        logins=Logins(
+            _identity_providers(settings),
+            users,
+            token_rules,
+            audit,
+            Handovers(seals.code, clock),
+            seals.login,
+            clock,
+        ),
         clock=clock,
     )
 
@@ -241,9 +259,12 @@ def _identity_providers(settings: Settings) -> list[OidcProvider]:
     return [OidcProvider(each, redirect_uri=f"{base}/{each.id}/callback") for each in found]
 
 
-def _seal(key: ClusterKey) -> Fernet:
+def _seals(key: ClusterKey) -> Seals:
     """The same at every instance of the zone."""
-    return Fernet(base64.urlsafe_b64encode(key.sign_bytes("login", b"")))
+    login, code = (
+        Fernet(base64.urlsafe_b64encode(key.sign_bytes(use, b""))) for use in ("login", "login_code")
+    )
+    return Seals(login, code)
 
 
 def _space_of_object(object_id: str) -> str | None:

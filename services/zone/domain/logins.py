@@ -26,8 +26,10 @@ from services.zone.domain.access import Caller
 from services.zone.domain.audit import AuditLog
 from services.zone.domain.entities import LinkedAccount, User
 from services.zone.domain.errors import NotFound, Unauthorized, ZoneError
+from services.zone.domain.handovers import Handovers, Listener
 from services.zone.domain.identifiers import user_subject
 from services.zone.domain.ids import new_id
+from services.zone.domain.params import Params
 from services.zone.domain.stores import Taken, UserStore
 from services.zone.domain.token_errors import UserBlocked
 from services.zone.domain.tokens import Tokens
@@ -41,13 +43,18 @@ LOGIN_LIFE_S = 600
 
 @dataclass(frozen=True, slots=True)
 class PendingLogin:
-    """One log-in under way. `user_id`: to whom the account is linked; empty to log in."""
+    """One log-in under way. `user_id`: to whom the account is linked; empty to log in.
+
+    `port`, `challenge`: the program that waits for it; see `Listener`.
+    """
 
     idp: str
     state: str
     nonce: str
     verifier: str
     user_id: str = ""
+    port: int = 0
+    challenge: str = ""
 
 
 class IdentityProvider(Protocol):
@@ -62,6 +69,16 @@ class IdentityProvider(Protocol):
     async def account(self, login: PendingLogin, code: str) -> LinkedAccount:
         """Whose account it was; raises BadIdpAccessToken, Unavailable."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """A token for the user, and when it ends (s); or where the browser takes a code for one."""
+
+    user_id: str
+    token: str = ""
+    ends_at_s: int = 0
+    send_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +99,7 @@ class Logins:
         users: UserStore,
         tokens: Tokens,
         audit: AuditLog,
+        handovers: Handovers,
         seal: Fernet,
         clock: Clock,
     ) -> None:
@@ -89,6 +107,7 @@ class Logins:
         self._users = users
         self._tokens = tokens
         self._audit = audit
+        self._handovers = handovers
         self._seal = seal
         self._clock = clock
 
@@ -97,10 +116,11 @@ class Logins:
         """Ids of the identity providers."""
         return sorted(self._providers)
 
-    async def begin(self, caller: Caller, idp: str) -> tuple[str, str]:
+    async def begin(self, caller: Caller, idp: str, query: Mapping[str, object]) -> tuple[str, str]:
         """Where the browser goes, and the cookie it takes along. A user who asks links the account to
-        himself."""
+        himself. `query` may name a program that the log-in is for; see `Listener.of`."""
         provider = self._require(idp)
+        listener = Listener.of(query) or Listener(0, "")
         user_id = ""
         if caller.user is not None:
             caller.allow("update", "od_user", caller.user.id, "linked_accounts")
@@ -110,14 +130,14 @@ class Logins:
             secrets.token_urlsafe(32),
             secrets.token_urlsafe(48),
         )
-        login = PendingLogin(idp, state, nonce, verifier, user_id)
+        login = PendingLogin(idp, state, nonce, verifier, user_id, listener.port, listener.challenge)
         cookie = self._seal.encrypt_at_time(orjson.dumps(asdict(login)), self._now_s())
         return await provider.authorization_url(login), cookie.decode()
 
     async def finish(
         self, caller: Caller, idp: str, *, state: str, code: str, cookie: str, request_id: str
-    ) -> tuple[User, str, int]:
-        """The user, a token for him, and when it ends (s). An account that is linked, or a user that is made,
+    ) -> LoggedIn:
+        """What the browser is told. An account that is linked, or a user that is made,
         is noted under `request_id`; of `caller` only the address counts.
 
         Raises BadData for a log-in that this browser did not begin, Unauthorized.
@@ -134,9 +154,26 @@ class Logins:
                 raise UserBlocked
         except ZoneError as error:
             raise Unauthorized.because(error) from error
-        token, ends_at_s = await self._tokens.for_login(user.id)
         log.info("logged_in", user_id=user.id, idp=idp)
-        return user, token, ends_at_s
+        if not login.port:
+            return await self._with_token(user.id)
+        listener = Listener(login.port, login.challenge)
+        return LoggedIn(user.id, send_to=listener.address(self._handovers.code(user.id, listener)))
+
+    async def redeem(self, body: Mapping[str, object]) -> LoggedIn:
+        """A token for the program that has a code and its verifier. Raises BadData, Unauthorized."""
+        params = Params(body)
+        user_id = self._handovers.redeem(params.text("code"), params.text("codeVerifier"))
+        user = await self._users.find(user_id)
+        if user is None:
+            raise BadData.of(key="code")
+        if user.blocked:
+            raise Unauthorized.because(UserBlocked())
+        return await self._with_token(user_id)
+
+    async def _with_token(self, user_id: str) -> LoggedIn:
+        token, ends_at_s = await self._tokens.for_login(user_id)
+        return LoggedIn(user_id, token, ends_at_s)
 
     def _require(self, idp: str) -> IdentityProvider:
         provider = self._providers.get(idp)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import hashlib
 import json
 import secrets
+import stat
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx
 import pytest
 import pytest_asyncio
+from click.testing import Result
+from typer.testing import CliRunner
 
+from clients.cli import login
+from clients.cli.__main__ import app
 from tests.support.oidc import CLIENT_ID, CLIENT_SECRET, OidcServer, running_oidc_provider
 from tests.support.ports import free_port
 from tests.support.zone import BASE, ZONE_DOMAIN, RunningZone, running_zone, user_token, zone_settings
@@ -58,9 +67,9 @@ class Browser:
     oidc: OidcServer
     cookie: str = ""
 
-    async def begin(self, token: str | None = None, idp: str = "home") -> str:
+    async def begin(self, token: str | None = None, idp: str = "home", query: str = "") -> str:
         async with self.zone.client(token) as client:
-            answer = await client.get(f"/login/{idp}")
+            answer = await client.get(f"/login/{idp}{query}")
         assert answer.status_code == 302, answer.text
         set_cookie = answer.headers["set-cookie"]
         assert "HttpOnly" in set_cookie
@@ -202,3 +211,140 @@ async def test_what_the_provider_refuses_is_told(browser: Browser) -> None:
         assert _error(await client.get("/login/gone"), 503) == "serviceUnavailable"
         idps = (await client.get("/configuration")).json()["supportedIdPs"]
     assert [idp["id"] for idp in idps] == ["gone", "home"]
+
+
+def _challenge(verifier: str) -> str:
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+
+
+async def _code_for_a_program(browser: Browser, verifier: str) -> str:
+    back = await browser.oidc.log_in(await browser.begin(query=_listener(_challenge(verifier))), _name())
+    answer = await browser.come_back(back)
+    assert answer.status_code == 302, answer.text
+    address = urlsplit(answer.headers["location"])
+    assert (address.scheme, address.netloc) == ("http", "127.0.0.1:5000")
+    return parse_qs(address.query)["code"][0]
+
+
+def _listener(challenge: str, port: object = 5000) -> str:
+    return f"?{urlencode({'loopbackPort': port, 'codeChallenge': challenge})}"
+
+
+async def _redeem(zone: RunningZone, **body: object) -> httpx.Response:
+    async with zone.client() as client:
+        return await client.post("/login/redeem", json=body)
+
+
+async def test_program_gets_a_token_for_the_code_its_browser_brings(browser: Browser) -> None:
+    verifier = secrets.token_urlsafe(48)
+    code = await _code_for_a_program(browser, verifier)
+    answer = await _redeem(browser.zone, code=code, codeVerifier=verifier)
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    async with browser.zone.client(answer.json()["token"]) as client:
+        assert (await client.get("/user")).json()["userId"] == answer.json()["userId"]
+
+
+async def test_code_is_worth_nothing_to_who_did_not_ask_for_it(browser: Browser) -> None:
+    code = await _code_for_a_program(browser, secrets.token_urlsafe(48))
+    zone = browser.zone
+    assert _error(await _redeem(zone, code=code, codeVerifier="another"), 400) == "badData"
+    assert _error(await _redeem(zone, code=code), 400) == "missingRequiredValue"
+    assert _error(await _redeem(zone, code=code[:-4] + "AAAA", codeVerifier="x"), 400) == "badData"
+    assert _error(await _redeem(zone, code=browser.cookie, codeVerifier="x"), 400) == "badData"
+    assert _error(await _redeem(zone, code="ż", codeVerifier="ż"), 400) == "badData"
+
+
+async def test_user_who_is_blocked_meanwhile_gets_no_token(browser: Browser) -> None:
+    verifier = secrets.token_urlsafe(48)
+    code = await _code_for_a_program(browser, verifier)
+    user_id = (await _redeem(browser.zone, code=code, codeVerifier=verifier)).json()["userId"]
+    await browser.zone.admin.patch(f"/users/{user_id}/access_block", json={"blocked": True})
+    assert _error(await _redeem(browser.zone, code=code, codeVerifier=verifier), 401) == "userBlocked"
+
+
+@pytest.mark.parametrize(
+    ("query", "error"),
+    [
+        (_listener("short"), "badData"),
+        (_listener("a" * 43, port=80), "badValueTooLow"),
+        (_listener("a" * 43, port=70000), "badValueNotInRange"),
+        (_listener("a" * 43, port="example.org"), "badValueInteger"),
+        ("?loopbackPort=5000", "missingRequiredValue"),
+    ],
+)
+async def test_program_is_named_rightly_or_not_at_all(browser: Browser, query: str, error: str) -> None:
+    async with browser.zone.client() as client:
+        assert _error(await client.get(f"/login/home{query}"), 400) == error
+
+
+def _command(zone: RunningZone, *words: str, stdin: str = "") -> Result:
+    env = {"ONEZONE_HOST": zone.http_url, "ISTHMUS_URL": zone.http_url}
+    return CliRunner().invoke(app, ["login", *words], stdin, env)
+
+
+async def _browse(browser: Browser, url: str) -> str:
+    """What a user's browser does once a program opened it; gives the last address."""
+    query = f"?{urlsplit(url).query}"
+    answer = await browser.come_back(await browser.oidc.log_in(await browser.begin(query=query), _name()))
+    return answer.headers["location"]
+
+
+async def test_login_command_opens_a_browser_and_saves_the_token(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: asyncio.Queue[str] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr("webbrowser.open", lambda url: loop.call_soon_threadsafe(opened.put_nowait, url))
+    words = ("--idp", "home", "--save", str(tmp_path / "token"))
+    running = asyncio.create_task(asyncio.to_thread(_command, browser.zone, *words))
+    last = await _browse(browser, await asyncio.wait_for(opened.get(), 20))
+    async with httpx.AsyncClient() as user:
+        assert (await user.get(urljoin(last, "/favicon.ico"))).status_code == 404
+        assert "You are logged in" in (await user.get(last)).text
+    done = await running
+    assert done.exit_code == 0, done.output
+    assert stat.S_IMODE((tmp_path / "token").stat().st_mode) == 0o600
+    token = (tmp_path / "token").read_text().strip()
+    assert token not in done.output
+    async with browser.zone.client(token) as client:
+        assert (await client.get("/user")).status_code == 200
+
+
+async def test_login_command_says_which_providers_there_are(browser: Browser) -> None:
+    refused = await asyncio.to_thread(_command, browser.zone)
+    assert refused.exit_code == 1
+    assert "--idp: gone, home" in refused.stderr
+
+
+async def test_login_command_takes_the_address_of_a_browser_elsewhere(
+    browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+    loop = asyncio.get_running_loop()
+
+    def show(*parts: Any) -> str:
+        shown.append(begin_url(*parts))
+        return shown[0]
+
+    def paste(*_words: object, **_options: object) -> str:
+        return asyncio.run_coroutine_threadsafe(_browse(browser, shown[0]), loop).result(20)
+
+    begin_url = login._begin_url
+    monkeypatch.setattr(login, "_begin_url", show)
+    monkeypatch.setattr("typer.prompt", paste)
+    file = tmp_path / "token"
+    file.write_text("an old one")
+    file.chmod(0o644)
+    done = await asyncio.to_thread(_command, browser.zone, "--idp", "home", "--paste", "--save", str(file))
+    assert done.exit_code == 0, done.output
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    async with browser.zone.client(file.read_text().strip()) as client:
+        assert (await client.get("/user")).status_code == 200
+
+
+async def test_login_command_refuses_a_pasted_address_without_a_code(browser: Browser) -> None:
+    words = ("--idp", "home", "--paste")
+    refused = await asyncio.to_thread(_command, browser.zone, *words, stdin="http://127.0.0.1:5000/\n")
+    assert refused.exit_code == 1
+    assert "holds no code" in refused.stderr

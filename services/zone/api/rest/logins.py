@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
+from services.zone.api.rest import schemas
 from services.zone.api.rest.door import Door, request_id_of
-from services.zone.api.rest.http import BASE_PATH, reply
-from services.zone.domain.logins import LOGIN_LIFE_S
+from services.zone.api.rest.http import BASE_PATH, json_body, reply
+from services.zone.domain.logins import LOGIN_LIFE_S, LoggedIn
 from services.zone.domain.value_errors import BadData, MissingRequiredValue
 
 _COOKIE = "isthmus_login"
@@ -34,8 +35,11 @@ def login_routes(door: Door) -> APIRouter:
 
     @router.get("/{idp}", status_code=302)
     async def begin_login(request: Request, idp: str) -> Response:
-        """Sends the browser to the identity provider. With credentials, to link an account to the caller."""
-        url, cookie = await logins.begin(await door.caller(request), idp)
+        """Sends the browser to the identity provider. With credentials, to link an account to the caller.
+
+        With `loopbackPort` and `codeChallenge`, for a program that waits on the browser's machine.
+        """
+        url, cookie = await logins.begin(await door.caller(request), idp, dict(request.query_params))
         return keep(Response(status_code=302, headers={"location": url}), cookie, life_s=LOGIN_LIFE_S)
 
     @router.get("/{idp}/callback")
@@ -46,7 +50,7 @@ def login_routes(door: Door) -> APIRouter:
             raise BadData.of(key="error")
         if "code" not in given:
             raise MissingRequiredValue.of(key="code")
-        user, token, ends_at_s = await logins.finish(
+        done = await logins.finish(
             await door.caller(request),
             idp,
             state=given.get("state", ""),
@@ -54,6 +58,19 @@ def login_routes(door: Door) -> APIRouter:
             cookie=request.cookies.get(_COOKIE, ""),
             request_id=request_id_of(request),
         )
-        return keep(reply({"userId": user.id, "token": token, "validUntil": ends_at_s}), "", life_s=0)
+        if done.send_to:
+            return keep(Response(status_code=302, headers={"location": done.send_to}), "", life_s=0)
+        return keep(_token_reply(done), "", life_s=0)
+
+    @router.post("/redeem", openapi_extra=schemas.REDEEM)
+    async def redeem_login(request: Request) -> Response:
+        """A token for a program, by the code its browser brought. The verifier shows that it is the one."""
+        answer = _token_reply(await logins.redeem(await json_body(request)))
+        answer.headers["cache-control"] = "no-store"
+        return answer
 
     return router
+
+
+def _token_reply(done: LoggedIn) -> Response:
+    return reply({"userId": done.user_id, "token": done.token, "validUntil": done.ends_at_s})

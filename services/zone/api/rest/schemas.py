@@ -27,6 +27,7 @@ VERIFY_IDENTITY = body("token", **_GIVEN)
 VERIFY_INVITE = body("token", token=TEXT, expectedInviteType=TEXT, peerIp=TEXT, consumerToken=TEXT)
 INFER_SCOPE = body("token", token=TEXT, consumerToken=TEXT)
 ONE_TOKEN = body("token", token=TEXT)
+REDEEM = body("code", "codeVerifier", code=TEXT, codeVerifier=TEXT)
 CONFINE = body("token", "caveats", token=TEXT, caveats=CAVEATS)
 NAMED_TOKEN = body(
     "name",
