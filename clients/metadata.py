@@ -191,6 +191,13 @@ class MetadataClient:
             _CONTENTS + "AbortUpload", request, contents_pb2.AbortUploadResponse, request.space_id
         )
 
+    async def register_file(
+        self, request: contents_pb2.RegisterFileRequest
+    ) -> contents_pb2.RegisterFileResponse:
+        return await self._call(
+            _CONTENTS + "RegisterFile", request, contents_pb2.RegisterFileResponse, request.space_id
+        )
+
     # Removals and references: about storages, not about one space; any instance answers
 
     async def list_removals(

@@ -115,6 +115,7 @@ def _storage_json(storage: storages_pb2.Storage) -> dict[str, Any]:
         "parameters": dict(storage.parameters),
         "health": STORAGE_HEALTH.get(storage.health, "unknown"),
         "detail": storage.health_detail,
+        "imported": storage.imported,
         "readonly": storage.readonly,
         "free": size_text(storage.free_bytes),
         "total": size_text(storage.total_bytes),
@@ -132,14 +133,23 @@ def create_storage(
         list[str] | None, typer.Argument(metavar="KEY=VALUE...", help="Parameters of the driver.")
     ] = None,
     driver: Annotated[str, typer.Option("--driver", help="Kind of storage.")] = "posix",
+    imported: Annotated[
+        bool, typer.Option("--imported", help="It holds files of others, which may be registered.")
+    ] = False,
+    readonly: Annotated[
+        bool, typer.Option("--readonly", help="Never write to it. Only together with --imported.")
+    ] = False,
 ) -> None:
-    """Add a storage. It is written to and read back before it is accepted.
+    """Add a storage. It is written to and read back before it is accepted, unless it is read-only.
 
     Example: isthmus storage create disk1 mount_point=/srv/disk1
+    Example: isthmus storage create archive mount_point=/srv/archive --imported
     """
     run = context(ctx)
     with operator(run.settings) as provider:
-        storage = provider.create_storage(name, driver, _parameters(parameters or []))
+        storage = provider.create_storage(
+            name, driver, _parameters(parameters or []), imported=imported, readonly=readonly
+        )
     run.output.record(_storage_json(storage))
 
 

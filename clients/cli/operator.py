@@ -49,10 +49,23 @@ class Operator:
             if not token:
                 return
 
-    def create_storage(self, name: str, driver: str, parameters: dict[str, str]) -> storages_pb2.Storage:
+    def create_storage(
+        self,
+        name: str,
+        driver: str,
+        parameters: dict[str, str],
+        *,
+        imported: bool = False,
+        readonly: bool = False,
+    ) -> storages_pb2.Storage:
         """Adds a storage; the provider tries it first."""
         request = storages_pb2.CreateStorageRequest(
-            request_id=uuid.uuid4().hex, name=name, driver=driver, parameters=parameters
+            request_id=uuid.uuid4().hex,
+            name=name,
+            driver=driver,
+            parameters=parameters,
+            imported=imported,
+            readonly=readonly,
         )
         return self._call(self._storages.CreateStorage, request).storage
 

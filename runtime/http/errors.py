@@ -50,6 +50,22 @@ _GENERAL = _entries(
             "Specified space: {spaceId} is not supported by provider {providerId}.",
             ("spaceId", "providerId"),
         ),
+        (
+            "notALocalStorageSupportingSpace",
+            "Storage {storageId} of provider {providerId} does not support space {spaceId}.",
+            ("providerId", "storageId", "spaceId"),
+        ),
+        (
+            "requiresImportedStorage",
+            "Cannot apply for storage {storageId} - this operation requires an imported storage.",
+            ("storageId",),
+        ),
+        (
+            "statOperationNotSupported",
+            "Storage {storageId} does not support the `stat` operation or equivalent used for acquiring "
+            "files metadata.",
+            ("storageId",),
+        ),
         ("quotaExceeded", "Space's storage quota has been exceeded."),
         ("dirStatsDisabledForSpace", "Statistics of directories are not collected in this space."),
         ("dirStatsNotReady", "Statistics of this directory are not ready yet."),

@@ -22,6 +22,8 @@ class Settings(RuntimeSettings):
     public_domain: str = ""
     #: gRPC of the zone: `xds:///zone` on the zone's own site, else host:port.
     zone_grpc_target: str = "xds:///zone"
+    #: gRPC of storage_router.
+    storage_grpc_target: str = "xds:///storage_router"
     #: How long a verdict on a token is believed before the zone is asked again.
     token_cache_s: float = Field(default=2.0, ge=0, le=60)
     #: How long a verdict is still used while the zone cannot be asked.

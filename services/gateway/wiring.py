@@ -31,6 +31,7 @@ from services.gateway.api.rest.changes import ChangeRoutes
 from services.gateway.api.rest.dir_stats import DirStatsRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.plain_table import plain_routes
+from services.gateway.api.rest.registrations import RegistrationRoutes
 from services.gateway.api.rest.router import RestRouter
 from services.gateway.api.rest.shares import ShareRoutes
 from services.gateway.api.rest.spaces import SpaceRoutes
@@ -43,6 +44,7 @@ from services.gateway.clients.principals import ZonePrincipals
 from services.gateway.clients.provider_info import ProviderInfo
 from services.gateway.clients.space_providers import ZoneSpaceProviders
 from services.gateway.clients.spaces import SupportedSpaces
+from services.gateway.clients.storages import StorageClient
 from services.gateway.clients.tickets import TicketSigner
 from services.gateway.config import Settings
 
@@ -91,6 +93,7 @@ class _Outside:
     mux: MuxClient
     metadata: MetadataClient
     data_port: DataPortClient
+    storage_channel: grpc.aio.Channel
     zone_channel: grpc.aio.Channel
     zone: ZoneClient
     zone_wait_s: float
@@ -113,6 +116,9 @@ class _Outside:
             mux=mux,
             metadata=MetadataClient(mux, timeout_s=settings.metadata_timeout_s),
             data_port=DataPortClient(data_port_watch, host_id=settings.host_id),
+            storage_channel=open_channel(
+                settings.storage_grpc_target, key=key, service=settings.service_name
+            ),
             zone_channel=zone_channel,
             zone=ZoneClient(zone_channel, credentials),
             zone_wait_s=settings.zone_wait_s,
@@ -133,6 +139,8 @@ class _Outside:
             self.data_port_watch,
             self.mux,
             self.data_port,
+            # Only registrations need it, so nobody waits for it.
+            ChannelPart(self.storage_channel, wait_s=0),
             ChannelPart(self.zone_channel, wait_s=self.zone_wait_s),
             self.authenticator,
         )
@@ -151,6 +159,7 @@ def _application(settings: Settings, outside: _Outside, gate: Gate, changes: Cha
         changes,
         BulkRoutes(outside.metadata),
         StatisticsRoutes(outside.metadata, providers, clock),
+        RegistrationRoutes(StorageClient(outside.storage_channel), outside.metadata, clock, domain=domain),
     )
     distribution = DistributionRoutes(outside.metadata, outside.metadata, providers)
     principals = ZonePrincipals(outside.zone, clock)

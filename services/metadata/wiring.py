@@ -66,6 +66,7 @@ from services.metadata.domain.links import HardLinks
 from services.metadata.domain.listing import Listing
 from services.metadata.domain.paths import Paths
 from services.metadata.domain.quotas import Quotas, Spaces
+from services.metadata.domain.registrations import Registrations
 from services.metadata.domain.removals import Removals
 from services.metadata.domain.renames import Renames
 from services.metadata.domain.repairs import Repairs
@@ -126,6 +127,7 @@ class Rules:
     bulk: Bulk
     uploads: Uploads
     commits: Commits
+    registrations: Registrations
     writer: ContentWriter
     removals: Removals
     quotas: Quotas
@@ -190,6 +192,7 @@ def assemble(
         clock=clock,
     )
     renames = Renames(stores.files, tree, paths, link_counts, touches, clock)
+    xattrs = Xattrs(stores.custom_metadata, tree, paths, clock)
     return Rules(
         file_cache=file_cache,
         location_cache=location_cache,
@@ -217,6 +220,17 @@ def assemble(
             clock=clock,
             provider_id=provider_id,
         ),
+        registrations=Registrations(
+            paths=paths,
+            files=files,
+            replicas=replicas,
+            locations=stores.locations,
+            writer=writer,
+            quotas=quotas,
+            xattrs=xattrs,
+            clock=clock,
+            provider_id=provider_id,
+        ),
         writer=writer,
         removals=Removals(stores.locations, stores.intents, tree, replicas, quotas, clock),
         quotas=quotas,
@@ -225,7 +239,7 @@ def assemble(
             stores.dir_stats, stores.files, stores.locations, stores.changes, tree, paths, clock
         ),
         usage_history=UsageHistory(stores.usage_history, quotas, stores.quotas, tree, clock),
-        xattrs=Xattrs(stores.custom_metadata, tree, paths, clock),
+        xattrs=xattrs,
         shares=Shares(stores.share_notes, zone_shares or NoZoneShares(), tree, paths, clock),
         changes=Changes(stores.changes, tree),
         change_feed=ChangeFeed(stores.changes, tree, replicas, stores.custom_metadata),
@@ -317,7 +331,7 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     )
     server.add(
         contents_pb2_grpc.add_ContentServiceServicer_to_server,
-        ContentServicer(rules.uploads, rules.commits, rules.removals, rules.leases),
+        ContentServicer(rules.uploads, rules.commits, rules.registrations, rules.removals, rules.leases),
     )
     server.add(xattrs_pb2_grpc.add_XattrServiceServicer_to_server, XattrServicer(rules.xattrs))
     server.add(bulk_pb2_grpc.add_BulkServiceServicer_to_server, BulkServicer(rules.bulk))

@@ -37,6 +37,7 @@ from services.storage_router.clients.zone import ZoneSupports
 from services.storage_router.config import Settings
 from services.storage_router.domain.catalog import Catalog
 from services.storage_router.domain.contents import Contents
+from services.storage_router.domain.imports import Imports
 from services.storage_router.domain.remembered import RememberedContents
 from services.storage_router.domain.storages import Storages
 from services.storage_router.drivers.registry import Drivers
@@ -71,7 +72,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     rpc = RpcServer(settings, outside.key)
     rpc.add(
         storages_pb2_grpc.add_StorageServiceServicer_to_server,
-        StorageServicer(storages, catalog, drivers, sweeper),
+        StorageServicer(storages, catalog, drivers, sweeper, Imports(catalog, outside.provider.provider_id)),
     )
     contents = RememberedContents(MetadataContents(outside.metadata, holder=outside.holder), SystemClock())
     metrics.REMEMBERED.set_function(lambda: len(contents))

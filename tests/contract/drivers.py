@@ -120,7 +120,8 @@ class DriverContract:
         await driver.put("/space/one", b"12345", sync=False)
         shown = await driver.stat("/space/one")
         assert (shown.storage_file_id, shown.size_bytes) == ("/space/one", 5)
-        assert shown.mtime_ms > 1_600_000_000_000
+        assert min(shown.atime_ms, shown.mtime_ms, shown.ctime_ms) > 1_600_000_000_000
+        assert shown.mode & 0o777 == 0o640
         with pytest.raises(NoSuchFile):
             await driver.stat("/space/none")
 

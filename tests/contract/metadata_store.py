@@ -439,6 +439,7 @@ class LocationStoreContract:
             garbage=(Garbage("s2", "/old", 7, 900),),
             version_vector={PROVIDER: 3, "provider2": 2},
             retired=True,
+            registered=True,
         )
         await stores.locations.insert(location)
         assert await stores.locations.find("f") == location
@@ -487,6 +488,7 @@ class LocationStoreContract:
         await stores.locations.insert(a_location("a", garbage=(Garbage("s1", "/old", 7, 1),)))
         wanted = ["/a", "/old", "/none"]
         assert await stores.locations.find_references("s1", wanted) == {"/a", "/old"}
+        assert await stores.locations.find_references("s1", wanted, with_garbage=False) == {"/a"}
         assert await stores.locations.find_references("s2", wanted) == set()
 
     async def test_held_bytes_are_content_and_garbage(self, stores: Stores) -> None:

@@ -23,6 +23,11 @@ class StorageStoreContract:
         assert await store.get_storage("st1") == DISK
         assert list(await store.list_storages()) == [DISK]
 
+    async def test_an_imported_storage_comes_back_as_such(self, store: StorageStore) -> None:
+        imported = replace(DISK, imported=True, readonly=True)
+        await store.add_storage(imported)
+        assert await store.get_storage("st1") == imported
+
     async def test_the_same_request_finds_the_first(self, store: StorageStore) -> None:
         await store.add_storage(DISK)
         assert await store.add_storage(replace(DISK, name="other", created_at_ms=6)) == DISK

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 import httpx
 from isthmus.metadata.v1 import changes_pb2, contents_pb2, files_pb2, spaces_pb2
+from isthmus.storage_router.v1 import storages_pb2
 
 from runtime.auth import ClusterKey, as_caller, caller, service_identity
 from runtime.clock import ManualClock
@@ -32,6 +33,7 @@ from services.gateway.api.rest.changes import ChangeRoutes
 from services.gateway.api.rest.dir_stats import DirStatsRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.plain_table import plain_routes
+from services.gateway.api.rest.registrations import RegistrationRoutes
 from services.gateway.api.rest.router import RestRouter
 from services.gateway.api.rest.shares import ShareRoutes
 from services.gateway.api.rest.spaces import SpaceRoutes
@@ -56,6 +58,11 @@ from services.metadata.api.xattrs import XattrServicer
 from services.metadata.domain.tree import OwnsEverything
 from services.metadata.store.memory import memory_stores
 from services.metadata.wiring import assemble
+from services.storage_router.api.storages import StorageServicer
+from services.storage_router.domain.imports import Imports
+from services.storage_router.domain.storages import Storage, Support
+from services.storage_router.drivers.memory import MemoryDriver
+from tests.support.router_rules import Router
 from tests.support.zone_shares import ZoneSharesTwin
 
 PROVIDER_ID = "provider1"
@@ -83,7 +90,9 @@ class MetadataTwin:
         self.files = FileServicer(
             rules.files, rules.links, rules.listing, rules.renames, rules.extras, rules.dir_stats
         )
-        self.contents = ContentServicer(rules.uploads, rules.commits, rules.removals, rules.leases)
+        self.contents = ContentServicer(
+            rules.uploads, rules.commits, rules.registrations, rules.removals, rules.leases
+        )
         self.links = LinkServicer(rules.links)
         self.bulk = BulkServicer(rules.bulk)
         self.subtrees = SubtreeServicer(rules.subtrees)
@@ -96,6 +105,7 @@ class MetadataTwin:
         self.dir_stats_rules = rules.dir_stats
         self.dir_stats = DirStatsServicer(rules.dir_stats)
         self.changes = ChangeServicer(rules.changes, rules.change_feed)
+        self.clean_tombstones = rules.repairs.clean_tombstones
         self.away: IsthmusError | None = None
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
@@ -277,6 +287,46 @@ class PrincipalsTwin:
         }
 
 
+class StorageFilesTwin:
+    """storage_router's servicer over storages in memory: imported `s1` of `home1`, plain `s2` of `twin1`."""
+
+    def __init__(self) -> None:
+        self._router = Router()
+        imports = Imports(self._router.catalog, PROVIDER_ID)
+        self._servicer = StorageServicer(
+            self._router.storages, self._router.catalog, self._router.drivers, NoSweeper(), imports
+        )
+
+    async def start(self) -> None:
+        """Makes the storages."""
+        store = self._router.store
+        for storage_id, space_id in (("s1", "home1"), ("s2", "twin1")):
+            storage = Storage(
+                storage_id, storage_id, "memory", {"mount_point": f"/{storage_id}"}, request_id=storage_id,
+                imported=storage_id == "s1",
+            )  # fmt: skip
+            await store.add_storage(storage)
+            await store.add_support(Support(space_id, storage_id, 1 << 40, f"support-{storage_id}"))
+        await self._router.catalog.refresh()
+
+    @property
+    def driver(self) -> MemoryDriver:
+        """The driver of `s1`."""
+        return self._router.drivers.made["/s1"].inner
+
+    async def inspect_storage_file(
+        self, request: storages_pb2.InspectStorageFileRequest
+    ) -> storages_pb2.InspectStorageFileResponse:
+        return await self._servicer.InspectStorageFile(request, None)
+
+
+class NoSweeper:
+    """Nothing of this is about sweeps."""
+
+    async def sweep_now(self, storage_id: str, *, min_age_s: float) -> tuple[int, int]:
+        return 0, 0
+
+
 class SignerTwin:
     """Says what it would sign."""
 
@@ -298,6 +348,7 @@ class GatewayTwin:
     def __init__(self) -> None:
         self.clock = ManualClock()
         self.metadata = MetadataTwin(self.clock)
+        self.storages = StorageFilesTwin()
         self.info = InfoTwin()
         home = {
             "away1": SpaceRights("away", DATA, supported=False),
@@ -322,6 +373,7 @@ class GatewayTwin:
             ),
             BulkRoutes(self.metadata),
             StatisticsRoutes(self.metadata, SpaceProvidersTwin(), self.clock),
+            RegistrationRoutes(self.storages, self.metadata, self.clock, domain="door:8443"),
         )
         distribution = DistributionRoutes(self.metadata, self.metadata, SpaceProvidersTwin())
         self.principals = PrincipalsTwin()
@@ -343,6 +395,7 @@ class GatewayTwin:
 
     async def start(self) -> None:
         """Makes the spaces."""
+        await self.storages.start()
         with as_caller(service_identity("test"), b""):
             for space_id in ("home1", "twin1", "twin2", "other1"):
                 await self.metadata.spaces.EnsureSpace(

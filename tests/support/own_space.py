@@ -74,10 +74,14 @@ class OwnSpace:
         await until(is_clean, timeout_s, "clean storage", 0.5)
 
 
-async def make_space(stack: RunningStack, mount_point: Path, *, size_bytes: int = 1 << 30) -> OwnSpace:
+async def make_space(
+    stack: RunningStack, mount_point: Path, *, size_bytes: int = 1 << 30, imported: bool = False
+) -> OwnSpace:
     """A new storage at `mount_point` and a new space on it, usable through every instance."""
     name = f"space-{secrets.token_hex(4)}"
-    storage_id, space_id = await asyncio.to_thread(_make, stack, name, mount_point, size_bytes)
+    storage_id, space_id = await asyncio.to_thread(
+        _make, stack, name, mount_point, size_bytes, imported=imported
+    )
     account = Account(stack.url, stack.ca_file, stack.token, name, space_id)
     await known_everywhere(account)
     return OwnSpace(stack, await account.entered(), storage_id, mount_point)
@@ -89,12 +93,15 @@ def operator_settings(stack: RunningStack) -> Settings:
     return Settings(url=stack.url, ca_file=stack.ca_file, operator_token=token)
 
 
-def _make(stack: RunningStack, name: str, mount_point: Path, size_bytes: int) -> tuple[str, str]:
+def _make(
+    stack: RunningStack, name: str, mount_point: Path, size_bytes: int, *, imported: bool
+) -> tuple[str, str]:
     with ZoneClient(stack.url, token=stack.token, ca_file=stack.ca_file) as zone:
         space_id = zone.create_space(name)
         invitation = zone.support_token(space_id)
     with operator(operator_settings(stack)) as provider:
-        storage = provider.create_storage(name, "posix", {"mount_point": str(mount_point)})
+        parameters = {"mount_point": str(mount_point)}
+        storage = provider.create_storage(name, "posix", parameters, imported=imported)
         provider.support_space(storage.storage_id, invitation, size_bytes)
     return storage.storage_id, space_id
 

@@ -48,6 +48,7 @@ _DETAILS: Json = {
     "high": 1000,
     "allowed": ["a", "b"],
     "spaceId": "space2",
+    "storageId": "storage1",
     "providerId": "provider1",
     "resourceDescription": "bytes in the body of this request",
     "supportedVersions": ["1.1.1", "1.1"],

@@ -19,6 +19,7 @@ from isthmus.metadata.v1 import (
     trash_pb2,
     xattrs_pb2,
 )
+from isthmus.storage_router.v1 import storages_pb2
 
 from runtime.http.file_ids import FileId
 from runtime.identity import Identity
@@ -85,6 +86,22 @@ class Contents(Protocol):
     async def begin_upload(
         self, request: contents_pb2.BeginUploadRequest
     ) -> contents_pb2.BeginUploadResponse: ...
+
+
+class StorageFiles(Protocol):
+    """Files on imported storages; part of storage_router."""
+
+    async def inspect_storage_file(
+        self, request: storages_pb2.InspectStorageFileRequest
+    ) -> storages_pb2.InspectStorageFileResponse: ...
+
+
+class Registrar(Protocol):
+    """Registers such files; part of the metadata service."""
+
+    async def register_file(
+        self, request: contents_pb2.RegisterFileRequest
+    ) -> contents_pb2.RegisterFileResponse: ...
 
 
 class Spaces(Protocol):

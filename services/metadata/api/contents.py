@@ -9,9 +9,11 @@ from isthmus.metadata.v1 import contents_pb2, contents_pb2_grpc
 from runtime.auth import caller
 from runtime.errors import InvalidArgument
 from services.metadata.domain.commits import Commit, Commits
+from services.metadata.domain.custom_metadata import JsonUpdate, Update
 from services.metadata.domain.leases import Leases
 from services.metadata.domain.locations import Upload
 from services.metadata.domain.quotas import require_insider
+from services.metadata.domain.registrations import Registration, Registrations
 from services.metadata.domain.removals import Removal, Removals
 from services.metadata.domain.uploads import UploadRequest, Uploads
 
@@ -23,9 +25,17 @@ _FIELDS: Final = ("mimetype", "value_transfer_encoding", "completion_status")
 class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
     """Where bytes lie, and how uploads become visible, over gRPC."""
 
-    def __init__(self, uploads: Uploads, commits: Commits, removals: Removals, leases: Leases) -> None:
+    def __init__(
+        self,
+        uploads: Uploads,
+        commits: Commits,
+        registrations: Registrations,
+        removals: Removals,
+        leases: Leases,
+    ) -> None:
         self._uploads = uploads
         self._commits = commits
+        self._registrations = registrations
         self._removals = removals
         self._leases = leases
 
@@ -126,6 +136,29 @@ class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
     ) -> contents_pb2.AbortUploadResponse:
         await self._uploads.abort(caller(), request.request_id, request.space_id)
         return contents_pb2.AbortUploadResponse()
+
+    async def RegisterFile(
+        self, request: contents_pb2.RegisterFileRequest, context: Any
+    ) -> contents_pb2.RegisterFileResponse:
+        registration = Registration(
+            request_id=request.request_id,
+            space_id=request.space_id,
+            path=tuple(request.path),
+            storage_id=request.storage_id,
+            storage_file_id=request.storage_file_id,
+            size_bytes=request.size_bytes,
+            mode=request.mode,
+            atime_ms=request.atime_ms,
+            mtime_ms=request.mtime_ms,
+            ctime_ms=request.ctime_ms,
+            update=Update(
+                set=dict(request.xattrs),
+                json=JsonUpdate(request.json) if request.HasField("json") else None,
+                rdf=request.rdf if request.HasField("rdf") else None,
+            ),
+        )
+        file = await self._registrations.register(caller(), registration)
+        return contents_pb2.RegisterFileResponse(file=file_to_proto(file))
 
     async def ListRemovals(
         self, request: contents_pb2.ListRemovalsRequest, context: Any

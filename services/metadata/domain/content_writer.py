@@ -27,12 +27,14 @@ from .tree import Tree
 
 #: Changes of one file in one update.
 MAX_TOGETHER = 64
+NO_TIMES: Mapping[str, int] = {}
 
 
 @dataclass(slots=True)
 class _Job:
     upload: Upload
     file_changes: Mapping[str, Any]
+    times: Mapping[str, int]
     answer: asyncio.Future[File] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def fail(self, error: BaseException) -> None:
@@ -55,13 +57,20 @@ class ContentWriter:
         self._queues: dict[str, deque[_Job]] = {}
         self._writers: set[asyncio.Task[None]] = set()
 
-    async def write(self, file: File, upload: Upload, file_changes: Mapping[str, Any]) -> File:
+    async def write(
+        self,
+        file: File,
+        upload: Upload,
+        file_changes: Mapping[str, Any],
+        times: Mapping[str, int] = NO_TIMES,
+    ) -> File:
         """Applies one upload; the file as it is then. `file_changes`: other fields of the record to set.
+        `times`: what to set for the times in the place of now.
 
         Raises `NoSpace`, `StaleUpload`, `TooFragmented`, `NoSuchFile`, `LostRace`. An upload that was applied
         before is not applied again.
         """
-        job = _Job(upload, file_changes)
+        job = _Job(upload, file_changes, times)
         queue = self._queues.get(file.file_id)
         if queue is None:
             self._queues[file.file_id] = deque([job])
@@ -72,8 +81,17 @@ class ContentWriter:
             queue.append(job)
         return await job.answer
 
-    async def mirror(self, file: File, location: Location, file_changes: Mapping[str, Any]) -> File:
-        """Has the file record say what the location says. Raises `NoSuchFile` when the file is deleted."""
+    async def mirror(
+        self,
+        file: File,
+        location: Location,
+        file_changes: Mapping[str, Any],
+        times: Mapping[str, int] = NO_TIMES,
+    ) -> File:
+        """Has the file record say what the location says. Raises `NoSuchFile` when the file is deleted.
+
+        `times`: those of the file that are not those of this change.
+        """
         async for attempt in attempts():
             if attempt:
                 fresh = await self._tree.find(file.space_id, file.file_id, fresh=True)
@@ -86,7 +104,7 @@ class ContentWriter:
             if not changes:
                 return file
             changes["ctime_ms"] = max(file.ctime_ms, self._clock.now_ms())
-            changed = file.changed(**changes)
+            changed = file.changed(**{**changes, **times})
             try:
                 await self._tree.replace(changed)
             except RevisionConflict:
@@ -157,6 +175,7 @@ class ContentWriter:
             except (RevisionConflict, IdTaken):
                 await self._quotas.release(space_id, extra_bytes)
                 continue
+            await self._quotas.release(space_id, -extra_bytes)
             return await self._answer(file, after, applied)
         raise LostRace(file_id=file_id)
 
@@ -203,7 +222,7 @@ class ContentWriter:
             changes.update(job.file_changes)
             changes["op_id"] = job.upload.op_id
         try:
-            mirrored = await self.mirror(file, location, changes)
+            mirrored = await self.mirror(file, location, changes, jobs[-1].times)
         except NoSuchFile:
             await self.retire(location)
             raise
@@ -216,7 +235,9 @@ class ContentWriter:
 
 def _changes_nothing(location: Location, upload: Upload) -> bool:
     """An empty body at an offset, or for a file that never had content."""
-    return not upload.size_bytes and not (upload.replaces and location.generation + len(location.blocks))
+    return not upload.has_storage_file and not (
+        upload.replaces and location.generation + len(location.blocks)
+    )
 
 
 def _mirrored(file: File, location: Location) -> dict[str, Any]:

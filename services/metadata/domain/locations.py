@@ -47,7 +47,10 @@ class Garbage:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What one upload does to a file: replaces the content, or writes into it at `offset`."""
+    """What one upload does to a file: replaces the content, or writes into it at `offset`.
+
+    `registers`: nothing was uploaded, the storage file is the owner's of an imported storage.
+    """
 
     op_id: str
     replaces: bool
@@ -55,6 +58,12 @@ class Upload:
     storage_file_id: str
     offset: int
     size_bytes: int
+    registers: bool = False
+
+    @property
+    def has_storage_file(self) -> bool:
+        """Whether there is a storage file afterwards. That of an owner is kept in mind while it is empty."""
+        return self.registers or bool(self.size_bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +72,8 @@ class Location:
 
     Revision 0 is not stored yet. `generation` counts whole-content replacements. `dirty_ms` is set by each
     change and taken away once the file record mirrors it. `retired`: the file is gone, only garbage is left.
+    `registered`: the storage file was there before us. New content leaves it to its owner; only the
+    deletion of the file removes it.
     """
 
     file_id: str
@@ -80,6 +91,7 @@ class Location:
     changed_ms: int = 0
     dirty_ms: int | None = None
     retired: bool = False
+    registered: bool = False
     revision: int = 0
 
     @property
@@ -114,9 +126,9 @@ class Location:
         return self._patched(upload, now_ms)
 
     def extra_bytes(self, upload: Upload) -> int:
-        """Bytes the upload adds to what is held."""
+        """Bytes the upload adds to what is held; below 0 when a registered storage file was larger."""
         if upload.replaces:
-            return upload.size_bytes
+            return upload.size_bytes - (self.local_bytes if self.registered else 0)
         return ranges.total(ranges.merged(self.blocks, upload.offset, upload.size_bytes)) - self.local_bytes
 
     def shrunk_to_garbage(self, now_ms: int) -> Location:
@@ -140,7 +152,10 @@ class Location:
         return replace(self, storage_file_id="", size_bytes=0, blocks=(), garbage=garbage)
 
     def _replaced(self, upload: Upload, now_ms: int) -> Location:
-        cleared = self._cleared(now_ms)
+        if upload.registers and self.storage_file_id and not self.registered:
+            # Somebody has written the only copy of something here.
+            raise StaleUpload(file_id=self.file_id)
+        cleared = self if self.registered else self._cleared(now_ms)
         changes = [ContentChange(ChangeKind.SHRINK, 0)]
         blocks: Blocks = ()
         if upload.size_bytes:
@@ -149,9 +164,10 @@ class Location:
         return replace(
             cleared._noted(upload, changes, now_ms),
             storage_id=upload.storage_id or self.storage_id,
-            storage_file_id=upload.storage_file_id if upload.size_bytes else "",
+            storage_file_id=upload.storage_file_id if upload.has_storage_file else "",
             size_bytes=upload.size_bytes,
             blocks=blocks,
+            registered=upload.registers,
             generation=self.generation + 1,
         )
 

@@ -37,6 +37,10 @@ class Removal:
     size_bytes: int
 
 
+#: `list` means a method inside the class.
+Removing = list[Removal]
+
+
 class Removals:
     """Lists what to remove, and forgets what was removed."""
 
@@ -73,6 +77,7 @@ class Removals:
             for item in location.garbage
             if item.storage_id in storage_ids and item.since_ms < before_ms
         ]
+        removals = await self._without_registered(removals)
         if len(removals) < page_size:
             removals += await self._list_abandoned(storage_ids, page_size - len(removals))
         return removals[:page_size]
@@ -112,6 +117,22 @@ class Removals:
         # An upload goes from intent to location, so asked in this order none is missed.
         intended = await self._intents.find_references(storage_id, storage_file_ids, living=living)
         return intended | await self._locations.find_references(storage_id, storage_file_ids)
+
+    async def _without_registered(self, removals: Sequence[Removal]) -> Removing:
+        """A storage file of an owner may be registered twice: while another file has it, it stays."""
+        kept: Removing = []
+        for storage_id in {removal.storage_id for removal in removals}:
+            there = [removal for removal in removals if removal.storage_id == storage_id]
+            used = await self._locations.find_references(
+                storage_id, [removal.storage_file_id for removal in there], with_garbage=False
+            )
+            for removal in there:
+                if removal.storage_file_id not in used:
+                    kept.append(removal)
+                    continue
+                storage_files = {(storage_id, removal.storage_file_id)}
+                await self._confirm(removal.space_id, removal.file_id, storage_files)
+        return kept
 
     async def _list_abandoned(self, storage_ids: Collection[str], limit: int) -> Sequence[Removal]:
         before_ms = self._clock.now_ms() - ABANDONED_RESTS_MS

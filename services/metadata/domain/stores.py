@@ -177,8 +177,10 @@ class LocationStore(Protocol):
         """Those with garbage on these storages since before that time, oldest first."""
         ...
 
-    async def find_references(self, storage_id: str, storage_file_ids: Collection[str]) -> set[str]:
-        """Those of the storage files that are current or garbage of some location."""
+    async def find_references(
+        self, storage_id: str, storage_file_ids: Collection[str], *, with_garbage: bool = True
+    ) -> set[str]:
+        """Those of the storage files that are current or, `with_garbage`, garbage of some location."""
         ...
 
     async def held_bytes(self, space_id: str) -> int:

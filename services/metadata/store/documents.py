@@ -130,6 +130,8 @@ def location_to_document(location: Location) -> Document:
         document["dirty_ms"] = location.dirty_ms
     if location.retired:
         document["retired"] = True
+    if location.registered:
+        document["registered"] = True
     return document
 
 
@@ -153,6 +155,7 @@ def location_from_document(document: Mapping[str, Any]) -> Location:
         changed_ms=document["changed_ms"],
         dirty_ms=document.get("dirty_ms"),
         retired=document.get("retired", False),
+        registered=document.get("registered", False),
         revision=document["revision"],
     )
 

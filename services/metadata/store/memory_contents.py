@@ -71,12 +71,15 @@ class MemoryLocationStore:
                 found.append((min(times), location))
         return [location for _, location in sorted(found, key=lambda item: item[0])[:limit]]
 
-    async def find_references(self, storage_id: str, storage_file_ids: Collection[str]) -> set[str]:
+    async def find_references(
+        self, storage_id: str, storage_file_ids: Collection[str], *, with_garbage: bool = True
+    ) -> set[str]:
         found = set()
         for location in self._all():
             if location.storage_id == storage_id:
                 found.add(location.storage_file_id)
-            found.update(item.storage_file_id for item in location.garbage if item.storage_id == storage_id)
+            garbage = location.garbage if with_garbage else ()
+            found.update(item.storage_file_id for item in garbage if item.storage_id == storage_id)
         return found & set(storage_file_ids)
 
     async def held_bytes(self, space_id: str) -> int:

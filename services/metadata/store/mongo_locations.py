@@ -73,14 +73,17 @@ class MongoLocationStore:
         query = {"garbage": {"$elemMatch": ripe}, "provider_id": self._provider_id}
         return await self._list(query, sort="garbage.since_ms", limit=limit)
 
-    async def find_references(self, storage_id: str, storage_file_ids: Collection[str]) -> set[str]:
+    async def find_references(
+        self, storage_id: str, storage_file_ids: Collection[str], *, with_garbage: bool = True
+    ) -> set[str]:
         wanted = list(storage_file_ids)
 
         def read() -> set[str]:
             # A location leaves the record of its file for one of its own, so asked in this order none is
             # missed.
             first = self._first_references(storage_id, wanted)
-            return (first | self._references(storage_id, wanted)) & set(wanted)
+            found = first | self._current(storage_id, wanted)
+            return found | self._garbage(storage_id, wanted) if with_garbage else found
 
         return await self._threads.read(read)
 
@@ -89,20 +92,19 @@ class MongoLocationStore:
         found = self._files.find(query, {"location.storage_file_id": 1})
         return {document["location"]["storage_file_id"] for document in found}
 
-    def _references(self, storage_id: str, wanted: list[str]) -> set[str]:
-        query = {
-            "$or": [
-                {"storage_file_id": {"$in": wanted}, "storage_id": storage_id},
-                {"garbage": {"$elemMatch": {"storage_file_id": {"$in": wanted}, "storage_id": storage_id}}},
-            ]
-        }
-        fields = {"storage_id": 1, "storage_file_id": 1, "garbage": 1}
+    def _current(self, storage_id: str, wanted: list[str]) -> set[str]:
+        query = {"storage_file_id": {"$in": wanted}, "storage_id": storage_id}
+        return {each["storage_file_id"] for each in self._locations.find(query, {"storage_file_id": 1})}
+
+    def _garbage(self, storage_id: str, wanted: list[str]) -> set[str]:
+        item = {"storage_file_id": {"$in": wanted}, "storage_id": storage_id}
+        found = self._locations.find({"garbage": {"$elemMatch": item}}, {"garbage": 1})
         return {
             item["storage_file_id"]
-            for document in self._locations.find(query, fields)
-            for item in (document, *document.get("garbage", ()))
+            for document in found
+            for item in document["garbage"]
             if item["storage_id"] == storage_id
-        }
+        } & set(wanted)
 
     async def held_bytes(self, space_id: str) -> int:
         def total(collection: MongoCollection[Document], query: Document, field: str) -> int:

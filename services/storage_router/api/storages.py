@@ -11,6 +11,7 @@ from runtime.auth import caller
 from runtime.errors import InvalidArgument, PermissionDenied
 from runtime.identity import Kind
 from services.storage_router.domain.catalog import Catalog
+from services.storage_router.domain.imports import Imports
 from services.storage_router.domain.storages import DriverMaker, Health, Storage, Storages, Support
 
 _DEFAULT_PAGE, _MAX_PAGE = 100, 1000
@@ -26,10 +27,18 @@ class Sweeper(Protocol):
 
 
 class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
-    """Storages and supports, for operators; services may read."""
+    """Storages and supports, for operators; services may read. Files to register, for users who may."""
 
-    def __init__(self, storages: Storages, catalog: Catalog, drivers: DriverMaker, sweeper: Sweeper) -> None:
+    def __init__(
+        self,
+        storages: Storages,
+        catalog: Catalog,
+        drivers: DriverMaker,
+        sweeper: Sweeper,
+        imports: Imports,
+    ) -> None:
         self._storages = storages
+        self._imports = imports
         self._catalog = catalog
         self._drivers = drivers
         self._sweeper = sweeper
@@ -46,6 +55,7 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
             secrets=request.secrets,
             readonly=request.readonly,
             fsync=request.fsync if request.HasField("fsync") else True,
+            imported=request.imported,
         )
         await self._catalog.refresh()
         return storages_pb2.CreateStorageResponse(storage=self._to_proto(storage))
@@ -113,6 +123,21 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
         )
         return storages_pb2.SweepStorageResponse(examined=examined, removed=removed)
 
+    async def InspectStorageFile(
+        self, request: storages_pb2.InspectStorageFileRequest, context: Any
+    ) -> storages_pb2.InspectStorageFileResponse:
+        found = await self._imports.inspect(
+            caller(), request.space_id, request.storage_id, request.storage_file_id, stat=request.stat
+        )
+        return storages_pb2.InspectStorageFileResponse(
+            storage_file_id=found.storage_file_id,
+            size_bytes=found.size_bytes,
+            mode=found.mode,
+            atime_ms=found.atime_ms,
+            mtime_ms=found.mtime_ms,
+            ctime_ms=found.ctime_ms,
+        )
+
     def _to_proto(self, storage: Storage) -> storages_pb2.Storage:
         opened = self._catalog.find(storage.storage_id)
         health = opened.health if opened else Health.UNKNOWN
@@ -124,6 +149,7 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
             parameters=storage.parameters,
             readonly=storage.readonly,
             fsync=storage.fsync,
+            imported=storage.imported,
             capabilities=storages_pb2.Capabilities(
                 random_write=capabilities.random_write,
                 rename=capabilities.rename,

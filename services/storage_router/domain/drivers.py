@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from runtime.errors import (
@@ -32,6 +32,8 @@ from runtime.errors import (
 MAX_NAME_BYTES = 255
 #: Bytes that are copied at a time.
 COPY_BYTES = 1 << 20
+#: Folder at the top of every storage that is never a space: marks and probes are there.
+OWN_FOLDER = ".isthmus"
 #: Most names in a storage file id.
 MAX_NAMES = 64
 
@@ -64,6 +66,10 @@ class StorageFile:
     storage_file_id: str
     size_bytes: int
     mtime_ms: int
+    #: Told by `stat` alone.
+    mode: int = field(default=0, compare=False)
+    atime_ms: int = field(default=0, compare=False)
+    ctime_ms: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +177,7 @@ class Driver(Protocol):
         ...
 
     async def stat(self, storage_file_id: str) -> StorageFile:
-        """Size and times. NoSuchFile."""
+        """Size, permission bits and times. NoSuchFile."""
         ...
 
     async def delete(self, storage_file_id: str) -> None:

@@ -148,8 +148,10 @@ class Reading:
         return OpenContent(replace(located, location=replace(location, blocks=blocks)), handle)
 
     async def _lost(self, location: Location) -> InputOutputError:
-        # A storage that is away has no files either: say that, if it is so.
-        await self._catalog.storage(location.storage_id).driver.check()
+        # A storage that is away has no files either: say that, if it is so. A read-only one has no mark.
+        opened = self._catalog.storage(location.storage_id)
+        if not opened.storage.readonly:
+            await opened.driver.check()
         return InputOutputError(
             "the storage file is missing",
             storage_id=location.storage_id,

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from runtime.clock import Clock
 from runtime.errors import AlreadyExists, FailedPrecondition, InvalidArgument, IsthmusError, NotFound
-from services.storage_router.domain.drivers import Capabilities, Driver
+from services.storage_router.domain.drivers import OWN_FOLDER, Capabilities, Driver
 
 #: Longest name of a storage.
 MAX_NAME_LENGTH = 255
@@ -26,6 +26,12 @@ class StorageInUse(FailedPrecondition):
     """The storage supports a space."""
 
     reason = "STORAGE_IN_USE"
+
+
+class ImportedStorage(FailedPrecondition):
+    """The storage may hold files of others."""
+
+    reason = "IMPORTED_STORAGE"
 
 
 class StorageTestFailed(FailedPrecondition):
@@ -45,7 +51,10 @@ class Health(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """The configuration of one storage. `request_id` made it; a repeat of that request finds it."""
+    """The configuration of one storage. `request_id` made it; a repeat of that request finds it.
+
+    `imported`: it may hold files that are not ours, which can be registered.
+    """
 
     storage_id: str
     name: str
@@ -53,6 +62,7 @@ class Storage:
     parameters: Mapping[str, str]
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     readonly: bool = False
+    imported: bool = False
     fsync: bool = True
     request_id: str = ""
     created_at_ms: int = 0
@@ -162,7 +172,7 @@ class SpaceRecords(Protocol):
 async def probe(driver: Driver, *, probe_id: str, data: bytes) -> None:
     """Writes a small file, reads it back and removes it. StorageTestFailed names the step that failed."""
     step = "access"
-    storage_file_id = f"/.isthmus/{probe_id}"
+    storage_file_id = f"/{OWN_FOLDER}/{probe_id}"
     try:
         await driver.check()
         step = "create"
@@ -214,12 +224,15 @@ class Storages:
         secrets: Mapping[str, str],
         readonly: bool,
         fsync: bool,
+        imported: bool = False,
     ) -> Storage:
         """Adds a storage after trying it out. StorageTestFailed, AlreadyExists, InvalidArgument."""
         if not request_id:
             raise InvalidArgument("missing value", key="request_id")
         if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
             raise InvalidArgument("not a possible name of a storage", key="name")
+        if readonly and not imported:
+            raise InvalidArgument("only an imported storage can be read-only", key="readonly")
         storage = Storage(
             storage_id=_id_of(request_id),
             name=name,
@@ -227,6 +240,7 @@ class Storages:
             parameters=self._drivers.check(driver, parameters),
             secrets=dict(secrets),
             readonly=readonly,
+            imported=imported,
             fsync=fsync,
             request_id=request_id,
             created_at_ms=self._clock.now_ms(),
@@ -246,7 +260,9 @@ class Storages:
             storage.driver, storage.parameters, storage.secrets, storage_id=storage.storage_id
         )
         try:
-            if not storage.readonly:
+            if storage.readonly:
+                await driver.space_left()
+            else:
                 await driver.prepare()
                 await probe(driver, probe_id=f"test-{storage.storage_id}", data=storage.name.encode())
         except StorageTestFailed:
@@ -277,7 +293,8 @@ class Storages:
         """Supports a space: the zone takes the token, the support is stored, metadata gets the quota.
 
         Each step can be repeated, in this order, until all are done. The zone answers a provider that
-        brings the same token again as it did at first.
+        brings the same token again as it did at first. An imported storage supports one space:
+        StorageInUse.
         """
         if not request_id:
             raise InvalidArgument("missing value", key="request_id")
@@ -286,6 +303,8 @@ class Storages:
         storage = await self._store.get_storage(storage_id)
         support = await self._store.find_support_of_request(request_id)
         if support is None:
+            if storage.imported and await self._store.has_supports(storage_id):
+                raise StorageInUse("an imported storage supports one space only", storage_id=storage_id)
             space = await self._authority.consume_support_token(
                 token,
                 request_id=request_id,

@@ -16,6 +16,8 @@ from services.storage_router.domain.drivers import (
     copy_through_memory,
 )
 
+_MODE = 0o640
+
 
 class _Content:
     def __init__(self) -> None:
@@ -135,7 +137,11 @@ class MemoryDriver:
 
     async def stat(self, storage_file_id: str) -> StorageFile:
         content = self._find(storage_file_id)
-        return StorageFile(storage_file_id, len(content.data), content.mtime_ms)
+        time_ms = content.mtime_ms
+        size_bytes = len(content.data)
+        return StorageFile(
+            storage_file_id, size_bytes, time_ms, mode=_MODE, atime_ms=time_ms, ctime_ms=time_ms
+        )
 
     async def delete(self, storage_file_id: str) -> None:
         check_storage_file_id(storage_file_id)

@@ -171,7 +171,14 @@ class PosixDriver:
         finally:
             os.close(descriptor)
         self._check_regular(shown, storage_file_id)
-        return StorageFile(storage_file_id, shown.st_size, shown.st_mtime_ns // 1_000_000)
+        return StorageFile(
+            storage_file_id,
+            shown.st_size,
+            shown.st_mtime_ns // 1_000_000,
+            mode=stat.S_IMODE(shown.st_mode),
+            atime_ms=shown.st_atime_ns // 1_000_000,
+            ctime_ms=shown.st_ctime_ns // 1_000_000,
+        )
 
     def _delete(self, storage_file_id: str) -> None:
         *folders, name = check_storage_file_id(storage_file_id)

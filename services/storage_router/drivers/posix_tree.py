@@ -13,15 +13,13 @@ import os
 from collections.abc import Iterator, Sequence
 
 from runtime.errors import NoSuchFile
-from services.storage_router.domain.drivers import StorageFile, StorageUnreachable, error_of
+from services.storage_router.domain.drivers import OWN_FOLDER, StorageFile, StorageUnreachable, error_of
 from services.storage_router.drivers import openat2
 
 _PASS_FLAGS = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW
 _FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 _FOLDER_MODE = 0o750
 
-#: Folder at the top that is never a space.
-MARKER_FOLDER = ".isthmus"
 _MARKER = "storage"
 _MARKER_LIMIT = 256
 
@@ -73,7 +71,7 @@ class Tree:
 
     def _read_mark(self, root: int) -> str | None:
         try:
-            folder = os.open(MARKER_FOLDER, _FOLDER_FLAGS, dir_fd=root)
+            folder = os.open(OWN_FOLDER, _FOLDER_FLAGS, dir_fd=root)
             try:
                 mark = os.open(_MARKER, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
             finally:
@@ -87,8 +85,8 @@ class Tree:
 
     def _write_mark(self, root: int) -> None:
         with contextlib.suppress(FileExistsError):
-            os.mkdir(MARKER_FOLDER, _FOLDER_MODE, dir_fd=root)
-        folder = os.open(MARKER_FOLDER, _FOLDER_FLAGS, dir_fd=root)
+            os.mkdir(OWN_FOLDER, _FOLDER_MODE, dir_fd=root)
+        folder = os.open(OWN_FOLDER, _FOLDER_FLAGS, dir_fd=root)
         try:
             mark = os.open(_MARKER, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640, dir_fd=folder)
             with open(mark, "w", encoding="utf-8") as file:

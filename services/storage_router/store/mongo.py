@@ -1,6 +1,6 @@
 """Storages, supports and sweeps in MongoDB.
 
-storages         _id storage id, name (unique), driver, parameters, readonly, fsync, request_id (unique), ...
+storages         _id storage id, name (unique), driver, parameters, readonly, request_id (unique), ...
 storage_secrets  _id storage id, secrets; apart, so that no listing can show them by mistake
 supports         _id space id, storage_id, size_bytes, request_id, space_name
 sweeps           _id storage id, cursor
@@ -148,6 +148,7 @@ def _storage_to_document(storage: Storage) -> Document:
         "driver": storage.driver,
         "parameters": dict(storage.parameters),
         "readonly": storage.readonly,
+        "imported": storage.imported,
         "fsync": storage.fsync,
         "request_id": storage.request_id,
         "created_at_ms": storage.created_at_ms,
@@ -162,6 +163,7 @@ def _storage_from_document(document: Mapping[str, Any], secrets: Mapping[str, st
         parameters=document["parameters"],
         secrets=dict(secrets),
         readonly=document["readonly"],
+        imported=document.get("imported", False),
         fsync=document["fsync"],
         request_id=document["request_id"],
         created_at_ms=document["created_at_ms"],

@@ -7,7 +7,7 @@ import structlog
 from runtime.clock import Clock
 from services.storage_router import metrics
 from services.storage_router.domain.catalog import Catalog, OpenStorage
-from services.storage_router.domain.storages import Health
+from services.storage_router.domain.storages import Health, ImportedStorage
 from services.storage_router.domain.sweeps import References, Sweep, SweepStore, Swept
 
 log = structlog.get_logger(__name__)
@@ -19,7 +19,8 @@ _PAGES = 50
 class OrphanSweeper:
     """Sweeps every storage again and again, a little each round; how far it came survives a restart.
 
-    `min_age_s`: files younger than this are left alone, since their upload may be under way.
+    `min_age_s`: files younger than this are left alone, since their upload may be under way. Imported
+    storages are never swept: no shape of a path proves that a file there is ours.
     """
 
     def __init__(
@@ -34,7 +35,8 @@ class OrphanSweeper:
     async def run_once(self) -> int:
         """The next pages of every storage. Answers 0, for a sweep has all the time there is."""
         for opened in list(self._catalog.storages):
-            if opened.health is Health.OK and not opened.storage.readonly:
+            storage = opened.storage
+            if opened.health is Health.OK and not (storage.readonly or storage.imported):
                 await self._sweep_some(opened)
         return 0
 
@@ -56,9 +58,11 @@ class OrphanSweeper:
         """A whole sweep of one storage for an operator: files looked at, files removed.
 
         The operator's word stands where a round of its own would stop and ask. InputOutputError for an
-        unknown storage.
+        unknown storage, ImportedStorage.
         """
         opened = self._catalog.storage(storage_id)
+        if opened.storage.imported:
+            raise ImportedStorage("an imported storage is never swept", storage_id=storage_id)
         opened.check_writable()
         examined = removed = 0
         cursor = ""

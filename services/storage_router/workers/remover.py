@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from runtime.errors import IsthmusError
 from services.storage_router import metrics
 from services.storage_router.domain.catalog import Catalog
 from services.storage_router.domain.storages import Health
@@ -15,7 +16,10 @@ _PAGE = 500
 
 
 class Remover:
-    """Frees the bytes of what nothing refers to any more, then the quota they took."""
+    """Frees the bytes of what nothing refers to any more, then the quota they took.
+
+    On a read-only storage the bytes stay: there only the quota is freed.
+    """
 
     def __init__(self, catalog: Catalog, removals: Removals) -> None:
         self._catalog = catalog
@@ -26,7 +30,7 @@ class Remover:
         storages = [
             each.storage.storage_id
             for each in self._catalog.storages
-            if each.health is not Health.UNREACHABLE and not each.storage.readonly
+            if each.health is not Health.UNREACHABLE
         ]
         if not storages:
             return 0
@@ -40,7 +44,11 @@ class Remover:
         return removed
 
     async def _remove(self, storage_id: str, removals: list[Removal]) -> int:
-        gone, failures = await remove_all(self._catalog.storage(storage_id).driver, removals)
+        opened = self._catalog.storage(storage_id)
+        failures: list[IsthmusError] = []
+        gone = removals
+        if not opened.storage.readonly:
+            gone, failures = await remove_all(opened.driver, removals)
         if failures:
             log.warning(
                 "removals_failed", storage_id=storage_id, count=len(failures), error=failures[0].message

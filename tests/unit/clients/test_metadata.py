@@ -45,6 +45,7 @@ FOR_USERS_TOO = {
     "BeginUpload",
     "CommitUpload",
     "AbortUpload",
+    "RegisterFile",
     "ListChangedDocuments",
     "GetUsageHistory",
     "GetDirStats",

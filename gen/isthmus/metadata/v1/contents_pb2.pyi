@@ -587,6 +587,115 @@ class AbortUploadResponse(_message.Message):
 Global___AbortUploadResponse: _TypeAlias = AbortUploadResponse  # noqa: Y015
 
 @_typing.final
+class RegisterFileRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class XattrsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.bytes
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    SPACE_ID_FIELD_NUMBER: _builtins.int
+    PATH_FIELD_NUMBER: _builtins.int
+    STORAGE_ID_FIELD_NUMBER: _builtins.int
+    STORAGE_FILE_ID_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    ATIME_MS_FIELD_NUMBER: _builtins.int
+    MTIME_MS_FIELD_NUMBER: _builtins.int
+    CTIME_MS_FIELD_NUMBER: _builtins.int
+    XATTRS_FIELD_NUMBER: _builtins.int
+    JSON_FIELD_NUMBER: _builtins.int
+    RDF_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    space_id: _builtins.str
+    storage_id: _builtins.str
+    storage_file_id: _builtins.str
+    size_bytes: _builtins.int
+    mode: _builtins.int
+    atime_ms: _builtins.int
+    mtime_ms: _builtins.int
+    ctime_ms: _builtins.int
+    json: _builtins.bytes
+    """A JSON text."""
+    rdf: _builtins.bytes
+    @_builtins.property
+    def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Names below the directory of the space; missing directories are made."""
+
+    @_builtins.property
+    def xattrs(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]:
+        """JSON texts by name, merged into what is there."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        space_id: _builtins.str = ...,
+        path: _abc.Iterable[_builtins.str] | None = ...,
+        storage_id: _builtins.str = ...,
+        storage_file_id: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        mode: _builtins.int = ...,
+        atime_ms: _builtins.int = ...,
+        mtime_ms: _builtins.int = ...,
+        ctime_ms: _builtins.int = ...,
+        xattrs: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
+        json: _builtins.bytes | None = ...,
+        rdf: _builtins.bytes | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_json", b"_json", "_rdf", b"_rdf", "json", b"json", "rdf", b"rdf"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_json", b"_json", "_rdf", b"_rdf", "atime_ms", b"atime_ms", "ctime_ms", b"ctime_ms", "json", b"json", "mode", b"mode", "mtime_ms", b"mtime_ms", "path", b"path", "rdf", b"rdf", "request_id", b"request_id", "size_bytes", b"size_bytes", "space_id", b"space_id", "storage_file_id", b"storage_file_id", "storage_id", b"storage_id", "xattrs", b"xattrs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__json: _TypeAlias = _typing.Literal["json"]  # noqa: Y015
+    _WhichOneofArgType__json: _TypeAlias = _typing.Literal["_json", b"_json"]  # noqa: Y015
+    _WhichOneofReturnType__rdf: _TypeAlias = _typing.Literal["rdf"]  # noqa: Y015
+    _WhichOneofArgType__rdf: _TypeAlias = _typing.Literal["_rdf", b"_rdf"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__json) -> _WhichOneofReturnType__json | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__rdf) -> _WhichOneofReturnType__rdf | None: ...
+
+Global___RegisterFileRequest: _TypeAlias = RegisterFileRequest  # noqa: Y015
+
+@_typing.final
+class RegisterFileResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def file(self) -> _files_pb2.File: ...
+    def __init__(
+        self,
+        *,
+        file: _files_pb2.File | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RegisterFileResponse: _TypeAlias = RegisterFileResponse  # noqa: Y015
+
+@_typing.final
 class Removal(_message.Message):
     """One storage file to be removed."""
 

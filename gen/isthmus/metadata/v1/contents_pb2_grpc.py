@@ -66,6 +66,11 @@ class ContentServiceStub:
                 request_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.AbortUploadRequest.SerializeToString,
                 response_deserializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.AbortUploadResponse.FromString,
                 _registered_method=True)
+        self.RegisterFile = channel.unary_unary(
+                '/isthmus.metadata.v1.ContentService/RegisterFile',
+                request_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.RegisterFileRequest.SerializeToString,
+                response_deserializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.RegisterFileResponse.FromString,
+                _registered_method=True)
         self.ListRemovals = channel.unary_unary(
                 '/isthmus.metadata.v1.ContentService/ListRemovals',
                 request_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.ListRemovalsRequest.SerializeToString,
@@ -135,6 +140,17 @@ class ContentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RegisterFile(self, request, context):
+        """Makes a file of what lies on an imported storage already, or, where this was
+        done before, brings it up to date. The caller has asked the storage.
+        FORBIDDEN without the privilege to register files; EEXIST when the name
+        belongs to anything that was not registered; ABORTED when the storage file is
+        about to be removed, or others change the same file all the time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRemovals(self, request, context):
         """Storage files of given storages that nothing refers to any more: replaced
         generations, deleted files, uploads given up. Oldest first.
@@ -186,6 +202,11 @@ def add_ContentServiceServicer_to_server(servicer, server):
                     servicer.AbortUpload,
                     request_deserializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.AbortUploadRequest.FromString,
                     response_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.AbortUploadResponse.SerializeToString,
+            ),
+            'RegisterFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.RegisterFile,
+                    request_deserializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.RegisterFileRequest.FromString,
+                    response_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.RegisterFileResponse.SerializeToString,
             ),
             'ListRemovals': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRemovals,
@@ -345,6 +366,33 @@ class ContentService:
             '/isthmus.metadata.v1.ContentService/AbortUpload',
             isthmus_dot_metadata_dot_v1_dot_contents__pb2.AbortUploadRequest.SerializeToString,
             isthmus_dot_metadata_dot_v1_dot_contents__pb2.AbortUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RegisterFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.metadata.v1.ContentService/RegisterFile',
+            isthmus_dot_metadata_dot_v1_dot_contents__pb2.RegisterFileRequest.SerializeToString,
+            isthmus_dot_metadata_dot_v1_dot_contents__pb2.RegisterFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

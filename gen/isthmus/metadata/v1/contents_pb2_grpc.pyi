@@ -61,6 +61,13 @@ class ContentServiceStub:
     """
     AbortUpload: _grpc.UnaryUnaryMultiCallable[_contents_pb2.AbortUploadRequest, _contents_pb2.AbortUploadResponse]
     """Gives up an upload. Idempotent."""
+    RegisterFile: _grpc.UnaryUnaryMultiCallable[_contents_pb2.RegisterFileRequest, _contents_pb2.RegisterFileResponse]
+    """Makes a file of what lies on an imported storage already, or, where this was
+    done before, brings it up to date. The caller has asked the storage.
+    FORBIDDEN without the privilege to register files; EEXIST when the name
+    belongs to anything that was not registered; ABORTED when the storage file is
+    about to be removed, or others change the same file all the time.
+    """
     ListRemovals: _grpc.UnaryUnaryMultiCallable[_contents_pb2.ListRemovalsRequest, _contents_pb2.ListRemovalsResponse]
     """Storage files of given storages that nothing refers to any more: replaced
     generations, deleted files, uploads given up. Oldest first.
@@ -107,6 +114,13 @@ class ContentServiceAsyncStub(ContentServiceStub):
     """
     AbortUpload: _aio.UnaryUnaryMultiCallable[_contents_pb2.AbortUploadRequest, _contents_pb2.AbortUploadResponse]  # type: ignore[assignment]
     """Gives up an upload. Idempotent."""
+    RegisterFile: _aio.UnaryUnaryMultiCallable[_contents_pb2.RegisterFileRequest, _contents_pb2.RegisterFileResponse]  # type: ignore[assignment]
+    """Makes a file of what lies on an imported storage already, or, where this was
+    done before, brings it up to date. The caller has asked the storage.
+    FORBIDDEN without the privilege to register files; EEXIST when the name
+    belongs to anything that was not registered; ABORTED when the storage file is
+    about to be removed, or others change the same file all the time.
+    """
     ListRemovals: _aio.UnaryUnaryMultiCallable[_contents_pb2.ListRemovalsRequest, _contents_pb2.ListRemovalsResponse]  # type: ignore[assignment]
     """Storage files of given storages that nothing refers to any more: replaced
     generations, deleted files, uploads given up. Oldest first.
@@ -180,6 +194,19 @@ class ContentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_contents_pb2.AbortUploadResponse, _abc.Awaitable[_contents_pb2.AbortUploadResponse]]:
         """Gives up an upload. Idempotent."""
+
+    @_abc_1.abstractmethod
+    def RegisterFile(
+        self,
+        request: _contents_pb2.RegisterFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contents_pb2.RegisterFileResponse, _abc.Awaitable[_contents_pb2.RegisterFileResponse]]:
+        """Makes a file of what lies on an imported storage already, or, where this was
+        done before, brings it up to date. The caller has asked the storage.
+        FORBIDDEN without the privilege to register files; EEXIST when the name
+        belongs to anything that was not registered; ABORTED when the storage file is
+        about to be removed, or others change the same file all the time.
+        """
 
     @_abc_1.abstractmethod
     def ListRemovals(

@@ -112,6 +112,7 @@ class Storage(_message.Message):
     HEALTH_DETAIL_FIELD_NUMBER: _builtins.int
     TOTAL_BYTES_FIELD_NUMBER: _builtins.int
     FREE_BYTES_FIELD_NUMBER: _builtins.int
+    IMPORTED_FIELD_NUMBER: _builtins.int
     storage_id: _builtins.str
     name: _builtins.str
     driver: _builtins.str
@@ -125,6 +126,8 @@ class Storage(_message.Message):
     total_bytes: _builtins.int
     """As the back-end reports; 0 when unknown."""
     free_bytes: _builtins.int
+    imported: _builtins.bool
+    """May hold files that are not ours, which can be registered."""
     @_builtins.property
     def parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Parameters of the driver without secrets; posix: `mount_point`."""
@@ -145,10 +148,11 @@ class Storage(_message.Message):
         health_detail: _builtins.str = ...,
         total_bytes: _builtins.int = ...,
         free_bytes: _builtins.int = ...,
+        imported: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "driver", b"driver", "free_bytes", b"free_bytes", "fsync", b"fsync", "health", b"health", "health_detail", b"health_detail", "name", b"name", "parameters", b"parameters", "readonly", b"readonly", "storage_id", b"storage_id", "total_bytes", b"total_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "driver", b"driver", "free_bytes", b"free_bytes", "fsync", b"fsync", "health", b"health", "health_detail", b"health_detail", "imported", b"imported", "name", b"name", "parameters", b"parameters", "readonly", b"readonly", "storage_id", b"storage_id", "total_bytes", b"total_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -232,11 +236,15 @@ class CreateStorageRequest(_message.Message):
     SECRETS_FIELD_NUMBER: _builtins.int
     READONLY_FIELD_NUMBER: _builtins.int
     FSYNC_FIELD_NUMBER: _builtins.int
+    IMPORTED_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     name: _builtins.str
     driver: _builtins.str
     readonly: _builtins.bool
+    """Only together with `imported`."""
     fsync: _builtins.bool
+    imported: _builtins.bool
+    """May hold files that are not ours; supports one space at most."""
     @_builtins.property
     def parameters(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]: ...
     @_builtins.property
@@ -253,10 +261,11 @@ class CreateStorageRequest(_message.Message):
         secrets: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         readonly: _builtins.bool = ...,
         fsync: _builtins.bool | None = ...,
+        imported: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_fsync", b"_fsync", "fsync", b"fsync"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fsync", b"_fsync", "driver", b"driver", "fsync", b"fsync", "name", b"name", "parameters", b"parameters", "readonly", b"readonly", "request_id", b"request_id", "secrets", b"secrets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fsync", b"_fsync", "driver", b"driver", "fsync", b"fsync", "imported", b"imported", "name", b"name", "parameters", b"parameters", "readonly", b"readonly", "request_id", b"request_id", "secrets", b"secrets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__fsync: _TypeAlias = _typing.Literal["fsync"]  # noqa: Y015
     _WhichOneofArgType__fsync: _TypeAlias = _typing.Literal["_fsync", b"_fsync"]  # noqa: Y015
@@ -542,3 +551,69 @@ class SweepStorageResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SweepStorageResponse: _TypeAlias = SweepStorageResponse  # noqa: Y015
+
+@_typing.final
+class InspectStorageFileRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_ID_FIELD_NUMBER: _builtins.int
+    STORAGE_ID_FIELD_NUMBER: _builtins.int
+    STORAGE_FILE_ID_FIELD_NUMBER: _builtins.int
+    STAT_FIELD_NUMBER: _builtins.int
+    space_id: _builtins.str
+    storage_id: _builtins.str
+    storage_file_id: _builtins.str
+    """Path below the mount point."""
+    stat: _builtins.bool
+    """Look at the file; else only whether it may be registered is told."""
+    def __init__(
+        self,
+        *,
+        space_id: _builtins.str = ...,
+        storage_id: _builtins.str = ...,
+        storage_file_id: _builtins.str = ...,
+        stat: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["space_id", b"space_id", "stat", b"stat", "storage_file_id", b"storage_file_id", "storage_id", b"storage_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InspectStorageFileRequest: _TypeAlias = InspectStorageFileRequest  # noqa: Y015
+
+@_typing.final
+class InspectStorageFileResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORAGE_FILE_ID_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    ATIME_MS_FIELD_NUMBER: _builtins.int
+    MTIME_MS_FIELD_NUMBER: _builtins.int
+    CTIME_MS_FIELD_NUMBER: _builtins.int
+    storage_file_id: _builtins.str
+    """In its plain form: from `/`, without empty names."""
+    size_bytes: _builtins.int
+    """These as the storage tells them, with `stat` only."""
+    mode: _builtins.int
+    atime_ms: _builtins.int
+    mtime_ms: _builtins.int
+    ctime_ms: _builtins.int
+    def __init__(
+        self,
+        *,
+        storage_file_id: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        mode: _builtins.int = ...,
+        atime_ms: _builtins.int = ...,
+        mtime_ms: _builtins.int = ...,
+        ctime_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["atime_ms", b"atime_ms", "ctime_ms", b"ctime_ms", "mode", b"mode", "mtime_ms", b"mtime_ms", "size_bytes", b"size_bytes", "storage_file_id", b"storage_file_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InspectStorageFileResponse: _TypeAlias = InspectStorageFileResponse  # noqa: Y015

@@ -71,6 +71,11 @@ class StorageServiceStub:
                 request_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SweepStorageRequest.SerializeToString,
                 response_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SweepStorageResponse.FromString,
                 _registered_method=True)
+        self.InspectStorageFile = channel.unary_unary(
+                '/isthmus.storage_router.v1.StorageService/InspectStorageFile',
+                request_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.InspectStorageFileRequest.SerializeToString,
+                response_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.InspectStorageFileResponse.FromString,
+                _registered_method=True)
 
 
 class StorageServiceServicer:
@@ -126,6 +131,19 @@ class StorageServiceServicer:
 
     def SweepStorage(self, request, context):
         """Runs one sweep of a storage now: removes storage files nobody refers to.
+        FAILED_PRECONDITION with reason IMPORTED_STORAGE for an imported storage:
+        what lies there is its owner's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def InspectStorageFile(self, request, context):
+        """One file of an imported storage, about to be registered in a space: may it
+        be, and what is it like? For users with the privilege to register files in
+        the space. FAILED_PRECONDITION with reason
+        NOT_A_LOCAL_STORAGE_SUPPORTING_SPACE, REQUIRES_IMPORTED_STORAGE or
+        STAT_OPERATION_NOT_SUPPORTED; ENOENT; EACCES for what lies in a folder of ours.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -168,6 +186,11 @@ def add_StorageServiceServicer_to_server(servicer, server):
                     servicer.SweepStorage,
                     request_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SweepStorageRequest.FromString,
                     response_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SweepStorageResponse.SerializeToString,
+            ),
+            'InspectStorageFile': grpc.unary_unary_rpc_method_handler(
+                    servicer.InspectStorageFile,
+                    request_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.InspectStorageFileRequest.FromString,
+                    response_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.InspectStorageFileResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -361,6 +384,33 @@ class StorageService:
             '/isthmus.storage_router.v1.StorageService/SweepStorage',
             isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SweepStorageRequest.SerializeToString,
             isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SweepStorageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def InspectStorageFile(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.storage_router.v1.StorageService/InspectStorageFile',
+            isthmus_dot_storage__router_dot_v1_dot_storages__pb2.InspectStorageFileRequest.SerializeToString,
+            isthmus_dot_storage__router_dot_v1_dot_storages__pb2.InspectStorageFileResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -55,7 +55,17 @@ class StorageServiceStub:
     ListSupports: _grpc.UnaryUnaryMultiCallable[_storages_pb2.ListSupportsRequest, _storages_pb2.ListSupportsResponse]
     """All supports, by space id."""
     SweepStorage: _grpc.UnaryUnaryMultiCallable[_storages_pb2.SweepStorageRequest, _storages_pb2.SweepStorageResponse]
-    """Runs one sweep of a storage now: removes storage files nobody refers to."""
+    """Runs one sweep of a storage now: removes storage files nobody refers to.
+    FAILED_PRECONDITION with reason IMPORTED_STORAGE for an imported storage:
+    what lies there is its owner's.
+    """
+    InspectStorageFile: _grpc.UnaryUnaryMultiCallable[_storages_pb2.InspectStorageFileRequest, _storages_pb2.InspectStorageFileResponse]
+    """One file of an imported storage, about to be registered in a space: may it
+    be, and what is it like? For users with the privilege to register files in
+    the space. FAILED_PRECONDITION with reason
+    NOT_A_LOCAL_STORAGE_SUPPORTING_SPACE, REQUIRES_IMPORTED_STORAGE or
+    STAT_OPERATION_NOT_SUPPORTED; ENOENT; EACCES for what lies in a folder of ours.
+    """
 
 @_typing.type_check_only
 class StorageServiceAsyncStub(StorageServiceStub):
@@ -84,7 +94,17 @@ class StorageServiceAsyncStub(StorageServiceStub):
     ListSupports: _aio.UnaryUnaryMultiCallable[_storages_pb2.ListSupportsRequest, _storages_pb2.ListSupportsResponse]  # type: ignore[assignment]
     """All supports, by space id."""
     SweepStorage: _aio.UnaryUnaryMultiCallable[_storages_pb2.SweepStorageRequest, _storages_pb2.SweepStorageResponse]  # type: ignore[assignment]
-    """Runs one sweep of a storage now: removes storage files nobody refers to."""
+    """Runs one sweep of a storage now: removes storage files nobody refers to.
+    FAILED_PRECONDITION with reason IMPORTED_STORAGE for an imported storage:
+    what lies there is its owner's.
+    """
+    InspectStorageFile: _aio.UnaryUnaryMultiCallable[_storages_pb2.InspectStorageFileRequest, _storages_pb2.InspectStorageFileResponse]  # type: ignore[assignment]
+    """One file of an imported storage, about to be registered in a space: may it
+    be, and what is it like? For users with the privilege to register files in
+    the space. FAILED_PRECONDITION with reason
+    NOT_A_LOCAL_STORAGE_SUPPORTING_SPACE, REQUIRES_IMPORTED_STORAGE or
+    STAT_OPERATION_NOT_SUPPORTED; ENOENT; EACCES for what lies in a folder of ours.
+    """
 
 class StorageServiceServicer(metaclass=_abc_1.ABCMeta):
     """The storages of this provider and the spaces they support. Callers are
@@ -152,6 +172,22 @@ class StorageServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _storages_pb2.SweepStorageRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_storages_pb2.SweepStorageResponse, _abc.Awaitable[_storages_pb2.SweepStorageResponse]]:
-        """Runs one sweep of a storage now: removes storage files nobody refers to."""
+        """Runs one sweep of a storage now: removes storage files nobody refers to.
+        FAILED_PRECONDITION with reason IMPORTED_STORAGE for an imported storage:
+        what lies there is its owner's.
+        """
+
+    @_abc_1.abstractmethod
+    def InspectStorageFile(
+        self,
+        request: _storages_pb2.InspectStorageFileRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_storages_pb2.InspectStorageFileResponse, _abc.Awaitable[_storages_pb2.InspectStorageFileResponse]]:
+        """One file of an imported storage, about to be registered in a space: may it
+        be, and what is it like? For users with the privilege to register files in
+        the space. FAILED_PRECONDITION with reason
+        NOT_A_LOCAL_STORAGE_SUPPORTING_SPACE, REQUIRES_IMPORTED_STORAGE or
+        STAT_OPERATION_NOT_SUPPORTED; ENOENT; EACCES for what lies in a folder of ours.
+        """
 
 def add_StorageServiceServicer_to_server(servicer: StorageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

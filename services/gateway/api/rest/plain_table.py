@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.gateway.api.rest import bulk, changes, shapes, shares, statistics
+from services.gateway.api.rest import bulk, changes, registrations, shapes, shares, statistics
 from services.gateway.api.rest.bulk import BulkRoutes
 from services.gateway.api.rest.changes import ChangeRoutes
 from services.gateway.api.rest.described import Told
 from services.gateway.api.rest.operations import Operation, PlainMethods, Takes
+from services.gateway.api.rest.registrations import RegistrationRoutes
 from services.gateway.api.rest.selection import DEPRECATED
 from services.gateway.api.rest.shares import ShareRoutes
 from services.gateway.api.rest.spaces import SpaceRoutes
@@ -28,10 +29,12 @@ def plain_routes(
     change_routes: ChangeRoutes,
     bulk_routes: BulkRoutes,
     statistics_routes: StatisticsRoutes,
+    registration_routes: RegistrationRoutes,
 ) -> Mapping[str, PlainMethods]:
     """By their path below the prefix."""
     return {
         "/data/bulk": _bulk(bulk_routes),
+        "/data/register": _register(registration_routes),
         "/shares": _shares(share_routes),
         "/shares/{shid}": _share(share_routes),
         "/changes/metadata/{sid}": _changes(change_routes),
@@ -83,6 +86,31 @@ def _bulk(routes: BulkRoutes) -> PlainMethods:
             ),
         )
     }
+
+
+def _register(routes: RegistrationRoutes) -> PlainMethods:
+    return {
+        "POST": Operation(
+            routes.register,
+            "Register a file that lies on an imported storage",
+            Takes.PARAMS,
+            status=201,
+            params=registrations.PARAMS,
+            told=Told(
+                (shapes.CREATED,),
+                (
+                    "forbidden", "spaceNotSupportedBy", "notALocalStorageSupportingSpace",
+                    "requiresImportedStorage", "statOperationNotSupported", "missingRequiredValue",
+                    "posix/enoent", "posix/enotdir", "posix/eexist", "posix/eacces", "posix/eperm",
+                    "posix/einval", "posix/enametoolong", "posix/e2big", "posix/enospc", "posix/eio",
+                    "posix/einprogress",
+                ),
+                "The bytes stay where they are. Registering again brings the file up to date; where the name "
+                "belongs to a file that was not registered, or was written since, it is `eexist`.",
+                answer_headers=shapes.LOCATION,
+            ),
+        )
+    }  # fmt: skip
 
 
 def _shares(routes: ShareRoutes) -> PlainMethods:
