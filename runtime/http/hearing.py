@@ -19,8 +19,9 @@ class HearsOut:
     answer begins.
 
     A front door that has the answer stops taking the request, and over HTTP/2 tells so by a reset; a client
-    in the midst of sending may take that for a failure and never look at the answer. A body beyond the
-    bounds, or one whose client waits to be asked for it, is not heard out.
+    in the midst of sending may take that for a failure and never look at the answer; over HTTP/1.1 it may
+    find the connection broken. A body beyond the bounds is not heard out, nor one whose client waits to be
+    asked for it (`Expect`) and never was.
     """
 
     def __init__(self, app: Asgi, *, limit_bytes: int = 1 << 30, timeout_s: float = 20.0) -> None:
@@ -33,7 +34,7 @@ class HearsOut:
         if scope["type"] != "http" or not _brings_body(scope["headers"]):
             await self._app(scope, receive, send)
             return
-        body = _Body(receive)
+        body = _Body(receive, is_coming=b"expect" not in dict(scope["headers"]))
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -46,27 +47,27 @@ class HearsOut:
 
 
 class _Body:
-    """What is received, and whether all of it has been."""
+    """What is received, and whether all of it has been. `is_coming`: the client sends it unasked."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, *, is_coming: bool) -> None:
         self._receive = receive
+        self._is_coming = is_coming
         self._unread = True
 
     async def receive(self) -> Message:
         """The next message."""
+        self._is_coming = True
         message = await self._receive()
         self._unread = message["type"] == "http.request" and message.get("more_body", False)
         return message
 
     async def discard(self, limit_bytes: int) -> None:
         """Receives until there is no more, or more than allowed."""
-        while self._unread and limit_bytes > 0:
+        while self._is_coming and self._unread and limit_bytes > 0:
             limit_bytes -= len((await self.receive()).get("body", b""))
 
 
 def _brings_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     found = dict(headers)
-    if b"expect" in found:
-        return False
     length = found.get(b"content-length")
     return b"transfer-encoding" in found if length is None else length.strip() != b"0"

@@ -71,6 +71,17 @@ async def test_who_waits_to_be_asked_is_not_asked() -> None:
     assert client.told[0] == ("http.response.start", 0)
 
 
+async def reads_a_little(scope: Scope, receive: Receive, send: Send) -> None:
+    await receive()
+    await refuses(scope, receive, send)
+
+
+async def test_who_waited_and_was_asked_is_heard_out() -> None:
+    client = with_body(*PIECES, expect="100-continue")
+    await client.ask(HearsOut(reads_a_little))
+    assert client.told[0] == ("http.response.start", 30)
+
+
 async def test_no_more_than_the_bound_is_taken() -> None:
     client = with_body(*PIECES)
     await client.ask(HearsOut(refuses, limit_bytes=15))
