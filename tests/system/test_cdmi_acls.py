@@ -53,6 +53,22 @@ async def test_acls_are_written_by_name_and_told_in_hex(
     assert await items(folder, "a", "cdmi_acl") == {"cdmi_acl": [told]}
 
 
+@pytest.mark.cdmi("17.2.values")
+async def test_an_acl_tells_the_names_of_who_is_in_the_space(
+    folder: Folder, member: httpx.AsyncClient
+) -> None:
+    user = (await member.get("/api/v3/onezone/user")).json()
+    await folder.object("a", {"value": "x"})
+    await folder.http.put(folder.cdmi("dir/"), headers=CONTAINER)
+    for path in ("a", "dir/"):
+        await set_acl(folder, path, ace("0x1", f"somebody#{user['userId']}"), ace("0x1", "u1"))
+        told = (await items(folder, path, "cdmi_acl"))["cdmi_acl"]
+        assert [each["identifier"] for each in told] == [f"{user['fullName']}#{user['userId']}", "u1"]
+        # What was told can be set again.
+        assert (await set_acl(folder, path, *told)).status_code == 204
+        assert (await items(folder, path, "cdmi_acl"))["cdmi_acl"] == told
+
+
 @pytest.mark.cdmi("17.3.set")
 async def test_acls_are_set_and_removed(folder: Folder) -> None:
     made = await folder.object("a", {"value": "x", "metadata": {"cdmi_acl": [ace(FULL)], "k": "v"}})
