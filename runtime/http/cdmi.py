@@ -41,6 +41,14 @@ FAMILY: Final = "application/cdmi-"
 #: First segment of the paths that begin at an object id.
 BY_ID: Final = "cdmi_objectid"
 
+#: Capability objects by their address below the root, and their fixed object ids.
+CAPABILITY_IDS: Final = {
+    "cdmi_capabilities/": file_ids.encode_data(b"%032d" % 1),
+    "cdmi_capabilities/container/": file_ids.encode_data(b"%032d" % 2),
+    "cdmi_capabilities/dataobject/": file_ids.encode_data(b"%032d" % 3),
+}
+_CAPABILITIES_BY_ID: Final = {id: address for address, id in CAPABILITY_IDS.items()}
+
 #: Between gateway and data port, beside a plain PUT: the object id whose content is to be copied to here, and
 #: the mode of the file that is made.
 COPY_OF: Final = b"isthmus-copy-of"
@@ -120,6 +128,11 @@ def object_id(text: str, key: str) -> FileId:
     if found is None or text[:10] != "0" * 10:
         raise ApiError("badValueIdentifier", {"key": key})
     return found
+
+
+def capability_of(object_id: str) -> str | None:
+    """The address of the capability object with this id; None for other ids."""
+    return _CAPABILITIES_BY_ID.get(object_id.upper())
 
 
 def check_known(file: FileId, identity: Identity, *, provider_id: str) -> None:

@@ -53,6 +53,23 @@ async def test_capability_objects_have_their_fields(guest: httpx.AsyncClient) ->
     assert error(without) == (400, "badVersion", {"supportedVersions": ["1.1.1", "1.1"]})
 
 
+@pytest.mark.cdmi("10.access", "5.list")
+@pytest.mark.parametrize("end", ["", "/"])
+async def test_a_capability_object_by_id_needs_the_version_and_no_token(
+    guest: httpx.AsyncClient, end: str
+) -> None:
+    url = f"/cdmi/cdmi_objectid/0000000000208ca8{'30' * 31}31{end}"
+    no_version = (400, "badVersion", {"supportedVersions": ["1.1.1", "1.1"]})
+    assert error(await guest.get(url)) == no_version
+    assert error(await guest.get(url, headers={"x-cdmi-specification-version": "2.0"})) == no_version
+    assert error(await guest.get(url + "?value:x")) == (400, "badData", {"key": "query string"})
+    assert (await guest.get(url, headers=V)).json()["objectName"] == "cdmi_capabilities/"
+    assert (await guest.get(url, headers={**V, "accept": "text/plain"})).status_code == 406
+    for method in ("PUT", "POST", "DELETE"):
+        answer = await guest.request(method, url)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+
+
 async def objects_work(folder: Folder) -> None:
     assert (await folder.object("o", {"value": "x"})).status_code == 201
 

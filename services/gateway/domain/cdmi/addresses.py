@@ -4,21 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from runtime.http import file_ids
-from runtime.http.cdmi import BY_ID, object_id
+from runtime.http.cdmi import BY_ID, CAPABILITY_IDS, capability_of, object_id
 from runtime.http.errors import ApiError
 from runtime.http.file_ids import FileId
 from runtime.http.paths import decode_segment, quote_segment, split_path
-
-#: Capability objects by their address below the root, and their fixed object ids.
-CAPABILITY_IDS: Final = {
-    "cdmi_capabilities/": file_ids.encode_data(b"%032d" % 1),
-    "cdmi_capabilities/container/": file_ids.encode_data(b"%032d" % 2),
-    "cdmi_capabilities/dataobject/": file_ids.encode_data(b"%032d" % 3),
-}
-_CAPABILITIES_BY_ID: Final = {id: address for address, id in CAPABILITY_IDS.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +46,7 @@ def parse(raw_path: bytes) -> Address:
 def _by_id(rest: bytes, *, container: bool) -> Address:
     segment, _, tail = rest.partition(b"/")
     text = decode_segment(segment)
-    capability = _CAPABILITIES_BY_ID.get(text.upper())
+    capability = capability_of(text)
     if capability is not None and not tail.strip(b"/"):
         return Address(capability=capability)
     return _of_names(split_path(tail, fold=False), container=container, base=object_id(text, "file_id"))

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from runtime.http import file_ids
-from runtime.http.cdmi import CAPABILITY, CONTAINER, OBJECT, Query
+from runtime.http.cdmi import CAPABILITY, CAPABILITY_IDS, CONTAINER, OBJECT, Query
 from runtime.http.file_ids import ROOT_SPACE_ID
 from services.gateway.domain.cdmi import metadata
-from services.gateway.domain.cdmi.addresses import CAPABILITY_IDS
 from services.gateway.domain.files import DEFAULT_MIMETYPE, DIRECTORY, FileRecord
 
 _STANDING: Final = ("cdmi_acl", "cdmi_size", "cdmi_ctime", "cdmi_atime", "cdmi_mtime")

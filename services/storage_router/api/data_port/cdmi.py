@@ -63,6 +63,9 @@ class CdmiFront:
         """The answer. ApiError, IsthmusError, RangeNotSatisfiable."""
         exchange.always = [_CORS, *cdmi.answer_headers(exchange.head.headers)]
         names = split_path(exchange.head.path[len(PREFIX) :], fold=False)
+        if len(names) == 2 and names[0] == BY_ID and cdmi.capability_of(names[1]):
+            await self._refuse_capability(exchange)
+            return
         file_id = cdmi.object_id(names[1], "file_id") if names[:1] == [BY_ID] and len(names) > 1 else None
         if file_id is not None:
             await self._identify(exchange)
@@ -88,6 +91,17 @@ class CdmiFront:
             await self._put(exchange, asked)
         else:
             await self._get(exchange, asked)
+
+    async def _refuse_capability(self, exchange: Exchange) -> None:
+        """What comes here of them is plain HTTP, or has an `Accept` that does not fit."""
+        if exchange.head.method not in ("GET", "HEAD"):
+            await exchange.turn_away(405, [(b"allow", b"GET")])
+            return
+        speaks_cdmi = cdmi.speaks_cdmi(_text(exchange, VERSION_HEADER))
+        cdmi.parse_query(exchange.head.query)
+        if not speaks_cdmi:
+            raise cdmi.bad_version()
+        await exchange.turn_away(406)
 
     async def _identify(self, exchange: Exchange) -> None:
         await exchange.identify()
