@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -18,7 +18,7 @@ from runtime.errors import IsthmusError, NoSuchFile, Unauthenticated, rebuild
 from runtime.http.errors import from_error
 from runtime.http.file_ids import FileId, decode
 from runtime.http.paths import resolve_space, split_path
-from runtime.http.ranges import parse_content_range
+from runtime.http.ranges import RangeNotSatisfiable, parse_content_range, parse_range
 from runtime.identity import GUEST, Identity, Kind, SpacePrivilege, SpaceRights
 from runtime.request import request_id
 from services.gateway.api.cdmi.described import cdmi_entries
@@ -26,6 +26,7 @@ from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
 from services.gateway.api.direct import direct_entries
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
+from services.gateway.api.http import Headers, to_headers
 from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
 from services.gateway.api.rest.bulk import BulkRoutes
@@ -159,6 +160,20 @@ class DataPortTwin:
         content = self._storage.get(located.location.storage_file_id, b"")
         return OpenTwin(content[first : None if last is None else last + 1], len(content))
 
+    async def fetch(self, file: FileId, headers: Mapping[str, str], *, head: bool = False) -> FetchedTwin:
+        whole = await self.open(file)
+        ref = files_pb2.FileRef(space_id=file.space_id, file_id=file.uuid)
+        found = await self._metadata.get_file(files_pb2.GetFileRequest(file=ref))
+        told: Headers = ((b"content-type", found.file.mimetype.encode()),)
+        if head or "range" not in headers:
+            return FetchedTwin(whole.content, whole.size_bytes, 200, told)
+        try:
+            first, last = parse_range(headers["range"], whole.size_bytes)[0]
+        except RangeNotSatisfiable as error:
+            return FetchedTwin(b"", whole.size_bytes, 416, to_headers(error.headers.items()))
+        place = (b"content-range", b"bytes %d-%d/%d" % (first, last, whole.size_bytes))
+        return FetchedTwin(whole.content[first : last + 1], whole.size_bytes, 206, (*told, place))
+
     async def copy(self, source: FileId, path: str, mode: int) -> None:
         content = await self.open(source)
         headers = {"isthmus-mode": f"{mode:o}"}
@@ -233,6 +248,18 @@ class OpenTwin:
 
     async def close(self) -> None:
         """Nothing is open."""
+
+
+@dataclass
+class FetchedTwin(OpenTwin):
+    """An answer with one range, or with everything."""
+
+    status: int
+    headers: Headers
+
+    @property
+    def length(self) -> int:
+        return len(self.content)
 
 
 @dataclass

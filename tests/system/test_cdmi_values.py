@@ -167,6 +167,27 @@ async def test_a_range_is_judged_before_the_right_to_read(folder: Folder, member
         assert answer.content == b""
 
 
+@pytest.mark.cdmi("14.one", "14.many", "14.bad", "6.1.accept")
+async def test_ranges_are_for_whoever_prefers_the_bytes_whatever_else_is_taken(folder: Folder) -> None:
+    await folder.object("a", {"value": "0123456789", "mimetype": "text/plain"})
+    for accept in ("application/binary, */*;q=0.1", "application/binary, application/cdmi-object;q=0.5"):
+        prefers = {**V, "accept": accept}
+        whole = await folder.http.get(folder.cdmi("a"), headers=prefers)
+        assert (whole.status_code, whole.content) == (200, b"0123456789")
+        one = await folder.http.get(folder.cdmi("a"), headers={**prefers, "range": "bytes=-3"})
+        assert (one.status_code, one.content, one.headers["content-range"]) == (206, b"789", "bytes 7-9/10")
+        assert one.headers["content-type"] == "text/plain"
+        many = await folder.http.get(folder.cdmi("a"), headers={**prefers, "range": "bytes=5-6,1-2"})
+        assert many.status_code == 206
+        assert many.headers["content-type"].startswith("multipart/byteranges; boundary=")
+        none = await folder.http.get(folder.cdmi("a"), headers={**prefers, "range": "bytes=5-4"})
+        assert (none.status_code, none.content, none.headers["content-range"]) == (416, b"", "bytes */10")
+        known = {**prefers, "if-none-match": whole.headers["etag"]}
+        assert (await folder.http.get(folder.cdmi("a"), headers=known)).status_code == 304
+        head = await folder.http.head(folder.cdmi("a"), headers=prefers)
+        assert (head.status_code, head.headers["content-length"]) == (200, "10")
+
+
 @pytest.mark.cdmi("14.cdmi")
 async def test_a_range_means_nothing_to_cdmi(folder: Folder) -> None:
     await folder.object("a", {"value": "hello"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Protocol
 
 from isthmus.metadata.v1 import (
@@ -23,6 +23,7 @@ from isthmus.storage_router.v1 import storages_pb2
 
 from runtime.http.file_ids import FileId
 from runtime.identity import Identity
+from services.gateway.api.http import Headers
 
 
 class Metadata(Protocol):
@@ -210,6 +211,28 @@ class Content(Protocol):
         ...
 
 
+class Fetched(Protocol):
+    """A data port's answer to a plain request for a file: 200, 206, 304 or 416.
+
+    `headers`: those that tell of the content. `length`: bytes of its body, None where none is told.
+    """
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def headers(self) -> Headers: ...
+    @property
+    def length(self) -> int | None: ...
+
+    def pieces(self) -> AsyncIterator[bytes]:
+        """The body, in pieces of bounded size. Breaks off with Unavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Gives the connection back. Idempotent."""
+        ...
+
+
 class DataPort(Protocol):
     """Bytes, through a data port of this provider, as the caller of the request under way."""
 
@@ -217,6 +240,13 @@ class DataPort(Protocol):
         """Opens bytes `first`..`last` (inclusive; None is the end). An empty range gives no pieces.
 
         Raises ApiError as the data port told it.
+        """
+        ...
+
+    async def fetch(self, file: FileId, headers: Mapping[str, str], *, head: bool = False) -> Fetched:
+        """Asks for a file in plain HTTP form, with a client's headers of ranges and conditions.
+
+        Raises as `open`.
         """
         ...
 

@@ -20,7 +20,7 @@ from runtime.auth import caller_blob, to_text
 from runtime.discovery import Instance, Watch
 from runtime.errors import Unavailable
 from runtime.http import file_ids
-from runtime.http.cdmi import COPY_OF, MODE
+from runtime.http.cdmi import BY_ID, COPY_OF, MODE
 from runtime.http.errors import CATALOGUE, ApiError
 from runtime.http.file_ids import FileId
 from runtime.request import request_id
@@ -31,6 +31,11 @@ _MAX_ERROR_BYTES = 64 * 1024
 _TRIES = 3
 _TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=2.0, sock_read=60.0)
 _CONNECTIONS_PER_INSTANCE = 256
+
+#: Headers of an answer that tell of the content, not of the exchange.
+_ABOUT_CONTENT = frozenset(
+    {b"content-type", b"content-range", b"content-disposition", b"accept-ranges", b"etag", b"last-modified"}
+)
 
 Pieces = bytes | Callable[[], AsyncIterator[bytes]]
 
@@ -63,6 +68,18 @@ class OpenContent:
         if self._response is not None:
             self._response.release()
             self._response = None
+
+
+class FetchedContent(OpenContent):
+    """A data port's answer to a plain request, with the headers that tell of the content."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        super().__init__(_total(response), response)
+        self.status = response.status
+        self.headers = tuple(
+            (name, value) for key, value in response.raw_headers if (name := key.lower()) in _ABOUT_CONTENT
+        )
+        self.length = response.content_length
 
 
 class DataPortClient:
@@ -104,6 +121,17 @@ class DataPortClient:
             return OpenContent(_total(response))
         await _check(response)
         return OpenContent(_total(response), response)
+
+    async def fetch(self, file: FileId, headers: Mapping[str, str], *, head: bool = False) -> FetchedContent:
+        """Asks for a file in plain HTTP form, with a client's headers of ranges and conditions.
+
+        Raises as `open`.
+        """
+        path = f"/cdmi/{BY_ID}/{file_ids.encode(file.space_id, file.uuid)}"
+        response = await self._request("HEAD" if head else "GET", path, headers, None)
+        if response.status not in (304, 416):
+            await _check(response)
+        return FetchedContent(response)
 
     async def copy(self, source: FileId, path: str, mode: int) -> None:
         """Copies content, inside the storage where it can, to a new file of this mode at `path`, as `put`.

@@ -83,6 +83,38 @@ async def test_what_is_put_is_read(port: RunningPort, watch: WatchTwin, near: bo
     await client.stop()
 
 
+async def test_a_plain_answer_comes_with_what_tells_of_the_content(
+    port: RunningPort, watch: WatchTwin
+) -> None:
+    client = DataPortClient(watch, host_id="h1")  # type: ignore[arg-type]
+    with as_caller(USER, port.key.sign(USER)), bind(request_id="r1"):
+        await client.put(PATH, b"0123456789", 10, {"content-type": "text/plain"})
+        file = file_ids.decode(port.id_of("a b%"))
+        assert file is not None
+
+        async def fetched(
+            *, head: bool = False, **headers: str
+        ) -> tuple[int, int | None, bytes, dict[bytes, bytes]]:
+            found = await client.fetch(
+                file, {key.replace("_", "-"): headers[key] for key in headers}, head=head
+            )
+            body = b"".join([piece async for piece in found.pieces()])
+            await found.close()
+            return found.status, found.length, body, dict(found.headers)
+
+        status, length, body, told = await fetched()
+        assert (status, length, body, told[b"content-type"]) == (200, 10, b"0123456789", b"text/plain")
+        assert b"content-length" not in told
+        etag = told[b"etag"].decode()
+        assert (await fetched(head=True))[:3] == (200, 10, b"")
+        assert (await fetched(if_none_match=etag))[0] == 304
+        status, length, body, told = await fetched(range="bytes=2-4")
+        assert (status, length, body, told[b"content-range"]) == (206, 3, b"234", b"bytes 2-4/10")
+        status, length, body, told = await fetched(range="bytes=10-")
+        assert (status, length, body, told[b"content-range"]) == (416, 0, b"", b"bytes */10")
+    await client.stop()
+
+
 async def test_pieces_are_made_anew_for_every_try(port: RunningPort, watch: WatchTwin) -> None:
     content = bytes(range(256)) * 8000
     tries = 0

@@ -198,6 +198,22 @@ async def test_raw_bytes_for_who_prefers_them(gateway: GatewayTwin) -> None:
     assert (answer.content, answer.headers["content-type"]) == (b"hello", "text/x")
 
 
+async def test_raw_bytes_in_ranges(gateway: GatewayTwin) -> None:
+    await put(gateway, "home/a", {"value": "hello", "mimetype": "text/x"})
+    prefers = {**V, "accept": "application/binary, */*;q=0.1"}
+    answer = await gateway.http.get("/cdmi/home/a", headers={**prefers, "range": "bytes=1-2"})
+    assert (answer.status_code, answer.content, answer.headers["content-range"]) == (
+        206,
+        b"el",
+        "bytes 1-2/5",
+    )
+    answer = await gateway.http.get("/cdmi/home/a", headers={**prefers, "range": "bytes=7-"})
+    assert (answer.status_code, answer.content, answer.headers["content-range"]) == (416, b"", "bytes */5")
+    answer = await gateway.http.head("/cdmi/home/a", headers=prefers)
+    assert (answer.status_code, answer.headers["content-length"]) == (200, "5")
+    assert answer.headers["content-type"] == "text/x"
+
+
 async def test_deletion_by_path_and_by_id(gateway: GatewayTwin) -> None:
     first, _ = await gateway.make("a"), await gateway.make("b")
     assert (await gateway.http.delete(f"/cdmi/cdmi_objectid/{first}", headers=V)).status_code == 204

@@ -18,7 +18,7 @@ from services.gateway.api.cdmi.nodes import Node, Tree
 from services.gateway.api.cdmi.repeats import CHANGED, CREATED
 from services.gateway.api.cdmi.updates import Updates, planned
 from services.gateway.api.http import Answer, Request, empty, json_answer
-from services.gateway.api.ports import Content, DataPort, Metadata
+from services.gateway.api.ports import Content, DataPort, Fetched, Metadata
 from services.gateway.domain.acls import PrincipalNames
 from services.gateway.domain.cdmi import values
 from services.gateway.domain.cdmi.addresses import to_url_path
@@ -31,6 +31,9 @@ _HEADERS = ((b"content-type", OBJECT.encode()),)
 
 #: Media types that may stand in a header as they are; others are stored afterwards.
 _PLAIN_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", re.ASCII)
+#: Headers of a plain GET that are meant for who has the bytes.
+_OF_PLAIN_HTTP = (b"range", b"if-range", b"if-none-match", b"if-modified-since")
+_WITH_CONTENT = (200, 206)
 #: End of an object whose last field is a text.
 _CLOSING = b'"}'
 #: Values up to this size are read and sent as one piece.
@@ -101,14 +104,16 @@ class Objects:
         first, last = query.value or (0, None)
         return await self._data_port.open(node.id, first, last)
 
-    async def get_raw(self, node: Node, *, head: bool) -> Answer:
-        """The bytes alone, for who prefers them although the request came in CDMI form."""
-        media_type = node.file.mimetype or DEFAULT_MIMETYPE
-        headers = ((b"content-type", media_type.encode("latin-1", "replace")),)
-        if head:
-            return Answer(200, headers=headers)
-        content = await self._data_port.open(node.id)
-        return Answer(200, headers=headers, stream=_pieces_of(content), length=content.size_bytes)
+    async def get_raw(self, node: Node, request: Request) -> Answer:
+        """The bytes alone, for who prefers them although the request came in CDMI form: with ranges and
+        conditions, as in plain HTTP form."""
+        asked = {name.decode(): text for name in _OF_PLAIN_HTTP if (text := request.header(name)) is not None}
+        head = request.method == "HEAD"
+        found = await self._data_port.fetch(node.id, asked, head=head)
+        if head or found.status not in _WITH_CONTENT:
+            await found.close()
+            return Answer(found.status, headers=found.headers, stream=_nothing(), length=found.length)
+        return Answer(found.status, headers=found.headers, stream=_pieces_of(found), length=found.length)
 
     async def create(self, node: Node, body: Body, query: Query, request: Request) -> Answer:
         """A new file with the body's value, or empty."""
@@ -178,7 +183,7 @@ async def _nothing() -> AsyncIterator[bytes]:
     yield b""
 
 
-async def _pieces_of(content: Content) -> AsyncIterator[bytes]:
+async def _pieces_of(content: Content | Fetched) -> AsyncIterator[bytes]:
     try:
         async for piece in content.pieces():
             yield piece

@@ -158,10 +158,9 @@ class CdmiRouter:
             raise ApiError("missingRequiredValue", {"key": "version"})
         if node.container:
             return await self._containers.get(node, query)
-        head = request.method == "HEAD"
         if chosen == BINARY:
-            return await self._objects.get_raw(node, head=head)
-        return await self._objects.get(node, query, head=head)
+            return await self._objects.get_raw(node, request)
+        return await self._objects.get(node, query, head=request.method == "HEAD")
 
     async def _delete(self, node: Node) -> Answer:
         if len(node.names) < 2:
