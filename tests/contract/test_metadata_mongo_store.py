@@ -58,7 +58,7 @@ async def test_every_query_of_listings_uses_an_index(
         },
         {"$or": [{"parent_id": "d", "name": {"$in": ["a"]}, "deleted": False}, {"_id": {"$in": ["f"]}}]},
         {"cleanup_ms": {"$lt": 5}},
-        {"trashed.time_ms": {"$lt": 5}},
+        {"trashed.due_ms": {"$lt": 5}},
         {"purge_ms": {"$lt": 5}},
         {"delete_op": "r"},
         {"location.storage_file_id": {"$in": ["/a", "/b"]}, "location.storage_id": "s1"},
