@@ -124,7 +124,7 @@ class ContentsTwin:
     async def make(self, new: NewName) -> File:
         if self._find(new.ref) is not None and not (new.kind == "DIR" and new.update_existing):
             raise FileExists
-        kind = FileKind.DIRECTORY if new.kind == "DIR" else FileKind.SYMLINK
+        kind = {"REG": FileKind.REGULAR, "DIR": FileKind.DIRECTORY, "SYMLNK": FileKind.SYMLINK}[new.kind]
         file = File(
             uuid.uuid4().hex, new.parent.space_id, name=new.name, kind=kind, symlink_target=new.symlink_target
         )

@@ -468,8 +468,8 @@ async def test_other_methods_are_405_and_say_which_are_not(folder: Folder, door:
     id = await folder.put("a", b"x")
     allowed = {
         f"{API}/data/{id}": "get, put, delete",
-        f"{API}/data/{id}/content": "get, put",
-        f"{API}/data/{folder.id}/path/a": "get, put, delete",
+        f"{API}/data/{id}/content": "get, head, put",
+        f"{API}/data/{folder.id}/path/a": "get, head, put, delete",
         f"{API}/data/{folder.id}/children": "get, post",
         f"{API}/data/{id}/metadata/xattrs": "get, put, delete",
         f"{API}/lookup-file-id/{folder.path('a')}": "post",

@@ -120,7 +120,8 @@ class World:
         if not operation.path.startswith(("/cdmi/", f"{API}/lookup")):
             return PATHS
         below = [f"{self.stack.space}/{self.name}/{path}" for path in PATHS]
-        return [self.stack.space, *below, "nowhere"]
+        # What is posted gets a name of the server's: only below the world it goes with the world.
+        return below if operation.method == "post" else [self.stack.space, *below, "nowhere"]
 
 
 @pytest.fixture
@@ -155,8 +156,8 @@ class Asker:
         self._stack = stack
         self._session = session
         # In plain HTTP a creation is answered without the body that its CDMI form has.
-        plain_put = operation.method == "put" and operation.path.startswith("/cdmi/")
-        self._excluded = [checks.content_type_conformance] if plain_put else []
+        makes_plainly = operation.method in ("put", "post") and operation.path.startswith("/cdmi/")
+        self._excluded = [checks.content_type_conformance] if makes_plainly else []
         # A stream would go on, and is a document by line and not as a whole.
         self._is_stream = "/changes/" in operation.path
         if self._is_stream:

@@ -100,6 +100,7 @@ class Files:
         update_existing: bool = False,
     ) -> tuple[File, bool]:
         """A new file, and True; or with `update_existing` the existing one of the same type, and False."""
+        names.check_name(new.name)
         if new.type is FileType.SYMLINK:
             names.check_symlink_target(new.symlink_target)
         parent = await self.directory(identity, request_id, parent_ref, create_parents=create_parents)
