@@ -31,7 +31,7 @@ class HearsOut:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
-        if scope["type"] != "http" or not _brings_body(scope["headers"]):
+        if scope["type"] != "http" or not _brings_body(scope["headers"], self._limit_bytes):
             await self._app(scope, receive, send)
             return
         body = _Body(receive, is_coming=b"expect" not in dict(scope["headers"]))
@@ -67,7 +67,8 @@ class _Body:
             limit_bytes -= len((await self.receive()).get("body", b""))
 
 
-def _brings_body(headers: Iterable[tuple[bytes, bytes]]) -> bool:
+def _brings_body(headers: Iterable[tuple[bytes, bytes]], limit_bytes: int) -> bool:
+    """Whether a body comes; one that is announced to be beyond the bounds is not waited for."""
     found = dict(headers)
     length = found.get(b"content-length")
-    return b"transfer-encoding" in found if length is None else length.strip() != b"0"
+    return b"transfer-encoding" in found if length is None else 0 < int(length) <= limit_bytes

@@ -83,9 +83,15 @@ async def test_who_waited_and_was_asked_is_heard_out() -> None:
 
 
 async def test_no_more_than_the_bound_is_taken() -> None:
-    client = with_body(*PIECES)
+    client = Client(*PIECES, **{"transfer-encoding": "chunked"})
     await client.ask(HearsOut(refuses, limit_bytes=15))
     assert client.told[0] == ("http.response.start", 20)
+
+
+async def test_what_is_announced_beyond_the_bound_is_not_waited_for() -> None:
+    client = Client(**{"content-length": "16"})
+    await client.ask(HearsOut(refuses, limit_bytes=15, timeout_s=60))
+    assert client.told[0] == ("http.response.start", 0)
 
 
 async def test_who_stops_sending_is_answered_all_the_same() -> None:
