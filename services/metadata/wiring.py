@@ -53,6 +53,7 @@ from services.metadata.domain.bulk import Bulk
 from services.metadata.domain.cache import FileCache, RecordCache
 from services.metadata.domain.change_feed import ChangeFeed
 from services.metadata.domain.changes import Changes
+from services.metadata.domain.charged import ChargedInserts
 from services.metadata.domain.commits import Commits
 from services.metadata.domain.content_writer import ContentWriter
 from services.metadata.domain.dir_stats import DirStats
@@ -192,6 +193,7 @@ def assemble(
         clock=clock,
     )
     renames = Renames(stores.files, tree, paths, link_counts, touches, clock)
+    inserts = ChargedInserts(files, quotas)
     xattrs = Xattrs(stores.custom_metadata, tree, paths, clock)
     return Rules(
         file_cache=file_cache,
@@ -211,10 +213,9 @@ def assemble(
         commits=Commits(
             tree=tree,
             paths=paths,
-            files=files,
+            inserts=inserts,
             replicas=replicas,
             writer=writer,
-            quotas=quotas,
             stores=stores,
             settled=settled,
             clock=clock,
@@ -226,7 +227,7 @@ def assemble(
             replicas=replicas,
             locations=stores.locations,
             writer=writer,
-            quotas=quotas,
+            inserts=inserts,
             xattrs=xattrs,
             clock=clock,
             provider_id=provider_id,

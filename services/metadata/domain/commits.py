@@ -16,13 +16,12 @@ from runtime.errors import FileExists, InvalidArgument, IsthmusError
 from runtime.identity import Identity
 
 from . import names, permissions
+from .charged import ChargedInserts
 from .content_writer import ContentWriter
-from .errors import DirectoryGone, LostRace, NameTaken, StaleUpload
-from .files import Files
+from .errors import LostRace, NameTaken, StaleUpload
 from .ids import may_take_over
 from .locations import Location, Upload
 from .paths import Found, Paths
-from .quotas import Quotas
 from .records import DEFAULT_FILE_MODE, File, FileType, inode_id
 from .replicas import Replicas
 from .settled import Settled
@@ -62,10 +61,9 @@ class Commits:
         *,
         tree: Tree,
         paths: Paths,
-        files: Files,
+        inserts: ChargedInserts,
         replicas: Replicas,
         writer: ContentWriter,
-        quotas: Quotas,
         stores: Stores,
         settled: Settled,
         clock: Clock,
@@ -73,10 +71,9 @@ class Commits:
     ) -> None:
         self._tree = tree
         self._paths = paths
-        self._files = files
+        self._inserts = inserts
         self._replicas = replicas
         self._writer = writer
-        self._quotas = quotas
         self._intents = stores.intents
         self._locations = stores.locations
         self._settled = settled
@@ -134,19 +131,13 @@ class Commits:
         require_add(identity, parent)
         location = self._first_location(commit)
         file = self._new(identity, commit, parent.file, location)
-        await self._quotas.charge(commit.space_id, commit.upload.size_bytes)
         try:
-            stored = await self._files.insert(identity, parent, file)
+            stored = await self._inserts.insert(identity, parent, file)
         except NameTaken:
-            await self._quotas.release(commit.space_id, commit.upload.size_bytes)
             return await self._publish_taken(identity, parent, commit)
-        except IsthmusError as error:
-            # What is stored, or may be, stays counted.
-            if not error.retryable and not isinstance(error, DirectoryGone):
-                await self._quotas.release(commit.space_id, commit.upload.size_bytes)
-            raise
         if stored is not file:
-            await self._made_before(commit)
+            # An earlier try of the request made the file, maybe with another storage file.
+            await self._discard(commit)
         elif location is not None:
             self._replicas.made(location)
         return stored, True
@@ -157,11 +148,6 @@ class Commits:
             return None
         blank = self._replicas.blank(commit.space_id, commit.file_id)
         return replace(blank.applied(commit.upload, self._clock.now_ms()), dirty_ms=None, revision=1)
-
-    async def _made_before(self, commit: Commit) -> None:
-        """An earlier try of the request made the file, maybe with another storage file."""
-        await self._quotas.release(commit.space_id, commit.upload.size_bytes)
-        await self._discard(commit)
 
     async def _publish_taken(self, identity: Identity, parent: Found, commit: Commit) -> tuple[File, bool]:
         """Another file has the name: replaces its content, if that was asked for."""

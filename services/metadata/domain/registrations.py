@@ -9,19 +9,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from runtime.clock import Clock
-from runtime.errors import FileExists, InvalidArgument, InvalidName, IsthmusError
+from runtime.errors import FileExists, InvalidArgument, InvalidName
 from runtime.identity import Identity, Kind, SpacePrivilege
 
 from . import names, permissions
+from .charged import ChargedInserts
 from .commits import MAX_FILE_BYTES
 from .content_writer import ContentWriter
 from .custom_metadata import Update
-from .errors import DirectoryGone, Forbidden, LostRace, NameTaken
+from .errors import Forbidden, LostRace, NameTaken
 from .files import Files
 from .ids import new_file_id
 from .locations import Location, Upload
 from .paths import FileRef, Found, Paths
-from .quotas import Quotas
 from .records import File, FileType, virtual_owner
 from .replicas import Replicas
 from .retries import attempts
@@ -85,7 +85,7 @@ class Registrations:
         replicas: Replicas,
         locations: LocationStore,
         writer: ContentWriter,
-        quotas: Quotas,
+        inserts: ChargedInserts,
         xattrs: Xattrs,
         clock: Clock,
         provider_id: str,
@@ -95,7 +95,7 @@ class Registrations:
         self._replicas = replicas
         self._locations = locations
         self._writer = writer
-        self._quotas = quotas
+        self._inserts = inserts
         self._xattrs = xattrs
         self._clock = clock
         self._provider_id = provider_id
@@ -152,23 +152,10 @@ class Registrations:
 
     async def _insert(self, identity: Identity, registration: Registration, parent: Found) -> File:
         file, location = self._new(identity, registration, parent.file)
-        space_id, size_bytes = registration.space_id, registration.size_bytes
-        await self._quotas.charge(space_id, size_bytes)
-        try:
-            stored = await self._files.insert(identity, parent, file)
-        except NameTaken:
-            await self._quotas.release(space_id, size_bytes)
-            raise
-        except IsthmusError as error:
-            # What is stored, or may be, stays counted.
-            if not error.retryable and not isinstance(error, DirectoryGone):
-                await self._quotas.release(space_id, size_bytes)
-            raise
-        if stored is not file:
-            await self._quotas.release(space_id, size_bytes)
-            return stored
-        self._replicas.made(location)
-        return file
+        stored = await self._inserts.insert(identity, parent, file)
+        if stored is file:
+            self._replicas.made(location)
+        return stored
 
     def _new(self, identity: Identity, registration: Registration, parent: File) -> tuple[File, Location]:
         name = registration.path[-1]
