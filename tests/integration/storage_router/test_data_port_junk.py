@@ -70,3 +70,12 @@ async def test_a_good_request_before_junk_is_answered(client: RawClient) -> None
 async def test_heads_that_are_too_large_are_told_so(client: RawClient) -> None:
     await client.send(b"GET / HTTP/1.1\r\nx: " + b"y" * 70_000)
     assert (await client.answer()).status == 431
+
+
+async def test_a_refusal_does_not_wait_for_what_is_announced_beyond_all_bounds(client: RawClient) -> None:
+    async with asyncio.timeout(5):
+        await client.send(
+            b"PUT /cdmi/space1/file HTTP/1.1\r\nhost: x\r\nx-auth-token: bad\r\n"
+            b"content-length: 1099511627776\r\n\r\nhello"
+        )
+        assert (await client.answer()).status == 401

@@ -115,9 +115,10 @@ class Body:
         """Before a refusal: throws away what the client sends unasked, up to a bound. ClientGone.
 
         Many clients send all before they read, and a front door that has an answer stops reading: its close
-        would then be a reset, which takes the answer with it.
+        would then be a reset, which takes the answer with it. What is announced to be beyond the bound is not
+        waited for.
         """
-        if self._continue_due:
+        if self._continue_due or self._left > limit_bytes:
             return
         end = self.received_bytes + limit_bytes
         with contextlib.suppress(TimeoutError, BadRequest):
