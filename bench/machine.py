@@ -29,7 +29,7 @@ def conditions() -> dict[str, str]:
     return {
         "cores": f"{os.cpu_count()} × {model}",
         "memory": f"{psutil.virtual_memory().total / (1 << 30):.0f} GiB",
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "Python": platform.python_version(),
         "load before": load,
     }

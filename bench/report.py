@@ -21,7 +21,8 @@ one that is not counted. "Same door" means behind an Envoy with the same listene
 "direct" means plain HTTP without Envoy. All files lie on the same tmpfs; MongoDB's lie on the disk and every
 change is journaled before it is acknowledged. Statuses, lengths and bodies of answers are checked, and a way
 with a single wrong answer has no number. Memory is touched before writes. Load: one connection in Python for
-the large transfers, wrk for the small requests; it uses the same cores.
+the large transfers, wrk for the small requests; it uses the same cores. What stands behind
+the figures: [where-time-goes.md](where-time-goes.md).
 
 "Its own code, one call and one record each" is Isthmus itself in a stack of its own, without batches
 (`bench/one_each.py`). The "bare pipeline" (`bench/unbatched.py`) checks no token and no permission and knows
