@@ -28,8 +28,9 @@ CONFIRM_INTERVAL_S = 3.0
 WATCH_WAIT_S = 5
 #: Start and end of the growing pause between tries while Consul is away.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 3.0
-#: After Consul came back with an older state, how long instances it does not know are still believed in:
-#: time enough for every registrar to register again.
+#: After Consul was away, or told an older state, how long instances that it has not told of since are still
+#: believed in: time enough for every registrar to register again. It may have lost everything, and its index
+#: does not show that: that of a new life soon passes the old one.
 RELEARN_S = 3 * CONFIRM_INTERVAL_S
 #: Longest a process waits for Consul when it starts, and when it stops.
 START_WAIT_S, STOP_WAIT_S = 1.0, 2.0
@@ -171,6 +172,7 @@ class Watch:
         self._changed = asyncio.Event()
         self._listeners: dict[object, Callable[[tuple[Instance, ...]], None]] = {}
         self._relearn_until_s = 0.0
+        self._doubted: set[str] = set()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -225,7 +227,7 @@ class Watch:
         await self._consul.close()
 
     async def _follow(self, first_answer: asyncio.Event) -> None:
-        index, newest = 0, 0
+        index, newest, was_away = 0, 0, False
         pause = _Pause()
         while True:
             try:
@@ -234,12 +236,13 @@ class Watch:
                 )
             except ConsulAway as error:
                 log.warning("watch_interrupted", service=self.service, error=str(error), age_s=self.age_s)
-                index = 0
+                index, was_away = 0, True
                 await pause.sleep()
                 continue
-            if answered < newest:
+            if was_away or answered < newest:
                 self._relearn_until_s = time.monotonic() + RELEARN_S
-            newest = answered
+                self._doubted = {each.instance_id for each in self._instances}
+            newest, was_away = answered, False
             index = next_index(index, answered)
             self._confirmed_s = time.monotonic()
             self._learn(tuple(sorted((_instance(self.service, each) for each in entries), key=_by_id)))
@@ -250,9 +253,9 @@ class Watch:
                 await pause.sleep()  # an index that can't be waited for must not become a busy loop
 
     def _learn(self, instances: tuple[Instance, ...]) -> None:
-        if time.monotonic() < self._relearn_until_s:
-            known = {each.instance_id for each in instances}
-            kept = (each for each in self._instances if each.instance_id not in known)
+        self._doubted -= {each.instance_id for each in instances}
+        if self._doubted and time.monotonic() < self._relearn_until_s:
+            kept = (each for each in self._instances if each.instance_id in self._doubted)
             instances = tuple(sorted((*instances, *kept), key=_by_id))
         if instances == self._instances:
             return

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Literal
@@ -170,6 +173,50 @@ async def test_a_start_goes_on_when_nobody_comes(consul_url: str, service: str) 
     await watch.start()
     await asyncio.wait_for(Acquainted(watch, timeout_s=0.1).start(), 2.0)
     await watch.stop()
+
+
+@contextlib.asynccontextmanager
+async def agent_that_tells(*answers: tuple[int, int, list[str]]) -> AsyncIterator[str]:
+    """An agent with one answer for each question: status, index, and who is there. Then it says no more."""
+    left, over = deque(answers), asyncio.Event()
+    asked: set[asyncio.Task[None] | None] = set()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.add(asyncio.current_task())
+        while await reader.readline():
+            while (await reader.readline()).strip():
+                pass
+            if not left:
+                await over.wait()
+                break
+            status, index, ids = left.popleft()
+            told = [{"Service": {"ID": each, "Address": "h", "Port": 1}, "Checks": []} for each in ids]
+            body = json.dumps(told)
+            head = f"HTTP/1.1 {status} .\r\nx-consul-index: {index}\r\ncontent-length: {len(body)}\r\n\r\n"
+            writer.write((head + body).encode())
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    finally:
+        over.set()
+        server.close()
+        await asyncio.gather(*(task for task in asked if task))
+
+
+async def test_a_consul_that_was_away_is_doubted_whatever_its_index(service: str) -> None:
+    answers = ((200, 7, ["a", "b"]), (500, 0, []), (200, 9, ["b"]), (200, 12, []))
+    async with agent_that_tells(*answers) as url:
+        watch = Watch(url, service)
+        heard: list[list[str]] = []
+        watch.subscribe(lambda instances: heard.append([each.instance_id for each in instances]))
+        await watch.start()
+        # `b` was seen since and is really gone; of `a` nothing is known yet.
+        await until(lambda: heard[-1] == ["a"])
+        await watch.stop()
+    assert heard == [["a", "b"], ["a"]]
 
 
 async def test_known_instances_outlive_a_consul_that_lost_everything(
