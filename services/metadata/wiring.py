@@ -201,7 +201,7 @@ def assemble(
         files=files,
         extras=extras,
         leases=leases,
-        links=HardLinks(tree, paths, files, clock, provider_id),
+        links=HardLinks(tree, paths, files, link_counts, clock, provider_id),
         listing=Listing(stores.files, tree, paths, extras, page_tokens, touches),
         subtrees=Subtrees(stores.files, tree, paths, replicas, extras, page_tokens, touches),
         downloads=Downloads(stores.downloads, paths, clock),

@@ -208,6 +208,21 @@ class FileStoreContract:
         assert await stores.files.find("f") == file
         assert not await stores.files.find_named(ROOT, "b")
 
+    async def test_a_link_takes_the_place_of_a_file_in_the_same_moment(self, stores: Stores) -> None:
+        file, old = a_file("f", "a"), a_file("old", "b")
+        for each in (file, old):
+            await stores.files.insert(each)
+        link, linked = a_file("link_1_file_f", "b"), file.changed(links=("link_1_file_f",))
+        stale = old.changed().tombstone(now_ms=1, op_id="", cleanup_ms=1)
+        with pytest.raises(RevisionConflict):
+            await stores.files.insert_link(link, linked, replaced=stale)
+        assert [each.file_id for each in await stores.files.find_named(ROOT, "b")] == ["old"]
+        assert await stores.files.find("f") == file
+        gone = old.tombstone(now_ms=1, op_id="", cleanup_ms=1)
+        await stores.files.insert_link(link, linked, replaced=gone)
+        assert list(await stores.files.find_named(ROOT, "b")) == [link]
+        assert [await stores.files.find(each) for each in ("f", "old")] == [linked, gone]
+
     async def test_of_many_links_at_once_none_is_lost(self, stores: Stores) -> None:
         file = a_file("f", "a")
         await stores.files.insert(file)
@@ -399,6 +414,20 @@ class TogetherContract:
         assert await stores.files.find("moving") == moved
         assert [file.file_id for file in await stores.files.find_named(ROOT, "x")] == ["new"]
         assert [file.file_id for file in await stores.files.find_named(ROOT, "old")] == ["second"]
+
+    async def test_a_new_record_takes_the_place_of_another(self, stores: Stores) -> None:
+        old, new = a_file("old", "a"), a_file("new", "a")
+        await stores.files.insert(old)
+        gone = old.tombstone(now_ms=2000, op_id="r", cleanup_ms=2000)
+        stale = gone.changed()
+        for refused in (stale, a_file("absent").changed()):
+            with pytest.raises(OneRefused) as raised:
+                await stores.files.change_together([TreeChange(new, is_new=True, replaced=refused)])
+            assert isinstance(raised.value.cause, RevisionConflict)
+            assert list(await stores.files.find_named(ROOT, "a")) == [old]
+        await stores.files.change_together([TreeChange(new, is_new=True, replaced=gone)])
+        assert list(await stores.files.find_named(ROOT, "a")) == [new]
+        assert await stores.files.find("old") == gone
 
     async def test_when_one_is_refused_nothing_happens(self, stores: Stores) -> None:
         taken, stale = a_file("taken", "a"), a_file("stale")

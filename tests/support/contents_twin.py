@@ -122,17 +122,21 @@ class ContentsTwin:
         self.aborted.append(wish.request_id)
 
     async def make(self, new: NewName) -> File:
-        if self._find(new.ref) is not None and not (new.kind == "DIR" and new.update_existing):
+        there = self._find(new.ref)
+        if there is not None and not new.update_existing:
             raise FileExists
         kind = {"REG": FileKind.REGULAR, "DIR": FileKind.DIRECTORY, "SYMLNK": FileKind.SYMLINK}[new.kind]
+        if there is not None:
+            if (there[0].kind is FileKind.DIRECTORY) != (kind is FileKind.DIRECTORY):
+                raise FileExists
+            if kind is FileKind.DIRECTORY:
+                return there[0]
+            del self.files[there[0].file_id]
         file = File(
             uuid.uuid4().hex, new.parent.space_id, name=new.name, kind=kind, symlink_target=new.symlink_target
         )
         self.files[file.file_id] = (file, Location())
         return file
-
-    async def remove(self, file: FileRef, *, request_id: str) -> None:
-        del self.files[self._get(file)[0].file_id]
 
 
 def _merged(blocks: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:

@@ -114,10 +114,13 @@ class World:
         file, _ = await self.rules.files.create(who, request_id, ref(*path[:-1]), new, **options)
         return file
 
-    async def link(self, target: File, *path: str, who: Identity = ALICE, request_id: str = "") -> File:
+    async def link(
+        self, target: File, *path: str, who: Identity = ALICE, request_id: str = "", **options: bool
+    ) -> File:
         """A hard link at a path."""
+        target_ref = ref(file_id=target.file_id)
         return await self.rules.links.create(
-            who, request_id or fresh_id(), ref(*path[:-1]), path[-1], ref(file_id=target.file_id)
+            who, request_id or fresh_id(), ref(*path[:-1]), path[-1], target_ref, **options
         )
 
     async def mkdir(self, *path: str, who: Identity = ALICE, mode: int | None = None) -> File:

@@ -125,6 +125,20 @@ class Client:
         """A new directory."""
         return await self.create(*path, type=files_pb2.FILE_TYPE_DIRECTORY)
 
+    async def link_over(self, *path: str, target_id: str = "", text: str = "") -> files_pb2.File:
+        """A hard link to the file, or a symbolic link with the text, in the place of what has the name."""
+        kind = files_pb2.FILE_TYPE_SYMLINK if text else files_pb2.FILE_TYPE_REGULAR
+        request = files_pb2.CreateFileRequest(
+            request_id=fresh_id(),
+            parent=a_ref(*path[:-1]),
+            name=path[-1],
+            type=kind,
+            symlink_target=text,
+            hard_link_target_id=target_id,
+            update_existing=True,
+        )
+        return (await self.api.create_file(request)).file
+
     async def get(self, *path: str) -> files_pb2.File:
         """A file by path."""
         return (await self.api.get_file(files_pb2.GetFileRequest(file=a_ref(*path)))).file

@@ -102,6 +102,20 @@ async def test_an_existing_name_becomes_a_link_when_asked_for(folder: Folder) ->
     made = await link(folder, "b", file, update_existing="true")
     assert made.status_code == 201, made.text
     assert await content(folder, made.json()["fileId"]) == b"first"
+    again = await link(folder, "b", file, update_existing="true")
+    assert again.json() == made.json()
+    assert await content(folder, file) == b"first"
+
+
+async def test_an_existing_name_becomes_a_symbolic_link_when_asked_for(folder: Folder) -> None:
+    await folder.put("a", b"first")
+    await folder.put("b", b"second")
+    await folder.create("d", type="DIR")
+    wanted = {"type": "SYMLNK", "target_file_path": "a", "update_existing": "true"}
+    made = await folder.create("b", **wanted)
+    assert made.status_code == 201, made.text
+    assert await content(folder, made.json()["fileId"]) == b"first"
+    assert errno(await folder.create("d", **wanted)) == "eexist"
 
 
 async def test_a_link_to_a_symbolic_link_is_a_copy_of_it(folder: Folder) -> None:

@@ -111,6 +111,7 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
             request.name,
             FileRef(parent.space_id, request.hard_link_target_id),
             create_parents=request.create_parents,
+            update_existing=request.update_existing,
         )
         return files_pb2.CreateFileResponse(file=file_to_proto(file), created=True)
 

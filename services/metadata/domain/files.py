@@ -17,7 +17,7 @@ from runtime.errors import (
 from runtime.identity import Identity
 
 from . import names, permissions
-from .errors import DirectoryGone, IdTaken, LostRace, NameTaken, RevisionConflict
+from .errors import DirectoryGone, IdTaken, LostRace, NameTaken, OneRefused, RevisionConflict
 from .ids import new_file_id
 from .link_counts import LinkCounts
 from .paths import FileRef, Found, Paths
@@ -99,7 +99,10 @@ class Files:
         create_parents: bool = False,
         update_existing: bool = False,
     ) -> tuple[File, bool]:
-        """A new file, and True; or with `update_existing` the existing one of the same type, and False."""
+        """A new file, and True; or with `update_existing` the existing one of the same type, and False.
+
+        With `update_existing` a new symbolic link takes the place of anything but a directory, at once.
+        """
         names.check_name(new.name)
         if new.type is FileType.SYMLINK:
             names.check_symlink_target(new.symlink_target)
@@ -115,12 +118,24 @@ class Files:
                 continue
             if existing.file.file_id == file.file_id:
                 return existing.file, True
+            if update_existing and new.type is FileType.SYMLINK:
+                if await self._replace_by(identity, file, parent, existing):
+                    return file, True
+                continue
             if not update_existing or existing.file.type is not new.type:
                 raise FileExists(name=new.name, file_id=existing.file.file_id)
-            if new.type is not FileType.SYMLINK:
-                return existing.shown(await self._set_mode(identity, request_id, existing, file.mode)), False
-            await self._delete_child(identity, request_id, existing)
+            return existing.shown(await self._set_mode(identity, request_id, existing, file.mode)), False
         raise LostRace(name=new.name)
+
+    def making_room(self, identity: Identity, request_id: str, existing: Found) -> File:
+        """The record of a file whose name goes to a new link in the same moment.
+
+        Raises `FileExists` for a directory: the request would remove a whole tree; and refusals.
+        """
+        if existing.file.is_directory:
+            raise FileExists(name=existing.file.name, file_id=existing.file.file_id)
+        self._require_delete(identity, existing, only_empty=False)
+        return self._tombstone(existing.entry, request_id)
 
     async def directory(
         self, identity: Identity, request_id: str, ref: FileRef, *, create_parents: bool
@@ -331,12 +346,24 @@ class Files:
         # A token confined to just this file may delete it, so its reach counts for the directory, too.
         permissions.require(identity, found.chain[:-1], permissions.DELETE_CHILD, found.reach)
 
-    async def _delete_child(self, identity: Identity, request_id: str, found: Found) -> None:
-        self._require_delete(identity, found, only_empty=False)
+    async def _replace_by(self, identity: Identity, link: File, parent: Found, existing: Found) -> bool:
+        """Puts a new link in the place of a file, in one change. False when somebody was faster."""
+        change = TreeChange(
+            link,
+            is_new=True,
+            replaced=self.making_room(identity, link.op_id, existing),
+            directories=(parent.file,),
+        )
         try:
-            await self._delete(identity, found, request_id, only_empty=False)
+            await self._tree.change_together([change])
         except RevisionConflict:
-            return
+            return False
+        except OneRefused as refused:
+            if isinstance(refused.cause, RevisionConflict | NameTaken | IdTaken):
+                return False
+            raise refused.cause from refused
+        await self.took_effect([change])
+        return True
 
     async def _delete(self, identity: Identity, found: Found, request_id: str, *, only_empty: bool) -> None:
         file, parent = found.file, found.chain[-2]

@@ -13,6 +13,7 @@ from . import names, permissions
 from .errors import IdTaken, LostRace, NameTaken, RevisionConflict
 from .files import Files, NewFile
 from .ids import new_link_id
+from .link_counts import LinkCounts
 from .paths import FileRef, Found, Paths
 from .records import File, FileType, shown_as
 from .retries import attempts
@@ -25,10 +26,13 @@ MAX_NAMES = 1000
 class HardLinks:
     """Makes and lists the names of regular files."""
 
-    def __init__(self, tree: Tree, paths: Paths, files: Files, clock: Clock, provider_id: str) -> None:
+    def __init__(
+        self, tree: Tree, paths: Paths, files: Files, counts: LinkCounts, clock: Clock, provider_id: str
+    ) -> None:
         self._tree = tree
         self._paths = paths
         self._files = files
+        self._counts = counts
         self._clock = clock
         self._provider_id = provider_id
 
@@ -49,10 +53,13 @@ class HardLinks:
         target_ref: FileRef,
         *,
         create_parents: bool = False,
+        update_existing: bool = False,
     ) -> File:
         """A further name of the target; of a symbolic link a copy.
 
-        Raises `IsADirectory`, `TooManyLinks`, `FileExists`, `NoSuchFile` and refusals.
+        With `update_existing` it takes the place of anything but a directory, at once; a name that the target
+        has already is left as it is. Raises `IsADirectory`, `TooManyLinks`, `FileExists`, `NoSuchFile` and
+        refusals.
         """
         target = await self._paths.resolve(identity, target_ref)
         if target.file.is_directory:
@@ -60,39 +67,53 @@ class HardLinks:
         if target.file.type is FileType.SYMLINK:
             copy = NewFile(name, FileType.SYMLINK, symlink_target=target.file.symlink_target)
             made, _ = await self._files.create(
-                identity, request_id, parent_ref, copy, create_parents=create_parents
+                identity,
+                request_id,
+                parent_ref,
+                copy,
+                create_parents=create_parents,
+                update_existing=update_existing,
             )
             return made
         parent = await self._files.directory(identity, request_id, parent_ref, create_parents=create_parents)
         names.check_new_name(name, parent.file)
         permissions.require(identity, parent.chain, permissions.ADD_FILE | permissions.TRAVERSE, parent.reach)
-        return await self._insert(identity, request_id, parent, name, target)
+        link = self._new(identity, request_id, parent.file, name, target.file)
+        return await self._insert(identity, parent, link, target.file, update_existing=update_existing)
 
     async def _insert(
-        self, identity: Identity, request_id: str, parent: Found, name: str, target: Found
+        self, identity: Identity, parent: Found, link: File, file: File, *, update_existing: bool
     ) -> File:
-        file = target.file
-        link = self._new(identity, request_id, parent.file, name, file)
+        existing: Found | None = None
         async for attempt in attempts():
             if attempt:
                 file = await self._tree.inode(link, fresh=True)
             if link.file_id in file.links:
                 return shown_as(file, link)
+            if update_existing:
+                existing = await self._paths.child(identity, parent, link.name)
+            if existing is not None and existing.file.file_id == file.file_id:
+                return existing.shown()
+            replaced = self._files.making_room(identity, link.op_id, existing) if existing else None
             if file.hard_link_count >= MAX_NAMES:
                 raise TooManyLinks(file_id=file.file_id)
             changed = file.changed(links=(*file.links, link.file_id), ctime_ms=self._clock.now_ms())
             try:
-                await self._tree.insert_link(link, changed)
+                await self._tree.insert_link(link, changed, replaced=replaced)
             except RevisionConflict:
                 continue
             except IdTaken:
                 await self._tree.alive(link.space_id, link.file_id, fresh=True)
                 continue
             except NameTaken:
-                raise FileExists(name=name) from None
+                if update_existing:
+                    continue
+                raise FileExists(name=link.name) from None
+            if replaced is not None:
+                await self._counts.release(replaced)
             await self._files.added(parent.file, link)
             return shown_as(changed, link)
-        raise LostRace(name=name)
+        raise LostRace(name=link.name)
 
     def _new(self, identity: Identity, request_id: str, parent: File, name: str, target: File) -> File:
         """The record of a link: as its file is now, of which only name and directory will ever count."""

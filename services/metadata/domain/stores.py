@@ -46,6 +46,11 @@ class TreeChange:
         return (self.file,) if self.replaced is None else (self.file, self.replaced)
 
     @property
+    def known(self) -> tuple[File, ...]:
+        """Those of them that were there before."""
+        return self.files[1:] if self.is_new else self.files
+
+    @property
     def ids(self) -> set[str]:
         """Their ids."""
         return {file.file_id for file in self.files}
@@ -66,10 +71,11 @@ class FileStore(Protocol):
         """Adds a record. Raises `IdTaken` or `NameTaken`."""
         ...
 
-    async def insert_link(self, link: File, file: File) -> None:
+    async def insert_link(self, link: File, file: File, *, replaced: File | None = None) -> None:
         """Adds a hard link and, in the same transaction, replaces the file it is a name of.
 
-        Raises `IdTaken`, `NameTaken`, `RevisionConflict`.
+        `replaced`: a record that makes room for the name in that transaction, too. Raises `IdTaken`,
+        `NameTaken`, `RevisionConflict`.
         """
         ...
 

@@ -198,7 +198,7 @@ class Tree:
     async def change_together(self, changes: Sequence[TreeChange]) -> None:
         """Changes records, all or none; as the store does."""
         files = [file for change in changes for file in change.files]
-        known = [file for change in changes if not change.is_new for file in change.files]
+        known = [file for change in changes for file in change.known]
         if not known:
             await self._changing(files, self._store.change_together(changes))
             return
@@ -214,9 +214,15 @@ class Tree:
         """As `replace`, for a record of which nothing but times that nobody remembers are new."""
         await self._changing([file], self._store.replace(file))
 
-    async def insert_link(self, link: File, file: File) -> None:
+    async def insert_link(self, link: File, file: File, *, replaced: File | None = None) -> None:
         """Adds a name of a file; as the store does."""
-        await self._changing([link, file], self._store.insert_link(link, file))
+        if replaced is None:
+            await self._changing([link, file], self._store.insert_link(link, file))
+            return
+        async with self.changing(replaced):
+            await self._changing(
+                [link, file, replaced], self._store.insert_link(link, file, replaced=replaced)
+            )
 
     async def move(self, file: File, *, replaced: File | None, new_ancestry: bool) -> None:
         """Moves a record; as the store does."""

@@ -40,14 +40,11 @@ class MemoryFileStore:
         return [file for file in self._children(parent_id) if file.name == name]
 
     async def insert(self, file: File) -> None:
-        if file.file_id in self._files:
-            raise IdTaken(file_id=file.file_id)
-        self._require_free(file)
-        self._put(file)
+        self._insert(file)
 
-    async def insert_link(self, link: File, file: File) -> None:
+    async def insert_link(self, link: File, file: File, *, replaced: File | None = None) -> None:
         self._require_previous(file)
-        await self.insert(link)
+        self._insert(link, replaced)
         self._put(file)
 
     async def insert_many(self, files: Sequence[File]) -> Sequence[IsthmusError | None]:
@@ -76,14 +73,7 @@ class MemoryFileStore:
         self._require_previous(file)
         if new_ancestry:
             self._require_above(file)
-        if replaced is not None:
-            self._require_previous(replaced)
-            if replaced.is_directory and self._has_children(replaced.file_id):
-                raise DirectoryNotEmpty(file_id=replaced.file_id)
-        self._require_free(file, making_room=replaced)
-        if replaced is not None:
-            self._put(replaced)
-        self._put(file)
+        self._put_in_place(file, replaced)
 
     async def change_together(self, changes: Sequence[TreeChange]) -> None:
         files, names = dict(self._files), dict(self._names)
@@ -91,7 +81,7 @@ class MemoryFileStore:
         for index, change in sorted(enumerate(changes), key=lambda item: item[1].is_new):
             try:
                 if change.is_new:
-                    await self.insert(change.file)
+                    self._insert(change.file, change.replaced)
                 else:
                     await self.move(change.file, replaced=change.replaced, new_ancestry=change.new_ancestry)
             except IsthmusError as error:
@@ -145,6 +135,21 @@ class MemoryFileStore:
         """The location in the record of this file."""
         file = self._files.get(file_id)
         return None if file is None else file.location
+
+    def _insert(self, file: File, replaced: File | None = None) -> None:
+        if file.file_id in self._files:
+            raise IdTaken(file_id=file.file_id)
+        self._put_in_place(file, replaced)
+
+    def _put_in_place(self, file: File, replaced: File | None) -> None:
+        if replaced is not None:
+            self._require_previous(replaced)
+            if replaced.is_directory and self._has_children(replaced.file_id):
+                raise DirectoryNotEmpty(file_id=replaced.file_id)
+        self._require_free(file, making_room=replaced)
+        if replaced is not None:
+            self._put(replaced)
+        self._put(file)
 
     def _put(self, file: File) -> None:
         old = self._files.get(file.file_id)

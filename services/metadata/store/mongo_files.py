@@ -59,8 +59,10 @@ class MongoFileStore:
     async def insert(self, file: File) -> None:
         await self._inserts.submit(file)
 
-    async def insert_link(self, link: File, file: File) -> None:
+    async def insert_link(self, link: File, file: File, *, replaced: File | None = None) -> None:
         def steps(session: Session) -> None:
+            if replaced is not None:
+                self._replace_one(session, replaced)
             try:
                 self._files.insert_one(file_to_document(link), session=session)
             except DuplicateKeyError as error:
@@ -83,7 +85,8 @@ class MongoFileStore:
         change = TreeChange(file, replaced=replaced, new_ancestry=new_ancestry)
 
         def steps(session: Session) -> None:
-            self._move(session, change)
+            self._make_room(session, change)
+            self._replace_one(session, file)
 
         async with self._moving:
             await self._threads.write(lambda: run_transaction(self._client, steps, taken=NameTaken))
@@ -91,10 +94,10 @@ class MongoFileStore:
     async def change_together(self, changes: Sequence[TreeChange]) -> None:
         def steps(session: Session) -> None:
             for index, change in enumerate(changes):
-                if change.is_new:
-                    continue
                 try:
-                    self._move(session, change)
+                    self._make_room(session, change)
+                    if not change.is_new:
+                        self._replace_one(session, change.file)
                 except (DuplicateKeyError, IsthmusError) as error:
                     raise OneRefused(index, _explained(error)) from error
             self._insert_together(session, changes)
@@ -102,7 +105,7 @@ class MongoFileStore:
         async with self._moving:
             await self._threads.write(lambda: run_transaction(self._client, steps, taken=NameTaken))
 
-    def _move(self, session: Session, change: TreeChange) -> None:
+    def _make_room(self, session: Session, change: TreeChange) -> None:
         replaced = change.replaced
         if change.new_ancestry:
             self._require_above(session, change.file)
@@ -110,7 +113,6 @@ class MongoFileStore:
             if replaced.is_directory and self._has_children(replaced.file_id, session):
                 raise DirectoryNotEmpty(file_id=replaced.file_id)
             self._replace_one(session, replaced)
-        self._replace_one(session, change.file)
 
     def _insert_together(self, session: Session, changes: Sequence[TreeChange]) -> None:
         """New records come last: a name they take may have been made free."""

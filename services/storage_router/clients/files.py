@@ -6,7 +6,7 @@ from isthmus.metadata.v1 import files_pb2
 
 from clients.metadata import MetadataClient
 from services.storage_router.clients.contents import file_from_proto, ref_to_proto
-from services.storage_router.domain.contents import File, FileRef
+from services.storage_router.domain.contents import File
 from services.storage_router.domain.names import NewName
 
 
@@ -37,8 +37,3 @@ class MetadataNames:
             )
         )
         return file_from_proto(answer.file)
-
-    async def remove(self, file: FileRef, *, request_id: str) -> None:
-        await self._metadata.delete_file(
-            files_pb2.DeleteFileRequest(request_id=request_id, file=ref_to_proto(file))
-        )

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from runtime.errors import FileExists
-from services.storage_router.domain.contents import Contents, File, FileKind, FileRef
+from services.storage_router.domain.contents import File, FileRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,26 +32,9 @@ class Names(Protocol):
     """Metadata, where names are made and removed."""
 
     async def make(self, new: NewName) -> File:
-        """FileExists when the name is taken, unless it is a directory and `update_existing` is set."""
+        """FileExists when the name is taken.
+
+        With `update_existing` a directory gets the mode instead, and a link takes the place of whatever is
+        not a directory, in one step.
+        """
         ...
-
-    async def remove(self, file: FileRef, *, request_id: str) -> None:
-        """Removes a name. NoSuchFile."""
-        ...
-
-
-async def make(names: Names, contents: Contents, new: NewName) -> File:
-    """Makes a name. With `update_existing` a directory gets the mode, and a link takes the place of a file.
-
-    A directory is never replaced by a link: the request would remove a whole tree.
-    """
-    if new.kind == "DIR" or not new.update_existing:
-        return await names.make(new)
-    plain = replace(new, update_existing=False)
-    try:
-        return await names.make(plain)
-    except FileExists:
-        if (await contents.get_file(new.ref)).kind is FileKind.DIRECTORY:
-            raise
-        await names.remove(new.ref, request_id=f"{new.request_id}-replaced")
-        return await names.make(plain)

@@ -51,6 +51,28 @@ async def test_missing_parents_are_made_once(pair: Pair) -> None:
         assert len(await two.names("a", "b", "c")) == 30
 
 
+async def test_a_name_that_becomes_a_link_is_never_missing(pair: Pair) -> None:
+    one, two = pair
+    with one.as_user():
+        target = await one.create("target")
+        await one.create("name")
+        links = [client.link_over("name", text="target") for client in pair for _ in range(6)]
+        links += [client.link_over("name", target_id=target.file_id) for client in pair for _ in range(6)]
+        changing = asyncio.ensure_future(together(*links))
+        seen = 0
+        while not changing.done():
+            assert sorted(await two.names()) == ["name", "target"]
+            seen += 1
+        outcomes = await changing
+        made = {outcome.file_id for outcome in outcomes if isinstance(outcome, files_pb2.File)}
+        assert all(isinstance(outcome, files_pb2.File | Aborted) for outcome in outcomes), outcomes
+        assert (await one.get("name")).file_id in made
+        assert seen
+        # Links that lost their place are forgotten by their file: it counts its own name and what is left.
+        left = 1 + (await one.get("name")).file_id.startswith("link_")
+        assert (await two.get("target")).hard_link_count == left
+
+
 async def test_moves_never_make_a_circle(pair: Pair) -> None:
     one, two = pair
     with one.as_user():

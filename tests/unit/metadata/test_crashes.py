@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -70,9 +71,29 @@ async def replace_linked(world: World) -> object:
     return await world.rules.renames.rename(ALICE, "r", ref("old"), ref("d"), "original")
 
 
+async def link_over(world: World) -> object:
+    return await world.link(await world.get("old"), "linked", request_id="r", update_existing=True)
+
+
+async def link_over_linked(world: World) -> object:
+    original = ("d", "original")
+    return await world.link(await world.get("old"), *original, request_id="r", update_existing=True)
+
+
+async def symlink_over(world: World) -> object:
+    kind = FileType.SYMLINK
+    return await world.make("linked", type=kind, target="old", request_id="r", update_existing=True)
+
+
+async def symlink_over_content(world: World) -> object:
+    return await world.make("old", type=FileType.SYMLINK, target="d", request_id="r", update_existing=True)
+
+
+LINKS_OVER = (link_over, link_over_linked, symlink_over, symlink_over_content)
+
 ACTIONS = (
     overwrite, patch, empty, create, take_over, delete, delete_tree, replace_by_rename,
-    link, delete_link, delete_linked, replace_linked,
+    link, delete_link, delete_linked, replace_linked, *LINKS_OVER,
 )  # fmt: skip
 
 
@@ -137,6 +158,22 @@ async def test_killed_at_any_write_everything_is_mended(action: Action, number: 
     assert await survivor.names() == before, "cleaning up changed what is visible"
     if action is create:
         assert ("new" in before) or not acknowledged
+    await require_whole(survivor)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", range(1, MAX_WRITES))
+@pytest.mark.parametrize("action", LINKS_OVER, ids=lambda action: action.__name__)
+async def test_a_name_that_becomes_a_link_is_never_missing(action: Action, number: int, after: bool) -> None:
+    stores = await prepared()
+    names = [await World(stores=stores).names(*path) for path in ((), ("d",))]
+    with contextlib.suppress(Killed):
+        await action(World(stores=crashing(stores, Fuse(number, after=after))))
+    assert [await World(stores=stores).names(*path) for path in ((), ("d",))] == names
+    await action(World(stores=stores))
+    survivor = World(stores=stores)
+    survivor.clock.advance(1000)
+    await survivor.clean_up()
     await require_whole(survivor)
 
 

@@ -71,6 +71,54 @@ async def test_a_link_is_listed_as_the_file(world: World) -> None:
     assert (await world.get("d", "link")).file_id == found["d/link"].file.file_id
 
 
+async def test_a_link_takes_the_place_of_a_file(world: World) -> None:
+    file = await world.get("file")
+    await world.put("other", size_bytes=3)
+    with pytest.raises(FileExists):
+        await world.link(file, "other")
+    link = await world.link(file, "other", update_existing=True)
+    assert await names(world, "file") == [file.file_id, link.file_id]
+    assert (await world.get("other")).size_bytes == 10
+    await world.clean_up()
+    assert await world.used_bytes() == 10
+
+
+async def test_a_link_takes_the_place_of_another_files_link(world: World) -> None:
+    other = await world.put("other", size_bytes=3)
+    await world.link(other, "link")
+    link = await world.link(await world.get("file"), "link", update_existing=True)
+    assert await names(world, "other") == [other.file_id]
+    assert link.file_id in await names(world, "file")
+
+
+async def test_a_name_the_file_has_already_stays_as_it_is(world: World) -> None:
+    file = await world.get("file")
+    link = await world.link(file, "link")
+    for name, there in (("file", file), ("link", link)):
+        assert (await world.link(file, name, update_existing=True)).file_id == there.file_id
+    assert await names(world, "file") == [file.file_id, link.file_id]
+
+
+async def test_a_link_never_takes_the_place_of_a_directory(world: World) -> None:
+    file = await world.get("file")
+    with pytest.raises(FileExists):
+        await world.link(file, "d", update_existing=True)
+    with pytest.raises(FileExists):
+        await world.make("d", type=FileType.SYMLINK, target="file", update_existing=True)
+    assert (await world.get("d")).is_directory
+
+
+async def test_a_link_takes_only_a_place_that_may_be_given(world: World) -> None:
+    await world.mkdir("sticky", mode=0o1777)
+    await world.put("sticky", "mine", size_bytes=1)
+    file = await world.put("sticky", "bobs", size_bytes=1, who=BOB)
+    with pytest.raises(AccessDenied):
+        await world.link(file, "sticky", "mine", who=BOB, update_existing=True)
+    with pytest.raises(AccessDenied):
+        await world.make("sticky", "mine", type=FileType.SYMLINK, target="x", who=BOB, update_existing=True)
+    assert (await world.get("sticky", "mine")).owner_id == "alice"
+
+
 async def test_content_is_the_same_by_every_name(world: World) -> None:
     await linked(world, "link")
     await world.put("link", size_bytes=7)

@@ -458,7 +458,11 @@ class CreateFileRequest(_message.Message):
     create_parents: _builtins.bool
     """Make missing directories of `parent.path`, with mode 775."""
     update_existing: _builtins.bool
-    """Set the mode of an existing file of the same type instead of failing with EEXIST."""
+    """Set the mode of an existing file of the same type instead of failing with EEXIST.
+    A link takes the place of whatever has the name, but for a directory, in one
+    step: nobody ever sees the name missing. A hard link leaves a name that its
+    file has already as it is.
+    """
     hard_link_target_id: _builtins.str
     """uuid of the regular file to give a second name; makes a hard link."""
     @_builtins.property

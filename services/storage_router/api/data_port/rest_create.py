@@ -22,7 +22,7 @@ from runtime.request import request_id
 from services.storage_router.api.data_port.content import Service
 from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.domain.contents import File, FileRef, Mode, Wish
-from services.storage_router.domain.names import Names, NewName, make
+from services.storage_router.domain.names import Names, NewName
 
 _FILE_MODE = 0o664
 _DEFAULT_MODES = {"REG": _FILE_MODE, "DIR": 0o775}
@@ -71,7 +71,7 @@ class Creation:
         if wanted.kind == "REG":
             file = await self._create_file(exchange, parent, name, wanted)
         else:
-            file = await make(self._names, self._service.contents, self._new_name(parent, name, wanted))
+            file = await self._names.make(self._new_name(parent, name, wanted))
         file_id = file_ids.encode(file.space_id or parent.space_id, file.file_id)
         location = f"https://{self._service.domain}/api/v3/oneprovider/data/{file_id}"
         exchange.reply(
