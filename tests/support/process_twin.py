@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import sys
 from collections.abc import Sequence
 
@@ -59,7 +60,8 @@ class Ready:
         tell("ready")
 
     async def stop(self) -> None:
-        pass
+        if FAULT == "garbage":
+            tell("searched in vain" if not gc.get_freeze_count() else "spared")
 
 
 if __name__ == "__main__":

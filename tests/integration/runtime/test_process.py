@@ -58,6 +58,11 @@ def wait_for(process: subprocess.Popen[str], line: str) -> None:
     raise AssertionError(f"the process never told {line!r}")
 
 
+def wait_for_log(process: subprocess.Popen[str], event: str) -> None:
+    assert process.stderr is not None
+    assert any(event in line for line in process.stderr), f"{event} was never logged"
+
+
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_parts_stop_in_reverse_on_a_signal(run: Run, signum: int):
     process = run()
@@ -66,6 +71,16 @@ def test_parts_stop_in_reverse_on_a_signal(run: Run, signum: int):
     told, _ = process.communicate(timeout=20)
     assert told.split("\n")[:2] == ["stop b", "stop a"]
     assert process.returncode == 0
+
+
+def test_what_is_there_after_the_start_is_not_searched_for_garbage(run: Run):
+    process = run("garbage")
+    wait_for(process, "ready")
+    # Its last part has started, but that is told a moment before the start is over.
+    wait_for_log(process, "process_started")
+    process.terminate()
+    told, _ = process.communicate(timeout=20)
+    assert told.splitlines()[0] == "spared"
 
 
 def test_a_missing_setting_is_one_clear_line(run: Run):
