@@ -20,6 +20,7 @@ from isthmus.metadata.v1 import (
     downloads_pb2,
     files_pb2,
     links_pb2,
+    queues_pb2,
     shares_pb2,
     spaces_pb2,
     subtrees_pb2,
@@ -39,6 +40,7 @@ _SUBTREES = "/isthmus.metadata.v1.SubtreeService/"
 _DOWNLOADS = "/isthmus.metadata.v1.DownloadService/"
 _TRASH = "/isthmus.metadata.v1.TrashService/"
 _XATTRS = "/isthmus.metadata.v1.XattrService/"
+_QUEUES = "/isthmus.metadata.v1.QueueService/"
 _DISTRIBUTION = "/isthmus.metadata.v1.DistributionService/"
 _DIR_STATS = "/isthmus.metadata.v1.DirStatsService/"
 _SHARES = "/isthmus.metadata.v1.ShareService/"
@@ -144,6 +146,34 @@ class MetadataClient:
 
     async def purge_file(self, request: trash_pb2.PurgeFileRequest) -> trash_pb2.PurgeFileResponse:
         return await self._call(_TRASH + "PurgeFile", request, trash_pb2.PurgeFileResponse, request.space_id)
+
+    # Queues
+
+    async def get_queue(self, request: queues_pb2.GetQueueRequest) -> queues_pb2.GetQueueResponse:
+        return await self._call(
+            _QUEUES + "GetQueue", request, queues_pb2.GetQueueResponse, request.file.space_id
+        )
+
+    async def enqueue_values(
+        self, request: queues_pb2.EnqueueValuesRequest
+    ) -> queues_pb2.EnqueueValuesResponse:
+        return await self._call(
+            _QUEUES + "EnqueueValues", request, queues_pb2.EnqueueValuesResponse, request.file.space_id
+        )
+
+    async def dequeue_values(
+        self, request: queues_pb2.DequeueValuesRequest
+    ) -> queues_pb2.DequeueValuesResponse:
+        return await self._call(
+            _QUEUES + "DequeueValues", request, queues_pb2.DequeueValuesResponse, request.file.space_id
+        )
+
+    async def transfer_values(
+        self, request: queues_pb2.TransferValuesRequest
+    ) -> queues_pb2.TransferValuesResponse:
+        return await self._call(
+            _QUEUES + "TransferValues", request, queues_pb2.TransferValuesResponse, request.target.space_id
+        )
 
     # Many operations
 

@@ -28,5 +28,12 @@ class Settings(MongoSettings):
     trash_retention_s: int = Field(default=3600, ge=0)
     #: An upload that began longer ago and never ended is forgotten; the sweep of orphans has its bytes.
     upload_expiry_s: int = Field(default=7 * 24 * 3600, ge=3600)
+    #: Longest value of a queue.
+    queue_value_limit_bytes: int = Field(default=1 << 20, ge=1 << 10, le=2 << 20)
+    #: Most values that one request adds to a queue, reads or takes.
+    queue_request_values: int = Field(default=1000, ge=1, le=10_000)
+    #: Most values in one queue, and their bytes, which also count against the quota of the space.
+    queue_values: int = Field(default=1_000_000, ge=1)
+    queue_bytes: int = Field(default=1 << 30, ge=1 << 20)
     #: Where the zone answers gRPC; only shares need it.
     zone_grpc_target: str = "xds:///zone"

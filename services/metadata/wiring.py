@@ -14,6 +14,7 @@ from isthmus.metadata.v1 import (
     downloads_pb2_grpc,
     files_pb2_grpc,
     links_pb2_grpc,
+    queues_pb2_grpc,
     shares_pb2_grpc,
     spaces_pb2_grpc,
     subtrees_pb2_grpc,
@@ -41,6 +42,7 @@ from services.metadata.api.distribution import DistributionServicer
 from services.metadata.api.downloads import DownloadServicer
 from services.metadata.api.files import FileServicer
 from services.metadata.api.links import LinkServicer
+from services.metadata.api.queues import QueueServicer
 from services.metadata.api.shares import ShareServicer
 from services.metadata.api.spaces import SpaceServicer
 from services.metadata.api.subtrees import SubtreeServicer
@@ -66,6 +68,8 @@ from services.metadata.domain.link_counts import LinkCounts
 from services.metadata.domain.links import HardLinks
 from services.metadata.domain.listing import Listing
 from services.metadata.domain.paths import Paths
+from services.metadata.domain.queue_writer import QueueLimits, QueueWriter
+from services.metadata.domain.queues import Queues
 from services.metadata.domain.quotas import Quotas, Spaces
 from services.metadata.domain.registrations import Registrations
 from services.metadata.domain.removals import Removals
@@ -136,6 +140,8 @@ class Rules:
     usage_history: UsageHistory
     dir_stats: DirStats
     xattrs: Xattrs
+    queues: Queues
+    queue_writer: QueueWriter
     shares: Shares
     distribution: Distribution
     changes: Changes
@@ -156,6 +162,7 @@ def assemble(
     cache_records: int = 100_000,
     tombstone_retention_s: float = 7 * 24 * 3600,
     trash_retention_s: float = 0.0,
+    queue_limits: QueueLimits | None = None,
 ) -> Rules:
     """Joins the rules to their stores; what `build` does for a process, and tests for themselves."""
     file_cache = FileCache(cache_records, provider_id)
@@ -195,6 +202,8 @@ def assemble(
     renames = Renames(stores.files, tree, paths, link_counts, touches, clock)
     inserts = ChargedInserts(files, quotas)
     xattrs = Xattrs(stores.custom_metadata, tree, paths, clock)
+    queue_limits = queue_limits or QueueLimits()
+    queue_writer = QueueWriter(stores.queues, quotas, queue_limits)
     return Rules(
         file_cache=file_cache,
         location_cache=location_cache,
@@ -235,12 +244,14 @@ def assemble(
         writer=writer,
         removals=Removals(stores.locations, stores.intents, tree, replicas, quotas, clock),
         quotas=quotas,
-        spaces=Spaces(stores.quotas, quotas, stores.locations, tree, clock, provider_id),
+        spaces=Spaces(stores.quotas, quotas, stores.locations, stores.queues, tree, clock, provider_id),
         dir_stats=DirStats(
             stores.dir_stats, stores.files, stores.locations, stores.changes, tree, paths, clock
         ),
         usage_history=UsageHistory(stores.usage_history, quotas, stores.quotas, tree, clock),
         xattrs=xattrs,
+        queues=Queues(stores.queues, queue_writer, paths, touches, queue_limits),
+        queue_writer=queue_writer,
         shares=Shares(stores.share_notes, zone_shares or NoZoneShares(), tree, paths, clock),
         changes=Changes(stores.changes, tree),
         change_feed=ChangeFeed(stores.changes, tree, replicas, stores.custom_metadata),
@@ -251,6 +262,7 @@ def assemble(
             writer,
             link_counts,
             settled,
+            queue_writer,
             clock,
             provider_id,
             tombstone_retention_s=tombstone_retention_s,
@@ -288,6 +300,12 @@ async def build(settings: Settings) -> Sequence[Part]:
         cache_records=settings.cache_records,
         tombstone_retention_s=settings.tombstone_retention_s,
         trash_retention_s=settings.trash_retention_s,
+        queue_limits=QueueLimits(
+            value_bytes=settings.queue_value_limit_bytes,
+            request_values=settings.queue_request_values,
+            queue_values=settings.queue_values,
+            queue_bytes=settings.queue_bytes,
+        ),
     )
     metrics.CACHED_FILES.set_function(lambda: len(rules.file_cache))
     metrics.CACHED_LOCATIONS.set_function(lambda: len(rules.location_cache))
@@ -335,6 +353,7 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
         ContentServicer(rules.uploads, rules.commits, rules.registrations, rules.removals, rules.leases),
     )
     server.add(xattrs_pb2_grpc.add_XattrServiceServicer_to_server, XattrServicer(rules.xattrs))
+    server.add(queues_pb2_grpc.add_QueueServiceServicer_to_server, QueueServicer(rules.queues))
     server.add(bulk_pb2_grpc.add_BulkServiceServicer_to_server, BulkServicer(rules.bulk))
     server.add(links_pb2_grpc.add_LinkServiceServicer_to_server, LinkServicer(rules.links))
     server.add(subtrees_pb2_grpc.add_SubtreeServiceServicer_to_server, SubtreeServicer(rules.subtrees))
@@ -366,6 +385,7 @@ class _Writing:
 
     async def stop(self) -> None:
         await self._rules.writer.close()
+        await self._rules.queue_writer.close()
         await self._rules.touches.flush()
         while await self._rules.settled.flush():
             pass

@@ -40,6 +40,7 @@ from services.metadata.domain.stores import (
     Usage,
     UsagePoint,
 )
+from tests.contract.queue_store import QueueStoreContract
 
 SPACE = "space1"
 PROVIDER = "provider1"
@@ -936,5 +937,6 @@ class MetadataStoreContract(
     ShareNoteStoreContract,
     UsageHistoryStoreContract,
     DirStatsStoreContract,
+    QueueStoreContract,
 ):
     """All of it."""

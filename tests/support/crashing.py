@@ -15,6 +15,7 @@ _WRITES = frozenset(
         "replace_many",
         "insert_many",
         "change_together",
+        "change",
         "move",
         "purge",
         "remove",

@@ -13,6 +13,8 @@ from services.metadata.domain.files import NewFile
 from services.metadata.domain.listing import PageStart
 from services.metadata.domain.locations import Upload
 from services.metadata.domain.paths import FileRef
+from services.metadata.domain.queue_writer import NewValue, QueueLimits
+from services.metadata.domain.queues import Taking
 from services.metadata.domain.records import File, FileType
 from services.metadata.domain.shares import ZoneShares
 from services.metadata.domain.stores import Stores
@@ -80,6 +82,7 @@ class World:
     ownership: Ownership = field(default_factory=OwnsEverything)
     zone_shares: ZoneShares = field(default_factory=NoZoneShares)
     trash_retention_s: float = 0.0
+    queue_limits: QueueLimits = field(default_factory=QueueLimits)
     rules: Rules = field(init=False)
 
     def __post_init__(self) -> None:
@@ -91,6 +94,7 @@ class World:
             token_secret=b"secret",
             trash_retention_s=self.trash_retention_s,
             zone_shares=self.zone_shares,
+            queue_limits=self.queue_limits,
         )
 
     async def open(self, *, quota_bytes: int = 10**9) -> World:
@@ -126,6 +130,26 @@ class World:
     async def mkdir(self, *path: str, who: Identity = ALICE, mode: int | None = None) -> File:
         """A new directory at a path."""
         return await self.make(*path, who=who, type=FileType.DIRECTORY, mode=mode)
+
+    async def enqueue(
+        self, name: str, *contents: bytes, who: Identity = ALICE, request_id: str | None = None
+    ) -> int:
+        """Adds values to a queue; the number of the first."""
+        values = [NewValue(content, "text/plain", "utf-8") for content in contents]
+        request_id = fresh_id() if request_id is None else request_id
+        return (await self.rules.queues.enqueue(who, request_id, ref(name), values)).first
+
+    async def dequeue(
+        self, name: str, count: int = 1, *, who: Identity = ALICE, request_id: str | None = None
+    ) -> int:
+        """Takes the oldest values from a queue; how many."""
+        request_id = fresh_id() if request_id is None else request_id
+        return (await self.rules.queues.dequeue(who, request_id, ref(name), Taking(count))).count
+
+    async def values(self, name: str, *, who: Identity = ALICE) -> dict[int, bytes]:
+        """What a queue holds, by number."""
+        page = await self.rules.queues.read(who, ref(name), limit=self.queue_limits.request_values)
+        return {value.number: value.content for value in page.values}
 
     async def get(self, *path: str, who: Identity = ALICE, follow: bool = False) -> File:
         """A file by path."""

@@ -16,6 +16,7 @@ from runtime.http.errors import ApiError
 from runtime.http.params import Params
 from services.gateway.domain import acls, xattrs
 from services.gateway.domain.files import (
+    QUEUE,
     REGULAR,
     SYMLINK,
     TYPE_NAMES,
@@ -128,7 +129,7 @@ def _inheritance(file: FileRecord, _: View) -> str | None:
 
 def _size(file: FileRecord, _: View) -> int | None:
     # Directories have a size where statistics are collected.
-    return file.size_bytes if file.type in (REGULAR, SYMLINK) or file.has_sum else None
+    return file.size_bytes if file.type in (REGULAR, SYMLINK, QUEUE) or file.has_sum else None
 
 
 #: Current name, deprecated name, value; in the order in which refusals list them.

@@ -13,8 +13,10 @@ from services.gateway.domain.acls import Entry
 REGULAR: Final = 1
 DIRECTORY: Final = 2
 SYMLINK: Final = 3
+QUEUE: Final = 4
 
-TYPE_NAMES: Final = {REGULAR: "REG", DIRECTORY: "DIR", SYMLINK: "SYMLNK"}
+#: As clients know them, to whom a queue is an empty file (docs/decisions/0036).
+TYPE_NAMES: Final = {REGULAR: "REG", DIRECTORY: "DIR", SYMLINK: "SYMLNK", QUEUE: "REG"}
 
 DEFAULT_MIMETYPE: Final = "application/octet-stream"
 

@@ -17,6 +17,7 @@ _TYPES = {
     FileType.REGULAR: files_pb2.FILE_TYPE_REGULAR,
     FileType.DIRECTORY: files_pb2.FILE_TYPE_DIRECTORY,
     FileType.SYMLINK: files_pb2.FILE_TYPE_SYMLINK,
+    FileType.QUEUE: files_pb2.FILE_TYPE_QUEUE,
 }
 _FROM_PROTO = {number: type_ for type_, number in _TYPES.items()}
 

@@ -99,3 +99,21 @@ class ZoneRefused(Aborted):
     """The zone did not take it; trying again may help."""
 
     reason = "EAGAIN"
+
+
+class NotTheOldest(OutOfRange):
+    """Values are taken from the oldest on, and the first of these numbers is a later one."""
+
+    reason = "BAD_DATA"
+
+
+class LimitReached(FailedPrecondition):
+    """More than an operator allows."""
+
+    reason = "LIMIT_REACHED"
+
+
+class TooManyAtOnce(InvalidArgument):
+    """More than one request can bear."""
+
+    reason = "BAD_VALUE_TOO_HIGH"

@@ -130,9 +130,9 @@ class Files:
     def making_room(self, identity: Identity, request_id: str, existing: Found) -> File:
         """The record of a file whose name goes to a new link in the same moment.
 
-        Raises `FileExists` for a directory: the request would remove a whole tree; and refusals.
+        Raises `FileExists` for a directory or a queue: much would go with it; and refusals.
         """
-        if existing.file.is_directory:
+        if existing.file.is_directory or existing.file.type is FileType.QUEUE:
             raise FileExists(name=existing.file.name, file_id=existing.file.file_id)
         self._require_delete(identity, existing, only_empty=False)
         return self._tombstone(existing.entry, request_id)

@@ -10,7 +10,7 @@ from runtime.errors import FileExists, IsADirectory, TooManyLinks
 from runtime.identity import Identity
 
 from . import names, permissions
-from .errors import IdTaken, LostRace, NameTaken, RevisionConflict
+from .errors import IdTaken, LostRace, NameTaken, NotSupported, RevisionConflict
 from .files import Files, NewFile
 from .ids import new_link_id
 from .link_counts import LinkCounts
@@ -57,9 +57,9 @@ class HardLinks:
     ) -> File:
         """A further name of the target; of a symbolic link a copy.
 
-        With `update_existing` it takes the place of anything but a directory, at once; a name that the target
-        has already is left as it is. Raises `IsADirectory`, `TooManyLinks`, `FileExists`, `NoSuchFile` and
-        refusals.
+        With `update_existing` it takes the place of anything but a directory or a queue, at once; a name that
+        the target has already is left as it is. Raises `IsADirectory`, `NotSupported` for a queue,
+        `TooManyLinks`, `FileExists`, `NoSuchFile` and refusals.
         """
         target = await self._paths.resolve(identity, target_ref)
         if target.file.is_directory:
@@ -75,6 +75,8 @@ class HardLinks:
                 update_existing=update_existing,
             )
             return made
+        if target.file.type is FileType.QUEUE:
+            raise NotSupported("a queue has one name", file_id=target.file.file_id)
         parent = await self._files.directory(identity, request_id, parent_ref, create_parents=create_parents)
         names.check_new_name(name, parent.file)
         permissions.require(identity, parent.chain, permissions.ADD_FILE | permissions.TRAVERSE, parent.reach)

@@ -13,6 +13,7 @@ from runtime.errors import InvalidArgument, NoSpace, SpaceNotSupported
 from runtime.identity import Identity, Kind
 
 from .errors import Forbidden, IdTaken, LostRace
+from .queue_books import QueueStore
 from .records import new_root, new_tmp
 from .retries import attempts
 from .stores import LocationStore, QuotaStore, Usage
@@ -77,7 +78,7 @@ class _Lease:
 
 
 class Quotas:
-    """Bytes of spaces. Used are the bytes of all contents and of garbage that is still on a storage.
+    """Bytes of spaces. Used are those of all contents, of garbage still on a storage, of values of queues.
 
     An instance leases a piece of what is free and counts uploads against it in memory, so most of them cost
     the store nothing. All leases come out of the quota, so it is never exceeded, whoever believes to own the
@@ -242,6 +243,7 @@ class Spaces:
         store: QuotaStore,
         quotas: Quotas,
         locations: LocationStore,
+        queues: QueueStore,
         tree: Tree,
         clock: Clock,
         provider_id: str,
@@ -249,6 +251,7 @@ class Spaces:
         self._store = store
         self._quotas = quotas
         self._locations = locations
+        self._queues = queues
         self._tree = tree
         self._clock = clock
         self._provider_id = provider_id
@@ -306,7 +309,8 @@ class Spaces:
     async def drift(self, space_id: str) -> tuple[Usage, int]:
         """What is counted, and how far what is held is from it now, whatever is used of the leases."""
         usage = await self._quotas.find(space_id)
-        drift = await self._locations.held_bytes(space_id) - usage.used_bytes
+        held_bytes = await self._locations.held_bytes(space_id) + await self._queues.held_bytes(space_id)
+        drift = held_bytes - usage.used_bytes
         return usage, drift if drift < 0 else max(0, drift - usage.leased_bytes)
 
     async def mend(self, usage: Usage, drift: int) -> bool:

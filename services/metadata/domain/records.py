@@ -29,6 +29,7 @@ class FileType(enum.Enum):
     REGULAR = "REG"
     DIRECTORY = "DIR"
     SYMLINK = "SYMLNK"
+    QUEUE = "QUEUE"
 
 
 def root_id(space_id: str) -> str:

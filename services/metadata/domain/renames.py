@@ -23,7 +23,7 @@ from .errors import CrossSpaceRename, LostRace, NameTaken, RenameIntoItself, Rev
 from .files import STRAY_CHILDREN_AFTER_MS
 from .link_counts import LinkCounts
 from .paths import FileRef, Found, Paths
-from .records import File, nameless, shown_as
+from .records import File, FileType, nameless, shown_as
 from .retries import attempts
 from .stores import FileStore, TreeChange
 from .times import Touches
@@ -184,6 +184,9 @@ class Renames:
             raise NotADirectory(file_id=there.file_id)
         if there.is_directory and not file.is_directory:
             raise IsADirectory(file_id=there.file_id)
+        if FileType.QUEUE in (file.type, there.type):
+            # Its values would go with it, and who renames files does not know of them.
+            raise FileExists("a queue is not replaced, nor does it replace", file_id=there.file_id)
         permissions.require(identity, target.chain, permissions.DELETE, target.reach)
         permissions.require(identity, target.chain[:-1], permissions.DELETE_CHILD, target.reach)
 

@@ -17,6 +17,7 @@ from .errors import RevisionConflict
 from .files import STRAY_CHILDREN_AFTER_MS
 from .link_counts import LinkCounts
 from .locations import Location
+from .queue_writer import QueueWriter
 from .records import File, FileType, nameless, swept_from, trash_id
 from .replicas import Replicas
 from .settled import Settled
@@ -42,6 +43,7 @@ class Repairs:
         writer: ContentWriter,
         links: LinkCounts,
         settled: Settled,
+        queues: QueueWriter,
         clock: Clock,
         provider_id: str,
         *,
@@ -53,6 +55,7 @@ class Repairs:
         self._writer = writer
         self._links = links
         self._settled = settled
+        self._queues = queues
         self._clock = clock
         self._provider_id = provider_id
         self._retention_ms = int(tombstone_retention_s * 1000)
@@ -155,6 +158,9 @@ class Repairs:
             location = await self._replicas.find(tombstone.space_id, tombstone.file_id, fresh=True)
             if location is not None:
                 await self._writer.retire(location)
+        elif tombstone.type is FileType.QUEUE:
+            if not await self._queues.drain(tombstone.space_id, tombstone.file_id):
+                return
         elif tombstone.is_directory:
             strays = await self._stores.files.list_children(
                 tombstone.file_id, start=None, inclusive=True, limit=PAGE

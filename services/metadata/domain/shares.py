@@ -92,8 +92,8 @@ class Shares:
         """A new share. Raises `ZoneRefused` when the zone does not take it: then there is none."""
         _require_manager(identity, ref.space_id)
         found = await self._paths.resolve(identity, ref)
-        if found.file.type is FileType.SYMLINK:
-            raise InvalidName("a symbolic link can't be shared", file_id=found.file.file_id)
+        if found.file.type in (FileType.SYMLINK, FileType.QUEUE):
+            raise InvalidName("a symbolic link or a queue can't be shared", file_id=found.file.file_id)
         share = Share(
             share_id=_new_id(request_id, identity, found.file),
             space_id=ref.space_id,

@@ -15,6 +15,7 @@ from runtime.errors import IsthmusError
 
 from .dir_books import DirStatsStore
 from .locations import Location
+from .queue_books import QueueStore
 from .records import File
 
 
@@ -501,3 +502,4 @@ class Stores:
     dir_stats: DirStatsStore
     changes: ChangeLog
     downloads: DownloadStore
+    queues: QueueStore

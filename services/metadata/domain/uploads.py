@@ -104,6 +104,8 @@ class Uploads:
         file = found.file
         if file.is_directory:
             raise IsADirectory(file_id=file.file_id)
+        if file.type is FileType.QUEUE:
+            raise NotSupported("a queue is read value by value", file_id=file.file_id)
         permissions.require(identity, found.chain, permissions.READ_DATA, found.reach)
         self._touches.read(file)
         return found, *await self.current(found)
@@ -292,7 +294,7 @@ def require_write(identity: Identity, found: Found, *, set_mode: bool) -> None:
     if file.is_directory:
         raise IsADirectory(file_id=file.file_id)
     if file.type is not FileType.REGULAR:
-        raise NotSupported("a link has no content to write", file_id=file.file_id)
+        raise NotSupported("only regular files have content to write", file_id=file.file_id)
     permissions.require_way(identity, found.chain, found.reach)
     permissions.require(identity, found.chain, permissions.WRITE_DATA, found.reach)
     if set_mode:

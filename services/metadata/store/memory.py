@@ -24,6 +24,7 @@ from services.metadata.domain.stores import (
 from .memory_contents import MemoryChangeLog, MemoryIntentStore, MemoryLocationStore, MemoryQuotaStore
 from .memory_dir_stats import MemoryDirStatsStore
 from .memory_downloads import MemoryDownloadStore
+from .memory_queues import MemoryQueueStore
 
 
 class MemoryFileStore:
@@ -274,6 +275,7 @@ def memory_stores() -> Stores:
         dir_stats=MemoryDirStatsStore(),
         changes=MemoryChangeLog(),
         downloads=MemoryDownloadStore(),
+        queues=MemoryQueueStore(),
     )
 
 

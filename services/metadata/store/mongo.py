@@ -22,6 +22,7 @@ from .mongo_downloads import MongoDownloadStore
 from .mongo_files import MongoFileStore
 from .mongo_intents import MongoIntentStore
 from .mongo_locations import MongoLocationStore
+from .mongo_queues import MongoQueueStore
 from .mongo_quotas import MongoQuotaStore
 from .mongo_share_notes import MongoShareNoteStore
 from .mongo_usage_history import MongoUsageHistoryStore
@@ -79,6 +80,12 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "changes": (_index("expires_at", expireAfterSeconds=0),),
     "change_heads": (),
     "downloads": (_index("expires_at", expireAfterSeconds=0),),
+    "queues": (
+        _index("space_id"),
+        _index("expires_at", sparse=True, expireAfterSeconds=0),
+    ),
+    "queue_values": (),
+    "queue_ops": (_index("expires_at", expireAfterSeconds=0),),
     "change_positions": (),
 }
 
@@ -116,6 +123,7 @@ class MongoStores:
             usage_history=MongoUsageHistoryStore(self._database, threads),
             changes=self.changes,
             downloads=MongoDownloadStore(self._database, threads),
+            queues=MongoQueueStore(self._database, threads),
         )
 
     def follow_cached(

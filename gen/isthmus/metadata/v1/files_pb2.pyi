@@ -29,6 +29,8 @@ class _FileTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_FileType.Val
     FILE_TYPE_REGULAR: _FileType.ValueType  # 1
     FILE_TYPE_DIRECTORY: _FileType.ValueType  # 2
     FILE_TYPE_SYMLINK: _FileType.ValueType  # 3
+    FILE_TYPE_QUEUE: _FileType.ValueType  # 4
+    """Holds values in their order, QueueService; as a file it is empty and has no content."""
 
 class FileType(_FileType, metaclass=_FileTypeEnumTypeWrapper):
     """What a file is."""
@@ -37,6 +39,8 @@ FILE_TYPE_UNSPECIFIED: FileType.ValueType  # 0
 FILE_TYPE_REGULAR: FileType.ValueType  # 1
 FILE_TYPE_DIRECTORY: FileType.ValueType  # 2
 FILE_TYPE_SYMLINK: FileType.ValueType  # 3
+FILE_TYPE_QUEUE: FileType.ValueType  # 4
+"""Holds values in their order, QueueService; as a file it is empty and has no content."""
 Global___FileType: _TypeAlias = FileType  # noqa: Y015
 
 @_typing.final
