@@ -15,7 +15,7 @@ from urllib.parse import unquote_to_bytes
 from runtime.http import file_ids
 from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId
-from runtime.http.ranges import MAX_OFFSET
+from runtime.http.ranges import MAX_OFFSET, MAX_RANGES
 from runtime.identity import Identity
 
 VERSION: Final = "1.1.1"
@@ -33,7 +33,7 @@ CONTAINER: Final = "application/cdmi-container"
 CAPABILITY: Final = "application/cdmi-capability"
 #: Stands in `Accept` for the raw bytes of a data object.
 BINARY: Final = "application/binary"
-#: JSON and value in one body, which is not taken.
+#: JSON and value in one body, each as a part.
 MULTIPART: Final = "multipart/mixed"
 #: Every media type of the standard begins so.
 FAMILY: Final = "application/cdmi-"
@@ -53,6 +53,10 @@ _CAPABILITIES_BY_ID: Final = {id: address for address, id in CAPABILITY_IDS.item
 #: the mode of the file that is made.
 COPY_OF: Final = b"isthmus-copy-of"
 MODE: Final = b"isthmus-mode"
+#: Likewise: the boundary between the parts of the value that the body consists of, and the ranges of these
+#: parts, where they were told beside the body: `FIRST-LAST,…`.
+PARTS: Final = b"isthmus-parts"
+RANGES: Final = b"isthmus-ranges"
 
 #: How long a client may remember a redirect.
 _REDIRECT_SECONDS: Final = 3600
@@ -93,18 +97,21 @@ def offered_types(*, container: bool, cdmi: bool) -> tuple[str, ...]:
     """What a resource can be told as, the first by default. `cdmi`: the request has the version header."""
     if container:
         return (CONTAINER,)
-    return (OBJECT, BINARY) if cdmi else (BINARY, OBJECT)
+    return (OBJECT, BINARY, MULTIPART) if cdmi else (BINARY, OBJECT)
 
 
 def body_type(media_type: str, *, container: bool, cdmi: bool) -> str | None:
     """The CDMI type of a PUT's body by its lower-case `Content-Type`; None where it is plain HTTP.
 
-    `+json` changes nothing. Raises ApiError `missingRequiredValue` for a CDMI type without the version
-    header, `badValueIdentifier` for one that does not fit the path, `notSupported` for one whose objects are
-    not kept here.
+    `+json` changes nothing. Several parts are plain HTTP unless the request speaks CDMI.
+
+    Raises ApiError `missingRequiredValue` for a CDMI type without the version header, `badValueIdentifier`
+    for one that does not fit the path, `notSupported` for one whose objects are not kept here.
     """
     if media_type == MULTIPART and cdmi:
-        raise ApiError("notSupported")
+        if container:
+            raise ApiError("badValueIdentifier", {"key": "path"})
+        return MULTIPART
     if not media_type.startswith(FAMILY):
         return None
     if not cdmi:
@@ -182,21 +189,29 @@ def allowed(*, container: bool) -> str:
 class Query:
     """What a query asks for. `fields` are the names in order; empty asks for the default.
 
-    `metadata` holds the arguments of `metadata:...`, prefixes on reading and names on writing.
+    `metadata` holds the arguments of `metadata:...`, prefixes on reading and names on writing. `values`: the
+    ranges of `value:...`; only what has parts can have several.
     """
 
     fields: tuple[str, ...] = ()
     metadata: tuple[str, ...] = ()
-    value: Range | None = None
+    values: tuple[Range, ...] = ()
     children: Range | None = None
+
+    @property
+    def value(self) -> Range | None:
+        """The one range of the value."""
+        return self.values[0] if self.values else None
 
     def wants(self, field: str) -> bool:
         """Whether a field belongs into the answer."""
         return not self.fields or field in self.fields
 
 
-def parse_query(query: bytes) -> Query:
+def parse_query(query: bytes, *, in_parts: bool = False) -> Query:
     """Fields separated by `;`, each `name`, `name:argument` or `name:FROM-TO`, percent-decoded one by one.
+
+    `in_parts`: the value comes or goes in parts, so there may be several ranges of it.
 
     Raises ApiError `badData`, key `query string`, for ranges that are none and for invalid UTF-8.
     """
@@ -207,24 +222,22 @@ def parse_query(query: bytes) -> Query:
         raise _bad_query()
     fields: dict[str, None] = {}
     metadata: list[str] = []
-    ranges: dict[str, Range] = {}
+    ranges: dict[str, list[Range]] = {"value": [], "children": []}
     for part in parts:
         name, colon, argument = _decode(part).partition(":")
         if not name:
             continue
         fields[name] = None
-        if not colon:
-            continue
-        if name == "metadata":
+        if colon and name == "metadata":
             metadata.append(argument)
-        elif name in ("value", "children"):
-            if name in ranges:
-                raise _bad_query()
-            ranges[name] = _range(argument)
-    value = ranges.get("value")
-    if value is not None and value[0] > value[1]:
+        elif colon and name in ranges:
+            ranges[name].append(_range(argument))
+    values, children = ranges["value"], ranges["children"]
+    if len(values) > (MAX_RANGES if in_parts else 1) or len(children) > 1:
         raise _bad_query()
-    return Query(tuple(fields), tuple(metadata), value, ranges.get("children"))
+    if any(first > last for first, last in values):
+        raise _bad_query()
+    return Query(tuple(fields), tuple(metadata), tuple(values), children[0] if children else None)
 
 
 def _decode(part: bytes) -> str:

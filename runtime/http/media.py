@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 _MAX_TYPES = 64
 #: What nearly all clients send.
 _ANYTHING = (None, "*/*", "")
+
+_PARAMETER = re.compile(r';[ \t]*([^\s;="]+)[ \t]*=[ \t]*(?:("(?:[^"\\]|\\.)*")|([^;"]*))')
+_ESCAPE = re.compile(r"\\(.)")
 
 
 def preferences(accept: str | None) -> list[tuple[str, float]]:
@@ -61,3 +65,16 @@ def _weight_of(media: str, ranges: list[tuple[str, float]]) -> float:
 def accepts(accept: str | None, offered: Sequence[str]) -> bool:
     """Whether a client takes any of the offered types."""
     return accept in _ANYTHING or choose(accept, offered) is not None
+
+
+def split_parameters(header: str) -> tuple[str, dict[str, str]]:
+    """The value of a header without its parameters, and these by name; value and names lower-case.
+
+    Of a name that occurs twice the first counts; what is no parameter is passed over.
+    """
+    value, _, rest = header.partition(";")
+    parameters: dict[str, str] = {}
+    for name, quoted, plain in _PARAMETER.findall(f";{rest}"):
+        text = _ESCAPE.sub(r"\1", quoted[1:-1]) if quoted else plain.strip()
+        parameters.setdefault(name.lower(), text)
+    return value.strip().lower(), parameters

@@ -167,9 +167,10 @@ CHAPTERS = (
     _chapter(
         "Beyond",
         ("21.refused", "fields and types that are not built are 400, never a silent success"),
-        ("21.2.multipart", "`multipart/mixed`", "not yet"),
+        ("21.2.multipart", "`multipart/mixed`: JSON and the value as it is, in one body, with ranges"),
         ("21.3.references", "references", "not yet"),
         ("21.4.post", "POST to a container makes a data object under a name of the server's"),
+        ("21.4.form", "POST of a form makes a data object under the name its file has"),
         ("21.5.serialization", "serialisation and deserialisation", "not yet"),
         ("21.8.queues", "queues", "not yet"),
         ("21.6.snapshots", "snapshots", "come with archives"),

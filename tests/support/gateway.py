@@ -17,6 +17,7 @@ from runtime.clock import ManualClock
 from runtime.errors import IsthmusError, NoSuchFile, Unauthenticated, rebuild
 from runtime.http.errors import from_error
 from runtime.http.file_ids import FileId, decode
+from runtime.http.multipart import Parser, PartEnd, PartHead
 from runtime.http.paths import resolve_space, split_path
 from runtime.http.ranges import RangeNotSatisfiable, parse_content_range, parse_range
 from runtime.identity import GUEST, Identity, Kind, SpacePrivilege, SpaceRights
@@ -59,6 +60,7 @@ from services.metadata.api.xattrs import XattrServicer
 from services.metadata.domain.tree import OwnsEverything
 from services.metadata.store.memory import memory_stores
 from services.metadata.wiring import assemble
+from services.storage_router.api.data_port.placing import Placing
 from services.storage_router.api.storages import StorageServicer
 from services.storage_router.domain.imports import Imports
 from services.storage_router.domain.storages import Storage, Support
@@ -183,6 +185,36 @@ class DataPortTwin:
         body = pieces if isinstance(pieces, bytes) else b"".join([piece async for piece in pieces()])
         assert len(body) == size_bytes
         return bool(await self._told(self._put(self._ref(path), body, headers)))
+
+    async def put_parts(
+        self,
+        path: str,
+        boundary: bytes,
+        pieces: AsyncIterator[bytes],
+        ranges: Sequence[tuple[int, int]],
+        headers: dict[str, str],
+    ) -> bool:
+        """Where parts go is the real rule; they are put together in memory, and written in one piece."""
+        parser, placing = Parser(boundary), Placing(ranges)
+        value, heads = bytearray(), list[PartHead]()
+        async for piece in pieces:
+            for event in parser.feed(piece):
+                if isinstance(event, PartHead):
+                    heads.append(event)
+                    placing.begin(event)
+                elif isinstance(event, PartEnd):
+                    placing.end()
+                else:
+                    at = placing.take(len(event))
+                    value.extend(bytes(max(0, at - len(value))))
+                    value[at : at + len(event)] = event
+        parser.close()
+        spans = placing.spans()
+        headers = {**headers, "content-type": heads[0].headers.get("content-type", "")}
+        if placing.is_ranged:
+            headers["content-range"] = f"bytes {spans[0][0]}-{len(value) - 1}/*"
+        body = bytes(value[spans[0][0] :]) if placing.is_ranged else bytes(value)
+        return await self.put(path, body, len(body), headers)
 
     def _ref(self, path: str) -> files_pb2.FileRef:
         names = split_path(path.encode())

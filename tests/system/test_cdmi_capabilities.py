@@ -161,6 +161,15 @@ async def posts_work(folder: Folder) -> None:
         assert (answer.status_code, "location" in answer.headers) == (201, True)
 
 
+async def parts_work(folder: Folder) -> None:
+    headers = {**V, "content-type": "multipart/mixed; boundary=b"}
+    content = b"--b\r\nContent-Type: application/cdmi-object\r\n\r\n{}\r\n--b\r\n\r\nhello\r\n--b--"
+    answer = await folder.http.put(folder.cdmi("m"), content=content, headers=headers)
+    assert answer.status_code == 201, answer.text
+    told = await folder.http.get(folder.cdmi("m"), headers={**V, "accept": "multipart/mixed"})
+    assert b"\r\n\r\nhello\r\n--" in told.content
+
+
 #: What shows that a capability works. A capability that is not here cannot be announced.
 PROOFS: dict[str, dict[str, Callable[[Folder], Awaitable[None]]]] = {
     ROOT: {
@@ -169,6 +178,7 @@ PROOFS: dict[str, dict[str, Callable[[Folder], Awaitable[None]]]] = {
         "cdmi_object_access_by_ID": ids_work,
         "cdmi_object_move_from_local": moves_work,
         "cdmi_object_copy_from_local": copies_work,
+        "cdmi_multipart_mime": parts_work,
     },
     OF_CONTAINERS: {
         "cdmi_acl": acls_work,

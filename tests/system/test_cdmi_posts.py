@@ -82,10 +82,16 @@ async def test_posts_are_refused_where_nothing_can_be_made(folder: Folder, membe
     assert (await folder.http.get(url + "?children", headers=V)).json() == {"children": ["a", "closed/"]}
 
 
-@pytest.mark.cdmi("21.refused")
-async def test_multipart_bodies_are_refused_in_cdmi(folder: Folder) -> None:
-    headers = {**V, "content-type": "multipart/mixed; boundary=b"}
-    for method, path in (("PUT", "x"), ("POST", "")):
-        url = folder.cdmi(path) + "/" * (not path)
-        answer = await folder.http.request(method, url, content=b"--b--", headers=headers)
-        assert error(answer) == (400, "notSupported", None)
+@pytest.mark.cdmi("21.4.form")
+async def test_the_file_of_a_form_becomes_an_object(stack: RunningStack, folder: Folder) -> None:
+    url = folder.cdmi("") + "/"
+    files = {"file": ("report 1.txt", b"x" * 3_000_000, "text/x")}
+    answer = await folder.http.post(url, data={"field": "y"}, files=files)
+    assert answer.status_code == 201, answer.text
+    assert answer.headers["location"] == f"{stack.url}{folder.cdmi('report 1.txt')}"
+    told = await folder.http.get(answer.headers["location"])
+    assert (told.content, told.headers["content-type"]) == (b"x" * 3_000_000, "text/x")
+    assert errno(await folder.http.post(url, files=files, headers=V)) == "eexist"
+    two = [("a", ("a", b"x")), ("b", ("b", b"y"))]
+    assert error(await folder.http.post(url, files=two)) == (400, "badData", {"key": "file"})
+    assert (await folder.http.get(url + "?children", headers=V)).json() == {"children": ["report 1.txt"]}

@@ -42,6 +42,9 @@ async def test_the_walk_works_line_by_line(stack: RunningStack, place: Path) -> 
     assert printed[6] == '{"metadata":{"colour":"red"}}'
     assert '"objectName":"moved"' in printed[7]
     assert '"acemask":"0x7019B"' in printed[8]
+    assert '"sensor":"b"' in printed[9]
+    assert "\n\nIsthmus\n--" in printed[9].replace("\r", "")
+    assert "/walk/parts" in printed[9]
     async with stack.client() as client:
         for name in ("walk", "walk-copy"):
             assert (await client.get(f"/cdmi/{stack.space}/{name}/", headers=V)).status_code == 404

@@ -11,7 +11,14 @@ from services.cluster_manager.domain.catalog import GRPC, PROTOCOLS
 from services.cluster_manager.domain.door import ROUTES_NAME, Door, Json
 
 # Nobody outside may say who he is, nor what only services ask of each other.
-INTERNAL_HEADERS = ("isthmus-identity", "isthmus-identity-bin", "isthmus-copy-of", "isthmus-mode")
+INTERNAL_HEADERS = (
+    "isthmus-identity",
+    "isthmus-identity-bin",
+    "isthmus-copy-of",
+    "isthmus-mode",
+    "isthmus-parts",
+    "isthmus-ranges",
+)
 RETRIES = 3
 # What is kept of a body so that it can be sent again. More would be copied for nothing: a larger body
 # is rarely all here when its upstream breaks.
@@ -115,7 +122,14 @@ def _cdmi_routes() -> list[Json]:
         {"name": "accept", "present_match": True},
         {"name": "accept", "string_match": {"contains": "cdmi", "ignore_case": True}, "invert_match": True},
         {"name": "accept", "string_match": {"contains": "*"}, "invert_match": True},
+        {
+            "name": "accept",
+            "string_match": {"contains": "multipart/mixed", "ignore_case": True},
+            "invert_match": True,
+        },
     ]
+    parts = {"name": "content-type", "string_match": {"prefix": "multipart/mixed", "ignore_case": True}}
+    in_parts = [{"name": CDMI_VERSION, "present_match": True}, parts]
     plain_body = {
         "name": "content-type",
         "string_match": {"prefix": "application/cdmi-", "ignore_case": True},
@@ -125,6 +139,7 @@ def _cdmi_routes() -> list[Json]:
     read = _method("GET", "HEAD")
     return [
         _to("gateway", {"safe_regex": {"regex": r"/cdmi/cdmi_capabilities(/\C*)?"}}),
+        _to("gateway", {"prefix": "/cdmi/", "headers": [_method("PUT", "POST"), *in_parts]}),
         _to("data_port", {"safe_regex": {"regex": r"/cdmi/\C+/"}, "headers": [_method("POST"), plain_body]}),
         _to("gateway", {"safe_regex": {"regex": r"/cdmi(/\C*)?/"}}),
         _to("data_port", {"prefix": "/cdmi/", "headers": [read, no_version]}),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from isthmus.metadata.v1 import (
@@ -263,5 +263,20 @@ class DataPort(Protocol):
         True when this request made it, now or on an earlier try.
 
         `pieces` are bytes, or make the pieces anew for every try. Raises as `open`.
+        """
+        ...
+
+    async def put_parts(
+        self,
+        path: str,
+        boundary: bytes,
+        pieces: AsyncIterator[bytes],
+        ranges: Sequence[tuple[int, int]],
+        headers: dict[str, str],
+    ) -> bool:
+        """Writes a data object whose value comes in parts of a body (`multipart/mixed`), as `put`.
+
+        `pieces`: the body, which is read once. `ranges`: where its parts go, as far as they do not say.
+        Raises what `pieces` raises.
         """
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -20,7 +20,7 @@ from runtime.auth import caller_blob, to_text
 from runtime.discovery import Instance, Watch
 from runtime.errors import Unavailable
 from runtime.http import file_ids
-from runtime.http.cdmi import BY_ID, COPY_OF, MODE
+from runtime.http.cdmi import BY_ID, COPY_OF, MODE, PARTS, RANGES
 from runtime.http.errors import CATALOGUE, ApiError
 from runtime.http.file_ids import FileId
 from runtime.request import request_id
@@ -80,6 +80,30 @@ class FetchedContent(OpenContent):
             (name, value) for key, value in response.raw_headers if (name := key.lower()) in _ABOUT_CONTENT
         )
         self.length = response.content_length
+
+
+class _Once:
+    """A body that cannot be made again: once it is begun, there is no second try."""
+
+    def __init__(self, pieces: AsyncIterator[bytes]) -> None:
+        self._pieces = pieces
+        self._begun = False
+        #: Why it broke off, if that was where it comes from.
+        self.error: Exception | None = None
+
+    def __call__(self) -> AsyncIterator[bytes]:
+        if self._begun:
+            raise DataPortAway
+        return self._run()
+
+    async def _run(self) -> AsyncIterator[bytes]:
+        self._begun = True
+        try:
+            async for piece in self._pieces:
+                yield piece
+        except Exception as error:
+            self.error = error
+            raise
 
 
 class DataPortClient:
@@ -156,6 +180,31 @@ class DataPortClient:
         """
         headers = {**headers, "content-length": str(size_bytes)}
         response = await self._request("PUT", f"/cdmi{path}", headers, pieces)
+        await _check(response)
+        response.release()
+        return response.status == 201
+
+    async def put_parts(
+        self,
+        path: str,
+        boundary: bytes,
+        pieces: AsyncIterator[bytes],
+        ranges: Sequence[tuple[int, int]],
+        headers: dict[str, str],
+    ) -> bool:
+        """Writes a data object whose value comes in parts of a body (`multipart/mixed`), as `put`.
+
+        `pieces`: the body, which is read once. `ranges`: where its parts go, as far as they do not say.
+        Raises what `pieces` raises.
+        """
+        headers = {**headers, PARTS.decode(): boundary.decode()}
+        if ranges:
+            headers[RANGES.decode()] = ",".join(f"{first}-{last}" for first, last in ranges)
+        body = _Once(pieces)
+        try:
+            response = await self._request("PUT", f"/cdmi{path}", headers, body)
+        except DataPortAway:
+            raise body.error or DataPortAway from None
         await _check(response)
         response.release()
         return response.status == 201

@@ -111,7 +111,7 @@ def body(text: bytes, query: Query | None = None) -> bodies.Body:
 def test_values_are_text_unless_said_otherwise() -> None:
     plain = body(b'{"value": "YWJj"}').value
     coded = body(b'{"value": "YWJj", "valuetransferencoding": "base64"}').value
-    part = body(b'{"value": "YWJj"}', Query(value=(0, 2))).value
+    part = body(b'{"value": "YWJj"}', Query(values=((0, 2),))).value
     assert plain is not None
     assert coded is not None
     assert part is not None
@@ -147,7 +147,7 @@ def test_bodies_are_refused_before_anything_happens(text: bytes, expected: tuple
 
 @pytest.mark.cdmi("12.4.range")
 def test_a_part_has_the_length_of_its_range() -> None:
-    assert refusal(body, b'{"value": "YWJj"}', Query(value=(0, 5))) == ("badData", "range")
+    assert refusal(body, b'{"value": "YWJj"}', Query(values=((0, 5),))) == ("badData", "range")
 
 
 @given(st.binary())

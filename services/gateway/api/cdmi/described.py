@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from runtime.http.cdmi import CAPABILITY, CONTAINER, OBJECT
+from runtime.http.cdmi import CAPABILITY, CONTAINER, MULTIPART, OBJECT
 from services.gateway.api.openapi import Entry
 from services.gateway.api.rest.described import (
     BINARY,
@@ -126,6 +126,19 @@ _NEW_DIRECTORY = _object(
 )
 _ANY_CONTENT = Shape({**BINARY, "description": "The content, of the type it was stored with."}, media="*/*")
 
+_IN_PARTS = Shape(
+    {**BINARY, "description": "The JSON of the CDMI form without its value, then the value, or parts of it."},
+    media=MULTIPART,
+)
+_FORM = Shape(
+    {
+        "type": "object",
+        "properties": {"file": BINARY},
+        "description": "One file, and fields that are ignored.",
+    },
+    media="multipart/form-data",
+)
+
 _NOT_THERE = Reply(404, "Nothing is there. No body.")
 _OTHER_FORM = Reply(
     302, "The path is that of the other kind of object.", headers={"location": "The path with the right end."}
@@ -180,7 +193,7 @@ def _data_objects(path: str) -> Iterator[Entry]:
         "GET",
         "Read a file",
         Told(
-            (_DATA_OBJECT, _ANY_CONTENT),
+            (_DATA_OBJECT, _IN_PARTS, _ANY_CONTENT),
             (*_ON_FILES, "badValueTooHigh"),
             _QUERY,
             replies=(partial, no_range, _OTHER_FORM, _NOT_THERE),
@@ -198,7 +211,7 @@ def _data_objects(path: str) -> Iterator[Entry]:
             (),
             _ON_WRITING,
             "In the CDMI form the body says what to do; in plain HTTP it is the content.",
-            body=(_NEW_OBJECT, _ANY_CONTENT),
+            body=(_NEW_OBJECT, _IN_PARTS, _ANY_CONTENT),
             replies=(made, replaced, _OTHER_FORM, _NOT_THERE),
             request_headers=(_VERSION, _PARTIAL, _CONTENT_RANGE),
             tag="cdmi",
@@ -246,8 +259,9 @@ def _containers(path: str) -> Iterator[Entry]:
         Told(
             (),
             _ON_WRITING,
-            "As a PUT of a file: in the CDMI form the body says what to do, in plain HTTP it is the content.",
-            body=(_NEW_OBJECT, _ANY_CONTENT),
+            "As a PUT of a file: in the CDMI form the body says what to do, in plain HTTP it is the content. "
+            "The file of a form keeps its name.",
+            body=(_NEW_OBJECT, _IN_PARTS, _FORM, _ANY_CONTENT),
             replies=(posted, _OTHER_FORM, _NOT_THERE),
             request_headers=(_VERSION, _PARTIAL),
             tag="cdmi",

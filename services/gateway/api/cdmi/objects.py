@@ -15,6 +15,7 @@ from runtime.http.cdmi import OBJECT, Query, Range, is_partial
 from runtime.http.errors import ApiError
 from services.gateway.api.cdmi.items import items_of
 from services.gateway.api.cdmi.nodes import Node, Tree
+from services.gateway.api.cdmi.parts import ValueInParts
 from services.gateway.api.cdmi.repeats import CHANGED, CREATED
 from services.gateway.api.cdmi.updates import Updates, planned
 from services.gateway.api.http import Answer, Request, empty, json_answer
@@ -24,7 +25,7 @@ from services.gateway.domain.cdmi import values
 from services.gateway.domain.cdmi.addresses import to_url_path
 from services.gateway.domain.cdmi.bodies import Body
 from services.gateway.domain.cdmi.fields import common_fields
-from services.gateway.domain.cdmi.values import BASE64, UTF8, Value
+from services.gateway.domain.cdmi.values import BASE64, UTF8, InParts, Value
 from services.gateway.domain.files import DEFAULT_MIMETYPE
 
 _HEADERS = ((b"content-type", OBJECT.encode()),)
@@ -72,6 +73,17 @@ class Objects:
             return json_answer(fields, 200, _HEADERS)
         return await self._with_value(node, fields, query, encoding)
 
+    async def get_parts(self, node: Node, query: Query) -> Answer:
+        """The same, the value as a part of its own."""
+        fields = await self._fields(node, query)
+        if query.wants("valuetransferencoding"):
+            fields["valuetransferencoding"] = node.file.value_transfer_encoding or BASE64
+        if query.wants("valuerange"):
+            asked = [values.value_range(each, node.file.size_bytes) for each in query.values or (None,)]
+            fields["valuerange"] = ",".join(asked)
+        told = ValueInParts(self._data_port, node.file, orjson.dumps(fields))
+        return await told.answer(query.values) if query.wants("value") else told.without()
+
     async def _fields(self, node: Node, query: Query) -> dict[str, Any]:
         items = await items_of(self._metadata, self._principals, node.file, query)
         return common_fields(node.file, node.names, query, items, node.identity.subject_id)
@@ -118,11 +130,13 @@ class Objects:
     async def create(self, node: Node, body: Body, query: Query, request: Request) -> Answer:
         """A new file with the body's value, or empty."""
         node.parent_ref()
-        encoding = body.encoding or UTF8
-        in_header = body.mimetype is None or _PLAIN_TYPE.fullmatch(body.mimetype) is not None
-        update = planned(body.metadata, directory=False, mimetype=None if in_header else body.mimetype)
-        media_type = body.mimetype if body.mimetype and in_header else DEFAULT_MIMETYPE
-        headers = {"content-type": media_type + ("; charset=utf-8" if encoding == UTF8 else "")}
+        headers: dict[str, str] = {}
+        if isinstance(body.value, InParts):
+            update = planned(body.metadata, directory=False, mimetype=body.mimetype, encoding=body.encoding)
+        else:
+            in_header = body.mimetype is None or _PLAIN_TYPE.fullmatch(body.mimetype) is not None
+            update = planned(body.metadata, directory=False, mimetype=None if in_header else body.mimetype)
+            headers["content-type"] = _content_type(body.mimetype if in_header else None, body.encoding)
         await self._put(node.inside_path(), body.value, query.value, request, headers)
         await self._updates.apply(node, update, CREATED)
         return await self.described(await self._tree.refresh(node), 201)
@@ -150,7 +164,7 @@ class Objects:
     async def _put(
         self,
         path: str,
-        value: Value | None,
+        value: Value | InParts | None,
         where: Range | None,
         request: Request,
         headers: dict[str, str],
@@ -159,6 +173,8 @@ class Objects:
             headers["x-cdmi-partial"] = "true"
         if value is None:
             return await self._data_port.put(path, b"", 0, headers)
+        if isinstance(value, InParts):
+            return await self._data_port.put_parts(path, value.boundary, value.pieces, value.ranges, headers)
         if where is not None:
             headers["content-range"] = f"bytes {where[0]}-{where[1]}/*"
         if value.size_bytes <= _SMALL:
@@ -169,6 +185,12 @@ class Objects:
     async def described(self, node: Node, status: int) -> Answer:
         """The answer to a creation: all fields but those of the value."""
         return json_answer(await self._fields(node, Query()), status, _HEADERS)
+
+
+def _content_type(mimetype: str | None, encoding: str | None) -> str:
+    """How a new value is told to a data port. What a body does not say is text, as clients expect."""
+    charset = "; charset=utf-8" if (encoding or UTF8) == UTF8 else ""
+    return (mimetype or DEFAULT_MIMETYPE) + charset
 
 
 def _length_of(asked: Range | None, size_bytes: int) -> int:

@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from runtime.http import cdmi
-from runtime.http.cdmi import Query
+from runtime.http.cdmi import MULTIPART, Query
 from runtime.http.errors import ApiError, posix
+from services.gateway.api.cdmi import parts
 from services.gateway.api.cdmi.containers import Containers
 from services.gateway.api.cdmi.copies import Copies
 from services.gateway.api.cdmi.moves import Moves, find_source
@@ -51,6 +52,9 @@ class Puts:
             return await self._put_plain(node)
         if ".." in node.names:
             raise posix("enoent")
+        if kind == MULTIPART:
+            body = bodies.parse_parts(*await parts.split(request, query.values), query)
+            return await self._put_cdmi(request, node, query, body)
         async with self._body(request, query) as body:
             return await self._put_cdmi(request, node, query, body)
 

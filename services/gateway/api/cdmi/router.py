@@ -13,7 +13,7 @@ from isthmus.metadata.v1 import files_pb2
 from runtime.auth import as_caller
 from runtime.errors import NoSuchFile, NotADirectory
 from runtime.http import cdmi
-from runtime.http.cdmi import BINARY, CAPABILITY, VERSION_HEADER, Query
+from runtime.http.cdmi import BINARY, CAPABILITY, MULTIPART, VERSION_HEADER, Query
 from runtime.http.errors import ApiError, posix
 from runtime.http.media import choose
 from runtime.identity import Identity
@@ -116,11 +116,11 @@ class CdmiRouter:
         if request.method not in _METHODS and not posts:
             return empty(405, {"allow": cdmi.allowed(container=address.container)})
         speaks_cdmi = cdmi.speaks_cdmi(request.header(VERSION_HEADER))
-        query = cdmi.parse_query(request.query)
+        offered = cdmi.offered_types(container=address.container and not posts, cdmi=speaks_cdmi)
+        chosen = choose(request.header(b"accept"), offered)
+        query = cdmi.parse_query(request.query, in_parts=_is_in_parts(request, chosen))
         identity, blob = caller or await self._gate.authenticate_user(request)
         with as_caller(identity, blob):
-            offered = cdmi.offered_types(container=address.container and not posts, cdmi=speaks_cdmi)
-            chosen = choose(request.header(b"accept"), offered)
             if chosen is None:
                 return empty(406)
             node = node or await self._tree.find(identity, address)
@@ -160,6 +160,8 @@ class CdmiRouter:
             return await self._containers.get(node, query)
         if chosen == BINARY:
             return await self._objects.get_raw(node, request)
+        if chosen == MULTIPART:
+            return await self._objects.get_parts(node, query)
         return await self._objects.get(node, query, head=request.method == "HEAD")
 
     async def _delete(self, node: Node) -> Answer:
@@ -201,3 +203,10 @@ class CdmiRouter:
             f"/cdmi{path}",
             domain=self._options.domain,
         )
+
+
+def _is_in_parts(request: Request, chosen: str | None) -> bool:
+    """Whether the value comes, or is wanted, in parts."""
+    if request.method in ("PUT", "POST"):
+        return request.media_type == MULTIPART
+    return chosen == MULTIPART

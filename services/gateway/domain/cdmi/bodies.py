@@ -12,7 +12,7 @@ from runtime.http.errors import ApiError
 from runtime.http.params import parse_object
 from services.gateway.domain.cdmi import metadata
 from services.gateway.domain.cdmi.scanning import Scanner
-from services.gateway.domain.cdmi.values import BASE64, ENCODINGS, UTF8, Value
+from services.gateway.domain.cdmi.values import BASE64, ENCODINGS, UTF8, InParts, Value
 from services.gateway.domain.xattrs import check_mimetype
 
 #: At most one of them says where the content comes from.
@@ -27,10 +27,21 @@ class Body:
 
     copy: Any = None
     move: Any = None
-    value: Value | None = None
+    value: Value | InParts | None = None
     encoding: str | None = None
     mimetype: str | None = None
     metadata: metadata.Change | None = None
+
+
+def parse_parts(scanner: Scanner, value: InParts | None, query: Query) -> Body:
+    """A body in parts, whose first was taken in. As `parse`; the value is none of the JSON's."""
+    if scanner.value is not None:
+        raise _bad("value")
+    body = parse(scanner, query, limit_bytes=0)
+    if value is not None and (body.copy is not None or body.move is not None):
+        raise ApiError("malformedData")
+    body.value = value
+    return body
 
 
 def parse(scanner: Scanner, query: Query, *, limit_bytes: int) -> Body:

@@ -42,6 +42,19 @@ class Value:
             yield piece
 
 
+@dataclass(frozen=True, slots=True)
+class InParts:
+    """A value that comes as parts of a body, and is not read yet.
+
+    `pieces`: the body from the value's first part on, to be read once. `ranges`: where the query says that
+    the parts go.
+    """
+
+    boundary: bytes
+    pieces: AsyncIterator[bytes]
+    ranges: tuple[tuple[int, int], ...]
+
+
 def _decoded(raw: Sequence[bytes | bytearray], encoding: str) -> Iterator[bytes]:
     texts = map(_unescaped, raw)
     return texts if encoding == UTF8 else _from_base64(texts)

@@ -14,6 +14,7 @@ from services.storage_router.api.data_port.cdmi import CdmiFront
 from services.storage_router.api.data_port.content import Service
 from services.storage_router.api.data_port.downloads import Downloads
 from services.storage_router.api.data_port.limits import Limits
+from services.storage_router.api.data_port.parts import PartUploading
 from services.storage_router.api.data_port.rest import RestFront
 from services.storage_router.api.data_port.rest_create import Creation
 from services.storage_router.api.data_port.routes import Routes
@@ -63,12 +64,14 @@ def assemble(
     limits = settings.limits
     transfers = Transfers(pool, stall_timeout_s=limits.stall_timeout_s)
     reading, uploads = Reading(contents, catalog), Uploads(contents, catalog)
+    uploading = Uploading(uploads, transfers, clock, collect_bytes=settings.collect_bytes)
     service = Service(
         contents=contents,
         reading=reading,
         directories=directories,
         downloads=Downloads(transfers, inline_bytes=settings.inline_bytes),
-        uploading=Uploading(uploads, transfers, clock, collect_bytes=settings.collect_bytes),
+        uploading=uploading,
+        part_uploading=PartUploading(uploads, uploading),
         copying=Copying(reading, uploads, small_bytes=settings.collect_bytes),
         provider_id=settings.provider_id,
         domain=settings.domain,

@@ -5,15 +5,15 @@ Everything with a CDMI media type, and everything about containers, is the gatew
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 
 from runtime.errors import IsADirectory, NoSuchFile, NotADirectory
 from runtime.http import cdmi
-from runtime.http.cdmi import BY_ID, COPY_OF, MODE, OBJECT, VERSION_HEADER
+from runtime.http.cdmi import BY_ID, COPY_OF, MODE, MULTIPART, OBJECT, PARTS, RANGES, VERSION_HEADER
 from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId
-from runtime.http.media import choose
+from runtime.http.media import choose, split_parameters
+from runtime.http.multipart import boundary_of
 from runtime.http.paths import quote_segment, resolve_space, split_path
 from runtime.http.ranges import parse_content_range
 from runtime.http.tokens import require_user
@@ -21,13 +21,15 @@ from runtime.request import request_id
 from services.storage_router.api.data_port import replies
 from services.storage_router.api.data_port.content import Service
 from services.storage_router.api.data_port.exchange import Exchange
+from services.storage_router.api.data_port.forms import FORM, FormFile
+from services.storage_router.api.data_port.parts import PartReader
+from services.storage_router.api.data_port.placing import Span
 from services.storage_router.api.data_port.replies import Headers
-from services.storage_router.domain.contents import FileKind, FileRef, Mode, Wish
+from services.storage_router.domain.contents import Committed, FileKind, FileRef, Mode, Wish
 from services.storage_router.domain.reading import OpenContent
 
 PREFIX = b"/cdmi/"
 
-_CHARSET = re.compile(r'charset\s*=\s*"?([\w.:-]+)"?', re.IGNORECASE | re.ASCII)
 _CORS = (b"access-control-allow-origin", b"*")
 
 
@@ -126,8 +128,8 @@ class CdmiFront:
     # -- reading ---------------------------------------------------------------------------------------
 
     async def _get(self, exchange: Exchange, asked: _Asked) -> None:
-        if asked.speaks_cdmi and asked.accepted == OBJECT:
-            # The front door brings such requests here only when the CDMI form is not wanted.
+        if asked.speaks_cdmi and asked.accepted in (OBJECT, MULTIPART):
+            # The front door brings such requests here only when no CDMI form is wanted.
             await exchange.turn_away(406)
             return
         target = None if ".." in asked.names else self._target(exchange, asked)
@@ -204,16 +206,37 @@ class CdmiFront:
                 raise posix("eperm")  # Among the spaces there are no files.
             await exchange.turn_away(404)
             return
-        name = cdmi.posted_name(request_id())
         path = exchange.head.path.decode("latin-1")
         try:
-            await self._put(
-                exchange, replace(asked, names=[*asked.names, name]), self._location(exchange, path + name)
-            )
+            if _content_type(exchange.header(b"content-type"))[0] == FORM:
+                if asked.accepted is None and not _suits(exchange, FORM):
+                    await exchange.turn_away(406)
+                    return
+                await self._post_form(exchange, target, path)
+            else:
+                name = cdmi.posted_name(request_id())
+                location = self._location(exchange, path + name)
+                await self._put(exchange, replace(asked, names=[*asked.names, name]), location)
         except NoSuchFile:
             await exchange.turn_away(404)
         except NotADirectory:
             await self._not_a_container(exchange, target, path)
+
+    async def _post_form(self, exchange: Exchange, container: _Target, path: str) -> None:
+        """The file of a form becomes a data object under the name it has with the client."""
+        reader = PartReader(exchange.body, boundary_of(_text(exchange, b"content-type") or ""))
+        file = await FormFile.find(reader)
+        name = file.name or cdmi.posted_name(request_id())
+        ref = container.ref
+        wish = Wish(
+            request_id=request_id(),
+            file=replace(ref, path=(*ref.path, name)),
+            create=True,
+            exclusive=True,
+            completion_status=_status(exchange),
+        )
+        await self._service.part_uploading.receive(exchange, wish, reader, file.heads())
+        self._made(exchange, self._location(exchange, path + quote_segment(name)))
 
     async def _not_a_container(self, exchange: Exchange, target: _Target, path: str) -> None:
         try:
@@ -236,7 +259,6 @@ class CdmiFront:
         if cdmi.body_type(kind or "", container=False, cdmi=asked.speaks_cdmi) is not None:
             raise ApiError("serviceUnavailable")  # The front door takes CDMI forms elsewhere.
         offset = _offset(exchange)
-        partial = cdmi.is_partial(_text(exchange, b"x-cdmi-partial"))
         wish = Wish(
             request_id=request_id(),
             file=target.ref,
@@ -245,26 +267,54 @@ class CdmiFront:
             offset=offset or 0,
             mimetype=kind,
             encoding=encoding,
-            completion_status="Processing" if partial else "Complete",
+            completion_status=_status(exchange),
         )
-        source = _source(exchange)
         try:
-            if source is not None:
-                wish = replace(wish, mode=Mode.REPLACE, offset=0, exclusive=True, permissions=_mode(exchange))
-                committed = await self._service.copying.copy(source, wish)
-            else:
-                committed = await self._service.uploading.receive(exchange, wish)
+            committed = await self._take(exchange, wish)
         except IsADirectory:
             await self._redirect(exchange, target)
             return
-        told = [(b"location", location.encode("latin-1"))] if location else []
-        exchange.reply(201 if committed.created else 204, told)
+        if committed.created:
+            self._made(exchange, location)
+        else:
+            exchange.reply(204)
+
+    async def _take(self, exchange: Exchange, wish: Wish) -> Committed:
+        """Publishes what a PUT has, or names, as content."""
+        source, boundary = _source(exchange), _from_inside(exchange, PARTS)
+        if source is not None:
+            wish = replace(wish, mode=Mode.REPLACE, offset=0, exclusive=True, permissions=_mode(exchange))
+            return await self._service.copying.copy(source, wish)
+        if boundary is None:
+            return await self._service.uploading.receive(exchange, wish)
+        reader = PartReader(exchange.body, boundary.encode("latin-1"))
+        return await self._service.part_uploading.receive(
+            exchange, wish, reader, reader.heads(), _ranges(exchange)
+        )
+
+    def _made(self, exchange: Exchange, location: str) -> None:
+        exchange.reply(201, [(b"location", location.encode("latin-1"))] if location else [])
+
+
+def _from_inside(exchange: Exchange, name: bytes) -> str | None:
+    """A header of the gateway. Nobody else may send it: who does signs who he is."""
+    return _text(exchange, name) if exchange.is_from_inside else None
+
+
+def _ranges(exchange: Exchange) -> list[Span]:
+    """Where the gateway was told that parts go."""
+    spans = (text.partition("-") for text in (_from_inside(exchange, RANGES) or "").split(",") if text)
+    return [(int(first), int(last)) for first, _, last in spans]
+
+
+def _status(exchange: Exchange) -> str:
+    return "Processing" if cdmi.is_partial(_text(exchange, b"x-cdmi-partial")) else "Complete"
 
 
 def _source(exchange: Exchange) -> FileRef | None:
-    """What the gateway wants copied to here. Nobody else may say so: who does signs who he is."""
-    text = _text(exchange, COPY_OF)
-    if text is None or not exchange.is_from_inside:
+    """What the gateway wants copied to here."""
+    text = _from_inside(exchange, COPY_OF)
+    if text is None:
         return None
     found = cdmi.object_id(text, "copy")
     return FileRef(found.space_id, found.uuid)
@@ -290,10 +340,8 @@ def _content_type(header: bytes | None) -> tuple[str | None, str | None]:
     """Media type without parameters, and the CDMI encoding that its charset asks for."""
     if header is None or not header.strip():
         return None, None
-    kind, _, parameters = header.decode("latin-1").partition(";")
-    charset = _CHARSET.search(parameters)
-    encoding = "utf-8" if charset and charset[1].lower() == "utf-8" else None
-    return kind.strip().lower(), encoding
+    kind, parameters = split_parameters(header.decode("latin-1"))
+    return kind, "utf-8" if parameters.get("charset", "").lower() == "utf-8" else None
 
 
 def _offset(exchange: Exchange) -> int | None:

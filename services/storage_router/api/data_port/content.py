@@ -8,6 +8,7 @@ from runtime.errors import AccessDenied, IsthmusError
 from runtime.http.ranges import parse_range
 from services.storage_router.api.data_port.downloads import Downloads
 from services.storage_router.api.data_port.exchange import Exchange
+from services.storage_router.api.data_port.parts import PartUploading
 from services.storage_router.api.data_port.uploading import Uploading
 from services.storage_router.domain.archives import Directories
 from services.storage_router.domain.contents import Contents, FileRef
@@ -24,6 +25,7 @@ class Service:
     downloads: Downloads
     directories: Directories
     uploading: Uploading
+    part_uploading: PartUploading
     copying: Copying
     provider_id: str
     domain: str

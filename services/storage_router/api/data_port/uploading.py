@@ -74,14 +74,14 @@ class Uploading:
                 await upload.sync(handle)
             finally:
                 await handle.close()
-            await self._still_allowed(exchange)
+            await self.still_allowed(exchange)
         except BaseException:
             await self._uploads.give_up(upload)
             raise
         return await self._uploads.commit(upload, exchange.body.received_bytes)
 
-    async def _still_allowed(self, exchange: Exchange) -> None:
-        # A long body may outlive the identity it was allowed under; the token's verdict may have changed.
+    async def still_allowed(self, exchange: Exchange) -> None:
+        """A long body may outlive the identity it was allowed under; the token's verdict may have changed."""
         if caller().expires_at_ms - self._clock.now_ms() < _RENEW_BEFORE_MS:
             await exchange.identify()
 

@@ -46,7 +46,11 @@ def test_no_version_is_plain_http() -> None:
 @pytest.mark.cdmi("6.1.accept")
 def test_the_first_type_offered_depends_on_the_version() -> None:
     assert cdmi.offered_types(container=True, cdmi=False) == (cdmi.CONTAINER,)
-    assert cdmi.offered_types(container=False, cdmi=True) == (cdmi.OBJECT, cdmi.BINARY)
+    assert cdmi.offered_types(container=False, cdmi=True) == (
+        cdmi.OBJECT,
+        cdmi.BINARY,
+        cdmi.MULTIPART,
+    )
     assert cdmi.offered_types(container=False, cdmi=False) == (cdmi.BINARY, cdmi.OBJECT)
 
 
@@ -62,7 +66,8 @@ def test_the_first_type_offered_depends_on_the_version() -> None:
         ("application/cdmi-object", True, ("badValueIdentifier", "path")),
         ("application/cdmi-container", False, ("badValueIdentifier", "path")),
         ("application/cdmi-queue", False, ("notSupported", None)),
-        ("multipart/mixed", False, ("notSupported", None)),
+        ("multipart/mixed", False, "multipart/mixed"),
+        ("multipart/mixed", True, ("badValueIdentifier", "path")),
         ("application/cdmi-capability", True, ("notSupported", None)),
     ],
 )
@@ -104,6 +109,14 @@ def test_an_empty_query_wants_everything() -> None:
 )  # fmt: skip
 def test_bad_queries_are_bad_data(raw: bytes) -> None:
     assert refusal(cdmi.parse_query, raw) == ("badData", "query string")
+
+
+def test_what_comes_in_parts_may_have_several_ranges() -> None:
+    query = cdmi.parse_query(b"value:5-6;value:0-1", in_parts=True)
+    assert query.values == ((5, 6), (0, 1))
+    for raw in (b"value:5-6;value:1-0", b"children:0-1;children:2-3", b"value:0-1;" * 129):
+        with pytest.raises(ApiError):
+            cdmi.parse_query(raw, in_parts=True)
 
 
 @given(st.binary())
