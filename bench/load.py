@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import shutil
@@ -10,9 +11,10 @@ import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from bench.rows import Wrong
@@ -100,18 +102,39 @@ def bulk_put(target: Target, path: str, size_mib: int) -> float:
         connection.close()
 
 
-def request(
-    target: Target, method: str, path: str, body: bytes = b"", media_type: str = "application/octet-stream"
-) -> tuple[int, bytes]:
-    """One small request."""
+class Asked(Protocol):
+    """One small request on a connection that is kept."""
+
+    def __call__(
+        self, method: str, path: str, body: bytes = b"", media_type: str = "application/octet-stream"
+    ) -> tuple[int, bytes]: ...
+
+
+@contextlib.contextmanager
+def connected(target: Target) -> Iterator[Asked]:
+    """A connection for one request after the other, already open."""
     connection = target.connect()
-    try:
+
+    def asked(
+        method: str, path: str, body: bytes = b"", media_type: str = "application/octet-stream"
+    ) -> tuple[int, bytes]:
         headers = {"Content-Type": media_type, **target.headers}
         connection.request(method, path, body=body or None, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
+
+    try:
+        yield asked
     finally:
         connection.close()
+
+
+def request(
+    target: Target, method: str, path: str, body: bytes = b"", media_type: str = "application/octet-stream"
+) -> tuple[int, bytes]:
+    """One small request on a connection of its own."""
+    with connected(target) as asked:
+        return asked(method, path, body, media_type)
 
 
 @dataclass(frozen=True)

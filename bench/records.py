@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,7 +22,7 @@ BARE_TWIN = "bare pipeline, one call and one insert each"
 LISTED_FILES = 10_000
 LIST_ROW = f"list {LISTED_FILES:,} entries, same door"
 BULK_ROW = "create by bulk requests"
-LISTED_PAGE = 1000
+LISTED_PAGE = 10_000
 BULK_FILES = 1000
 BULK_CONNECTIONS = 4
 #: A request of a thousand takes a while, and only whole ones count.
@@ -72,33 +72,48 @@ def stat_row(places: Places, sizes: Sizes, twin: Place) -> Row:
 
 
 def list_row(places: Places, listed_id: str) -> Row:
-    """A directory of 10,000 files with six attributes each, page by page, against whole answers of others."""
+    """A directory of 10,000 files with six attributes each; each server on a connection it keeps.
 
-    def isthmus() -> float:
-        started, count, token = time.perf_counter(), 0, ""
+    Isthmus is asked for pages as long as it gives, its peers for all at once, which is all they can.
+    """
+    children = f"{API}/data/{listed_id}/children?limit={LISTED_PAGE}&{LISTED_ATTRIBUTES}"
+
+    def isthmus(ask: load.Asked) -> int:
+        count, token = 0, ""
         while True:
-            path = f"{API}/data/{listed_id}/children?limit={LISTED_PAGE}&{LISTED_ATTRIBUTES}{token}"
-            answer = json.loads(_asked(places.isthmus, "GET", path))
+            answer = json.loads(_expected(ask, "GET", f"{children}{token}"))
             count += len(answer["children"])
             if answer["isLast"]:
-                return _whole_listings(count, started)
+                return count
             token = f"&token={answer['nextPageToken']}"
 
-    def nginx() -> float:
-        started = time.perf_counter()
-        return _whole_listings(len(json.loads(_asked(places.nginx, "GET", "/listed/"))), started)
+    def nginx(ask: load.Asked) -> int:
+        return len(json.loads(_expected(ask, "GET", "/listed/")))
 
-    def wsgidav() -> float:
-        started = time.perf_counter()
-        body = _asked(places.wsgidav, "PROPFIND", "/listed/", expect=207)
-        return _whole_listings(body.count(b":href>") // 2 - 1, started)
+    def wsgidav(ask: load.Asked) -> int:
+        return _expected(ask, "PROPFIND", "/listed/", expect=207).count(b":href>") // 2 - 1
 
     return Row(
         LIST_ROW,
         "/s",
-        {"isthmus": isthmus, "nginx, JSON index": nginx, "wsgidav": wsgidav},
+        {
+            "isthmus": partial(_listings, places.isthmus, isthmus),
+            "nginx, JSON index": partial(_listings, places.nginx, nginx),
+            "wsgidav": partial(_listings, places.wsgidav, wsgidav),
+        },
         (Ratio("isthmus", "nginx, JSON index", 0.4), Ratio("isthmus", "wsgidav", 30.0)),
     )
+
+
+def _listings(place: Place, list_all: Callable[[load.Asked], int]) -> float:
+    """Whole listings a second."""
+    with load.connected(place.target) as ask:
+        started = time.perf_counter()
+        count = list_all(ask)
+        took_s = time.perf_counter() - started
+    if count != LISTED_FILES:
+        raise Wrong(f"{count} entries are listed, not {LISTED_FILES}")
+    return 1 / took_s
 
 
 def fill_listed(places: Places, folders: Iterable[Path]) -> str:
@@ -147,14 +162,12 @@ def _create(parent_id: str, name: str) -> dict[str, str]:
 
 
 def _asked(place: Place, method: str, path: str, body: bytes = b"", *, expect: int = 200) -> bytes:
-    status, answer = load.request(place.target, method, path, body, "application/json")
+    with load.connected(place.target) as ask:
+        return _expected(ask, method, path, body, expect=expect)
+
+
+def _expected(ask: load.Asked, method: str, path: str, body: bytes = b"", *, expect: int = 200) -> bytes:
+    status, answer = ask(method, path, body, "application/json")
     if status != expect:
         raise Wrong(f"{method} {path}: {status} {answer[:200]!r}")
     return answer
-
-
-def _whole_listings(count: int, started: float) -> float:
-    """Whole listings a second."""
-    if count != LISTED_FILES:
-        raise Wrong(f"{count} entries are listed, not {LISTED_FILES}")
-    return 1 / (time.perf_counter() - started)

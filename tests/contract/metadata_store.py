@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.errors import DirectoryNotEmpty, NoSuchFile, SpaceNotSupported
+from services.metadata.domain.columns import FIELDS, columns_of
 from services.metadata.domain.dir_books import BooksChange
 from services.metadata.domain.dir_sums import CountedDirectory, CountedFile, DirSums, SpaceStats
 from services.metadata.domain.errors import (
@@ -252,6 +253,29 @@ class FileStoreContract:
         at = await stores.files.list_children(ROOT, start=start, inclusive=True, limit=2)
         assert [file.file_id for file in after] == ["other-b", "id-c"]
         assert [file.file_id for file in at] == ["id-b", "other-b"]
+
+    async def test_columns_tell_what_the_files_do(self, stores: Stores) -> None:
+        acl = (AclEntry(True, "OWNER@", 1),)
+        for file in (
+            a_file("plain", size_bytes=7, local_bytes=3, mimetype="text/plain", has_custom_metadata=True),
+            a_file("link", "a", type=FileType.SYMLINK, symlink_target="x", mode=0o777),
+            a_file("linked", links=("l1", "l2"), unnamed=True, share_ids=("s1", "s2"), acl=acl),
+            a_file("dir", type=FileType.DIRECTORY, acl=(), completion_status="Error"),
+            a_file("other", "a", named_by="provider2", value_transfer_encoding="utf-8", owner_id="bob"),
+        ):
+            await stores.files.insert(file)
+        start = Position("a", PROVIDER)
+        for begin, inclusive, limit in ((None, True, 100), (start, True, 3), (start, False, 100)):
+            files = await stores.files.list_children(ROOT, start=begin, inclusive=inclusive, limit=limit)
+            columns = await stores.files.list_columns(
+                ROOT, FIELDS, start=begin, inclusive=inclusive, limit=limit
+            )
+            assert columns == columns_of(files, FIELDS)
+            assert columns["file_id"]
+
+    async def test_columns_of_nothing_are_empty(self, stores: Stores) -> None:
+        columns = await stores.files.list_columns(ROOT, ["name", "mode"], start=None, inclusive=True, limit=1)
+        assert columns == {"name": [], "mode": []}
 
     async def test_a_listing_goes_backwards(self, stores: Stores) -> None:
         for name in "abcd":

@@ -162,7 +162,7 @@ class World:
         start = PageStart()
         while True:
             page = await self.rules.listing.list(who, ref(*path), start, page_size)
-            names += [file.name for file in page.files]
+            names += page.columns["name"]
             if page.is_last:
                 return names
             start = PageStart(token=page.next_token)

@@ -168,7 +168,7 @@ class Client:
                     directory=a_ref(*path), page_size=page_size, page_token=token, inclusive=True
                 )
             )
-            names += [file.name for file in page.children]
+            names += page.columns.name
             if page.is_last:
                 return names
             token = page.next_page_token

@@ -13,8 +13,9 @@ from runtime.http.file_ids import ROOT_SPACE_ID, FileId, user_root
 from runtime.identity import Identity, SpacePrivilege
 from services.gateway.api.ports import Metadata
 from services.gateway.domain import acls
-from services.gateway.domain.attributes import Selection, View
+from services.gateway.domain.attributes import Selection
 from services.gateway.domain.files import DIRECTORY, FileRecord, VirtualDirectory
+from services.gateway.domain.views import View
 
 _T = TypeVar("_T")
 

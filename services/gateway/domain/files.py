@@ -132,4 +132,9 @@ def inode(uuid: str) -> str:
 
 def is_space_root(file: FileRecord) -> bool:
     """Whether this is the directory of its space."""
-    return file.file_id == f"space_{file.space_id}"
+    return is_root_of(file.space_id, file.file_id)
+
+
+def is_root_of(space_id: str, uuid: str) -> bool:
+    """Whether this is the uuid of the directory of the space."""
+    return uuid.startswith("space_") and uuid == f"space_{space_id}"

@@ -16,7 +16,7 @@ import orjson
 
 from runtime.errors import InvalidName, NotPermitted
 from services.gateway.domain.acls import cdmi_form
-from services.gateway.domain.files import FileRecord
+from services.gateway.domain.views import Attribute, View
 
 MIMETYPE = "cdmi_mimetype"
 ENCODING = "cdmi_valuetransferencoding"
@@ -25,6 +25,12 @@ ACL = "cdmi_acl"
 JSON = "onedata_json"
 RDF = "onedata_rdf"
 
+#: Those that are fields of the file.
+_FIELDS = {
+    MIMETYPE: "mimetype",
+    ENCODING: "value_transfer_encoding",
+    COMPLETION: "completion_status",
+}
 _ENCODINGS = ("utf-8", "base64")
 #: The standard says Complete, the original Completed.
 _COMPLETIONS = ("Complete", "Completed", "Processing", "Error")
@@ -49,18 +55,18 @@ def is_reserved(name: str) -> bool:
     return name.startswith(("cdmi_", "onedata_"))
 
 
-def value_of(name: str, file: FileRecord) -> Any:
-    """The value of an attribute of a record that tells those it was wanted with; None when it is not set."""
+def attribute(name: str) -> Attribute:
+    """An extended attribute of a file that tells those it was wanted with; null when it is not set."""
     if name == ACL:
-        return cdmi_form(file.acl, {}) or None
-    if name == MIMETYPE:
-        return file.mimetype or None
-    if name == ENCODING:
-        return file.value_transfer_encoding or None
-    if name == COMPLETION:
-        return file.completion_status or None
-    text = file.xattrs.get(name)
-    return None if text is None else orjson.Fragment(text)
+        return Attribute(("acl",), lambda _, acl: cdmi_form(acl, {}) or None)
+    if name in _FIELDS:
+        return Attribute((_FIELDS[name],), lambda _, value: value or None)
+
+    def value(_: View, set_on_file: Mapping[str, bytes]) -> Any:
+        text = set_on_file.get(name)
+        return None if text is None else orjson.Fragment(text)
+
+    return Attribute(("xattrs",), value)
 
 
 def plan_set(body: bytes) -> Change:

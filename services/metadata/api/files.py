@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import repeat
 from typing import Any
 
 from isthmus.metadata.v1 import files_pb2, files_pb2_grpc
@@ -17,7 +15,10 @@ from services.metadata.domain.listing import Listing, PageStart
 from services.metadata.domain.paths import FileRef
 from services.metadata.domain.renames import Renames
 
+from .columns import columns_to_proto, fields_from_mask
 from .convert import file_to_proto, readable_from_proto, ref_from_proto, type_from_proto, wanted_from_proto
+
+DIRECTORY = files_pb2.FILE_TYPE_DIRECTORY
 
 
 class FileServicer(files_pb2_grpc.FileServiceServicer):
@@ -46,7 +47,7 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
         if request.HasField("wanted"):
             extra = await self._extras.of_file(caller(), found, wanted_from_proto(request.wanted))
         told = file_to_proto(self._files.shown(found), path, extra)
-        await self._sum_up(told.space_id, (told,))
+        await self._sum_up(told)
         return files_pb2.GetFileResponse(file=told)
 
     async def ListChildren(
@@ -63,23 +64,32 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
             readable_from_proto(request.directory),
             start,
             request.page_size,
+            fields_from_mask(request.read_mask.paths),
             wanted_from_proto(request.wanted) if request.HasField("wanted") else None,
         )
-        extras = page.extras or repeat(NO_EXTRA)
-        children = [file_to_proto(file, (), extra) for file, extra in zip(page.files, extras, strict=False)]
-        await self._sum_up(request.directory.space_id, children)
+        space_id = request.directory.space_id
+        told = columns_to_proto(page.columns, page.extras)
+        told.space_id, told.parent_id = space_id, page.parent_id
+        if "size_bytes" in page.columns:
+            await self._sum_up_columns(space_id, told)
         return files_pb2.ListChildrenResponse(
-            children=children,
-            is_last=page.is_last,
-            next_page_token=page.next_token,
+            columns=told, is_last=page.is_last, next_page_token=page.next_token
         )
 
-    async def _sum_up(self, space_id: str, files: Sequence[files_pb2.File]) -> None:
-        """Fills in the sizes of directories, in spaces where they are counted."""
-        directories = {file.file_id: file for file in files if file.type == files_pb2.FILE_TYPE_DIRECTORY}
-        for file_id, size in (await self._dir_stats.sizes(space_id, directories)).items():
-            directories[file_id].size_bytes = size
-            directories[file_id].has_sum = True
+    async def _sum_up(self, told: files_pb2.File) -> None:
+        """Fills in the size of a directory, in spaces where they are counted."""
+        if told.type == DIRECTORY:
+            for size in (await self._dir_stats.sizes(told.space_id, [told.file_id])).values():
+                told.size_bytes, told.has_sum = size, True
+
+    async def _sum_up_columns(self, space_id: str, told: files_pb2.FileColumns) -> None:
+        """The same for columns."""
+        places = {told.file_id[at]: at for at, type in enumerate(told.type) if type == DIRECTORY}
+        sizes = await self._dir_stats.sizes(space_id, places)
+        told.has_sum.extend([False] * len(told.file_id))
+        for file_id, size in sizes.items():
+            told.size_bytes[places[file_id]] = size
+            told.has_sum[places[file_id]] = True
 
     async def CreateFile(
         self, request: files_pb2.CreateFileRequest, context: Any

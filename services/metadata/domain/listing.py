@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,9 +10,10 @@ from runtime.errors import InvalidArgument, InvalidName
 from runtime.identity import Identity
 
 from . import names, permissions
+from .columns import FIELDS, IDENTITY, Columns, columns_of, first_rows, height, put_row, rows_fitting
 from .extras import Extra, Extras, Wanted
 from .paths import FileRef, Found, Paths
-from .records import File, FileType, shown_as
+from .records import LINK_PREFIX, File, shown_as
 from .stores import FileStore, Position
 from .times import Touches
 from .tokens import PageTokens
@@ -38,15 +39,26 @@ class PageStart:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Files of one page, and the token for the next, which is also there on the last page.
+    """Files of one page in columns, and the token for the next, which is also there on the last page.
 
-    `extras`: what was wanted of each of them; empty when nothing was.
+    `columns`: the fields asked for, beside those of `columns.IDENTITY`. `parent_id`: the directory of all of
+    them. `extras`: what was wanted of each of them; empty when nothing was.
     """
 
-    files: Sequence[File]
+    parent_id: str
+    columns: Columns
     is_last: bool
     next_token: str
     extras: Sequence[Extra] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Begin:
+    """Where in the store a page begins: `skip` entries after the position are not part of it."""
+
+    position: Position | None
+    inclusive: bool
+    skip: int = 0
 
 
 class Listing:
@@ -78,28 +90,76 @@ class Listing:
         ref: FileRef,
         start: PageStart,
         page_size: int,
+        fields: Collection[str] = (),
         wanted: Wanted | None = None,
     ) -> Page:
         """One page. Needs the right to list and, since attributes are told, to traverse.
 
-        What is `wanted` beside the records needs rights of its own.
+        `fields`: of `columns.FIELDS`. What is `wanted` beside them needs rights of its own.
         """
-        if not 1 <= page_size <= MAX_PAGE_SIZE:
-            raise InvalidArgument("page_size out of range", page_size=page_size)
-        if abs(start.offset) > MAX_OFFSET:
-            raise InvalidArgument("offset out of range", offset=start.offset)
+        _check(start, page_size, fields)
+        fields = {*IDENTITY, *fields}
         found = await self._paths.resolve(identity, ref)
         file = found.file
         if not file.is_directory:
             extra = [await self._extras.of_file(identity, found, wanted)] if wanted else ()
             token = self._tokens.make(file.file_id, Position(found.entry.name, found.entry.named_by))
-            return Page((found.shown(),), True, token, extra)
+            return Page(found.entry.parent_id, columns_of([found.shown()], fields), True, token, extra)
         permissions.require(identity, found.chain, permissions.LIST | permissions.TRAVERSE, found.reach)
         self._touches.read(file)
-        if found.reach.names is not None:
-            files = await self._page_of_names(found, start, page_size)
+        extras: Sequence[Extra] = ()
+        if wanted or found.reach.names is not None:
+            columns, is_last, extras = await self._page_of_files(
+                identity, found, start, page_size, fields, wanted
+            )
         else:
-            files = await self._page_of_all(file.file_id, start, page_size)
+            columns, is_last = await self._page_of_columns(found, start, page_size, fields)
+        return Page(file.file_id, columns, is_last, self._next(file.file_id, start, columns), extras)
+
+    async def _page_of_columns(
+        self, directory: Found, start: PageStart, page_size: int, fields: Collection[str]
+    ) -> tuple[Columns, bool]:
+        """A page without a record for each file, when nothing depends on more than what is told of it."""
+        directory_id = directory.file.file_id
+        begin = await self._begin(directory_id, start)
+        columns = await self._store.list_columns(
+            directory_id,
+            fields,
+            start=begin.position,
+            inclusive=begin.inclusive,
+            limit=begin.skip + page_size + 1,
+        )
+        if begin.skip:
+            columns = {field: column[begin.skip :] for field, column in columns.items()}
+        page = first_rows(columns, page_size)
+        page = first_rows(page, rows_fitting(page, row_bytes=FILE_BYTES, limit_bytes=MAX_PAGE_BYTES))
+        is_last = height(page) == height(columns)
+        self._touches.apply(page)
+        await self._follow_links(directory.file.space_id, page)
+        return page, is_last
+
+    async def _follow_links(self, space_id: str, page: Columns) -> None:
+        """Has hard links tell what the files do that they are names of."""
+        places = [at for at, file_id in enumerate(page["file_id"]) if file_id.startswith(LINK_PREFIX)]
+        link_ids = [page["file_id"][at] for at in places]
+        for at, inode in zip(places, await self._tree.linked(space_id, link_ids), strict=True):
+            if inode is not None:
+                put_row(page, at, inode, kept=IDENTITY)
+
+    async def _page_of_files(
+        self,
+        identity: Identity,
+        found: Found,
+        start: PageStart,
+        page_size: int,
+        fields: Collection[str],
+        wanted: Wanted | None,
+    ) -> tuple[Columns, bool, Sequence[Extra]]:
+        """The same by records: each file is asked for its rights, or few are seen at all."""
+        if found.reach.names is not None:
+            files = await self._some_names(found, start, page_size)
+        else:
+            files = await self._all_names(found.file.file_id, start, page_size)
         page = [self._touches.applied(child) for child in files[: _fitting(files, page_size)]]
         inodes = await self._tree.inodes(page)
         extras: Sequence[Extra] = ()
@@ -108,18 +168,14 @@ class Listing:
             extras = await self._extras.of_children(identity, found, children, wanted)
             page = page[: len(extras)]
         shown = page if inodes is page else [_shown(*each) for each in zip(page, inodes, strict=False)]
-        return Page(shown, len(page) == len(files), self._next(file.file_id, start, page), extras)
+        return columns_of(shown, fields), len(page) == len(files), extras
 
-    async def _page_of_all(self, directory_id: str, start: PageStart, page_size: int) -> Sequence[File]:
-        """The page and one more, if there is one more."""
+    async def _begin(self, directory_id: str, start: PageStart) -> _Begin:
         if start.token:
-            after = self._tokens.read(directory_id, start.token)
-            return await self._store.list_children(
-                directory_id, start=_some(after), inclusive=False, limit=page_size + 1
-            )
+            return _Begin(_some(self._tokens.read(directory_id, start.token)), inclusive=False)
         if start.offset < 0 and not start.name:
             raise InvalidName("a negative offset needs a name to count from")
-        begin, inclusive, skip = Position(start.name), True, max(0, start.offset)
+        begin, inclusive = Position(start.name), True
         if not start.inclusive and start.name:
             # After every file of that name, whichever provider gave it.
             begin, inclusive = Position(start.name, "\U0010ffff"), False
@@ -127,12 +183,20 @@ class Listing:
             before = await self._store.list_before(directory_id, end=begin, limit=-start.offset)
             if before:
                 begin, inclusive = Position(before[-1].name, before[-1].named_by), True
-        files = await self._store.list_children(
-            directory_id, start=_some(begin), inclusive=inclusive, limit=skip + page_size + 1
-        )
-        return files[skip:]
+        return _Begin(_some(begin), inclusive, max(0, start.offset))
 
-    async def _page_of_names(self, found: Found, start: PageStart, page_size: int) -> Sequence[File]:
+    async def _all_names(self, directory_id: str, start: PageStart, page_size: int) -> Sequence[File]:
+        """The page and one more, if there is one more."""
+        begin = await self._begin(directory_id, start)
+        files = await self._store.list_children(
+            directory_id,
+            start=begin.position,
+            inclusive=begin.inclusive,
+            limit=begin.skip + page_size + 1,
+        )
+        return files[begin.skip :]
+
+    async def _some_names(self, found: Found, start: PageStart, page_size: int) -> Sequence[File]:
         """As above for a token that sees only some names: few, so all of them are read."""
         directory_id = found.file.file_id
         files = list(await self._store.list_names(directory_id, found.reach.names or ()))
@@ -147,12 +211,22 @@ class Listing:
         )
         return files[max(0, first + start.offset) :]
 
-    def _next(self, directory_id: str, start: PageStart, page: Sequence[File]) -> str:
-        if page:
-            return self._tokens.make(directory_id, Position(page[-1].name, page[-1].named_by))
+    def _next(self, directory_id: str, start: PageStart, page: Columns) -> str:
+        if height(page):
+            return self._tokens.make(directory_id, Position(page["name"][-1], page["named_by"][-1]))
         if start.token:
             return start.token
         return self._tokens.make(directory_id, Position(start.name))
+
+
+def _check(start: PageStart, page_size: int, fields: Collection[str]) -> None:
+    if not 1 <= page_size <= MAX_PAGE_SIZE:
+        raise InvalidArgument("page_size out of range", page_size=page_size)
+    if abs(start.offset) > MAX_OFFSET:
+        raise InvalidArgument("offset out of range", offset=start.offset)
+    unknown = set(fields) - FIELDS
+    if unknown:
+        raise InvalidArgument("no such field", field=min(unknown))
 
 
 def _child(directory: Found, record: File, inode: File) -> Found:
@@ -166,14 +240,8 @@ def _shown(record: File, inode: File) -> File:
 
 def _fitting(files: Sequence[File], page_size: int) -> int:
     """How many files a page can hold, at least one."""
-    size_bytes = 0
-    for count, file in enumerate(files[:page_size]):
-        # A character of a name has 4 bytes at most; the size of a link is that of its target.
-        size_bytes += FILE_BYTES + 4 * len(file.name) + len(file.mimetype)
-        size_bytes += file.size_bytes if file.type is FileType.SYMLINK else 0
-        if size_bytes > MAX_PAGE_BYTES and count:
-            return count
-    return min(len(files), page_size)
+    texts = columns_of(files[:page_size], ("file_id", "name", "symlink_target", "mimetype"))
+    return rows_fitting(texts, row_bytes=FILE_BYTES, limit_bytes=MAX_PAGE_BYTES)
 
 
 def _some(position: Position) -> Position | None:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from runtime.errors import IsthmusError
 
+from .columns import Columns
 from .dir_books import DirStatsStore
 from .locations import Location
 from .queue_books import QueueStore
@@ -116,6 +117,12 @@ class FileStore(Protocol):
         self, parent_id: str, *, start: Position | None, inclusive: bool, limit: int
     ) -> Sequence[File]:
         """Files alive in a directory from `start` on, in order; system names are left out."""
+        ...
+
+    async def list_columns(
+        self, parent_id: str, fields: Collection[str], *, start: Position | None, inclusive: bool, limit: int
+    ) -> Columns:
+        """The same files, told by some of `columns.FIELDS`. One round trip."""
         ...
 
     async def list_before(self, parent_id: str, *, end: Position, limit: int) -> Sequence[File]:

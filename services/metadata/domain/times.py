@@ -12,6 +12,7 @@ from typing import Any
 
 from runtime.clock import Clock
 
+from .columns import Columns
 from .errors import RevisionConflict
 from .records import File
 from .tree import Tree
@@ -64,6 +65,17 @@ class Touches:
             return file
         return replace(file, **_times(file, touch))
 
+    def apply(self, columns: Columns) -> None:
+        """The same for files told in columns, with the columns of times that are there."""
+        told = {field: of for field, of in _TOLD_BY.items() if field in columns}
+        if not told or self._touches.keys().isdisjoint(columns["file_id"]):
+            return
+        for at, file_id in enumerate(columns["file_id"]):
+            touch = self._touches.get(file_id)
+            if touch is not None:
+                for field, of in told.items():
+                    columns[field][at] = max(columns[field][at], getattr(touch, of))
+
     async def flush(self) -> int:
         """Writes what has gathered; answers how many files. What fails is kept for the next time."""
         taken = self._touches
@@ -105,9 +117,9 @@ class Touches:
         return touch
 
 
+#: Times of a file, and the time of a touch that each follows.
+_TOLD_BY = {"atime_ms": "atime_ms", "mtime_ms": "mtime_ms", "ctime_ms": "mtime_ms"}
+
+
 def _times(file: File, touch: _Touch) -> dict[str, Any]:
-    return {
-        "atime_ms": max(file.atime_ms, touch.atime_ms),
-        "mtime_ms": max(file.mtime_ms, touch.mtime_ms),
-        "ctime_ms": max(file.ctime_ms, touch.mtime_ms),
-    }
+    return {field: max(getattr(file, field), getattr(touch, of)) for field, of in _TOLD_BY.items()}

@@ -164,13 +164,14 @@ class Tree:
         links = [file for file in files if file.is_link]
         if not links:
             return files
-        found = await asyncio.gather(*(self.find(link.space_id, inode_id(link.file_id)) for link in links))
-        by_link = {
-            link.file_id: inode
-            for link, inode in zip(links, found, strict=True)
-            if inode is not None and not inode.deleted
-        }
+        found = await self.linked(links[0].space_id, [link.file_id for link in links])
+        by_link = {link.file_id: inode for link, inode in zip(links, found, strict=True) if inode is not None}
         return [by_link.get(file.file_id, file) for file in files]
+
+    async def linked(self, space_id: str, link_ids: Sequence[str]) -> Sequence[File | None]:
+        """The files that hard links of one space are names of, in their order; None for one that is gone."""
+        found = await asyncio.gather(*(self.find(space_id, inode_id(link_id)) for link_id in link_ids))
+        return [None if inode is None or inode.deleted else inode for inode in found]
 
     async def require_space(self, space_id: str) -> None:
         """Raises `SpaceNotSupported` when the space is not kept here."""

@@ -25,6 +25,8 @@ _OPTIONAL = (
     ("meta_revision", 1),
     ("times_revision", 1),
 )
+#: What a document without such a field means.
+DEFAULTS: Mapping[str, Any] = dict(_OPTIONAL)
 #: Fields with the same name and form on both sides, always there.
 _PLAIN = (
     "space_id",

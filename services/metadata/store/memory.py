@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from runtime.errors import DirectoryNotEmpty, IsthmusError, NoSuchFile
+from services.metadata.domain.columns import Columns, columns_of
 from services.metadata.domain.errors import IdTaken, NameTaken, OneRefused, RenameIntoItself, RevisionConflict
 from services.metadata.domain.locations import Location
 from services.metadata.domain.records import HIDDEN_PREFIX, File, trash_id
@@ -99,6 +100,12 @@ class MemoryFileStore:
             if _key(file) > begin or (inclusive and _key(file) == begin)
         ]
         return sorted(files, key=_key)[:limit]
+
+    async def list_columns(
+        self, parent_id: str, fields: Collection[str], *, start: Position | None, inclusive: bool, limit: int
+    ) -> Columns:
+        files = await self.list_children(parent_id, start=start, inclusive=inclusive, limit=limit)
+        return columns_of(files, fields)
 
     async def list_before(self, parent_id: str, *, end: Position, limit: int) -> Sequence[File]:
         files = [file for file in self._visible(parent_id) if _key(file) < (end.name, end.named_by)]

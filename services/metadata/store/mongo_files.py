@@ -12,12 +12,14 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from runtime.batching import Batcher
 from runtime.errors import DirectoryNotEmpty, IsthmusError, NoSuchFile
+from services.metadata.domain.columns import Columns
 from services.metadata.domain.errors import IdTaken, NameTaken, OneRefused, RenameIntoItself, RevisionConflict
 from services.metadata.domain.records import HIDDEN_PREFIX, File, trash_id
 from services.metadata.domain.stores import Position, TreeChange
 
 from .bulk import DUPLICATE_KEY, Outcome, insert_each, is_id_conflict, replace_each
 from .documents import Document, file_from_document, file_to_document
+from .mongo_columns import find_columns
 from .threads import PatientThreads
 from .transactions import Session, run_transaction
 
@@ -131,14 +133,15 @@ class MongoFileStore:
     async def list_children(
         self, parent_id: str, *, start: Position | None, inclusive: bool, limit: int
     ) -> Sequence[File]:
-        query: Document = {"parent_id": parent_id, "deleted": False, **_NOT_HIDDEN}
-        if start is not None:
-            named_by = {"$gte" if inclusive else "$gt": start.named_by}
-            query["$or"] = [
-                {"name": start.name, "named_by": named_by},
-                {"name": {"$gt": start.name}},
-            ]
-        return await self._list(query, sort=_IN_ORDER, limit=limit)
+        return await self._list(_children(parent_id, start, inclusive), sort=_IN_ORDER, limit=limit)
+
+    async def list_columns(
+        self, parent_id: str, fields: Collection[str], *, start: Position | None, inclusive: bool, limit: int
+    ) -> Columns:
+        query = _children(parent_id, start, inclusive)
+        return await self._threads.read(
+            lambda: find_columns(self._files, query, fields, sort=_IN_ORDER, limit=limit)
+        )
 
     async def list_before(self, parent_id: str, *, end: Position, limit: int) -> Sequence[File]:
         query: Document = {"parent_id": parent_id, "deleted": False, **_NOT_HIDDEN}
@@ -182,7 +185,8 @@ class MongoFileStore:
         self, query: Document, *, sort: list[tuple[str, int]] | None = None, limit: int = 0
     ) -> list[File]:
         def read() -> list[File]:
-            cursor = self._files.find(query, limit=limit, sort=sort, batch_size=min(limit, 1000) or 1000)
+            # One more than a page is asked for, to know of the next: all of it comes in one round trip.
+            cursor = self._files.find(query, limit=limit, sort=sort, batch_size=limit or 1000)
             return [file_from_document(document) for document in cursor]
 
         return await self._threads.read(read)
@@ -242,6 +246,18 @@ class MongoFileStore:
             if above is None or above["deleted"] or above["parent_id"] == trash_id(file.space_id):
                 raise NoSuchFile(file_id=file.parent_id)
             next_id = above["parent_id"]
+
+
+def _children(parent_id: str, start: Position | None, inclusive: bool) -> Document:
+    """What is alive in a directory and shown, from a position on."""
+    query: Document = {"parent_id": parent_id, "deleted": False, **_NOT_HIDDEN}
+    if start is not None:
+        named_by = {"$gte" if inclusive else "$gt": start.named_by}
+        query["$or"] = [
+            {"name": start.name, "named_by": named_by},
+            {"name": {"$gt": start.name}},
+        ]
+    return query
 
 
 def _explained(error: DuplicateKeyError | IsthmusError) -> IsthmusError:

@@ -7,6 +7,7 @@ import json
 
 from isthmus.metadata.v1 import files_pb2, xattrs_pb2
 
+from clients.file_columns import files_of
 from runtime.errors import AccessDenied
 from tests.support.metadata import BOB
 from tests.support.metadata_instances import Client, a_ref
@@ -114,6 +115,6 @@ async def test_listings_tell_what_was_set(client: Client) -> None:
                 wanted=files_pb2.WantedAttributes(xattrs=["$n", "$$ROOT"]),
             )
         )
-        assert [dict(child.xattrs) for child in answer.children] == [
+        assert [dict(file.xattrs) for file in files_of(answer.columns)] == [
             {"$n": b"%d" % n} if n % 2 else {} for n in range(30)
         ]

@@ -9,13 +9,20 @@ import asyncio
 import os
 import time
 import tracemalloc
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 import structlog
+from pymongo import MongoClient
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
 
-from runtime.mongo import connect
 from services.metadata.domain.listing import PageStart
 from services.metadata.domain.records import File, FileType
 from services.metadata.domain.repairs import PAGE
@@ -29,9 +36,33 @@ ENTRIES = int(os.environ.get("ISTHMUS_LARGE_ENTRIES", "5000"))
 MAX_PEAK_BYTES = 24 * 1024 * 1024
 
 
+class Commands(CommandListener):
+    """Counts what the database is asked of one collection."""
+
+    def __init__(self, collection: str) -> None:
+        self.seen: Counter[str] = Counter()
+        self._collection = collection
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if self._collection in (event.command.get(event.command_name), event.command.get("collection")):
+            self.seen[event.command_name] += 1
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        """Counted when it began."""
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        """Counted when it began."""
+
+
 @pytest.fixture
-async def world(mongo_url: str, mongo_database: str) -> AsyncIterator[World]:
-    mongo = MongoStores(connect(mongo_url), mongo_database, PROVIDER, change_retention_s=3600)
+def commands() -> Commands:
+    return Commands("files")
+
+
+@pytest.fixture
+async def world(mongo_url: str, mongo_database: str, commands: Commands) -> AsyncIterator[World]:
+    client: MongoClient[dict[str, object]] = MongoClient(mongo_url, event_listeners=[commands])
+    mongo = MongoStores(client, mongo_database, PROVIDER, change_retention_s=3600)
     await mongo.start()
     world = await World(stores=mongo.stores).open()
     await fill(world, await world.mkdir("d"))
@@ -51,7 +82,7 @@ async def names(world: World) -> list[str]:
     start = PageStart()
     while True:
         page = await world.rules.listing.list(ALICE, ref("d"), start, 1000)
-        found += [file.name for file in page.files]
+        found += page.columns["name"]
         if page.is_last:
             return found
         start = PageStart(token=page.next_token)
@@ -81,6 +112,13 @@ async def test_all_is_listed_in_bounded_memory(
     log.info("listed", entries=len(found), took_s=took_s, peak_mib=peak_bytes >> 20)
     assert found == [f"f{number:07}" for number in range(ENTRIES)]
     assert peak_bytes < MAX_PEAK_BYTES + 200 * ENTRIES, "the names themselves are 200 bytes each at most"
+
+
+async def test_a_page_is_one_round_trip(world: World, commands: Commands) -> None:
+    await world.rules.listing.list(ALICE, ref("d"), PageStart(), 1000)  # finds the directory, too
+    commands.seen.clear()
+    found = await names(world)
+    assert commands.seen == {"find": -(-len(found) // 1000)}
 
 
 async def test_a_removal_is_one_change_and_then_pages(world: World) -> None:

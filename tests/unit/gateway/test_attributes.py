@@ -11,8 +11,9 @@ from runtime.http.errors import ApiError
 from runtime.http.file_ids import encode
 from runtime.http.params import Params
 from services.gateway.domain import attributes
-from services.gateway.domain.attributes import CHILDREN_DEFAULT, DEFAULT, View, select
+from services.gateway.domain.attributes import CHILDREN_DEFAULT, DEFAULT, select
 from services.gateway.domain.files import REGULAR, SYMLINK, VirtualDirectory, display_id, inode
+from services.gateway.domain.views import View
 
 CURRENT = [
     "fileId", "index", "type", "activePermissionsType", "posixPermissions", "acl", "name", "conflictingName",

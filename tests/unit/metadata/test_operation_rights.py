@@ -55,7 +55,7 @@ def wanted(wanted: Wanted) -> Run:
 
 
 def listed(wanted: Wanted | None) -> Run:
-    return lambda world, who: world.rules.listing.list(who, ref("d"), PageStart(), 10, wanted)
+    return lambda world, who: world.rules.listing.list(who, ref("d"), PageStart(), 10, wanted=wanted)
 
 
 def upload(*path: str) -> Run:

@@ -22,9 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fisthmus/metadata/v1/files.proto\x12\x13isthmus.metadata.v1\"\xc1\x05\n\x04\x46ile\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x11\n\tparent_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12+\n\x04type\x18\x05 \x01(\x0e\x32\x1d.isthmus.metadata.v1.FileType\x12\x0c\n\x04mode\x18\x06 \x01(\r\x12\x10\n\x08owner_id\x18\x07 \x01(\t\x12\x13\n\x0bprovider_id\x18\x08 \x01(\t\x12\x18\n\x10\x63reation_time_ms\x18\t \x01(\x03\x12\x10\n\x08\x61time_ms\x18\n \x01(\x03\x12\x10\n\x08mtime_ms\x18\x0b \x01(\x03\x12\x10\n\x08\x63time_ms\x18\x0c \x01(\x03\x12\x12\n\nsize_bytes\x18\r \x01(\x03\x12\x16\n\x0esymlink_target\x18\x0e \x01(\t\x12\x10\n\x08revision\x18\x0f \x01(\x03\x12\x11\n\tshare_ids\x18\x10 \x03(\t\x12\x17\n\x0fhard_link_count\x18\x11 \x01(\r\x12\x1b\n\x13has_custom_metadata\x18\x12 \x01(\x08\x12\x10\n\x08mimetype\x18\x13 \x01(\t\x12\x1f\n\x17value_transfer_encoding\x18\x14 \x01(\t\x12\x19\n\x11\x63ompletion_status\x18\x15 \x01(\t\x12\x0c\n\x04path\x18\x16 \x03(\t\x12\x13\n\x0blocal_bytes\x18\x17 \x01(\x03\x12\x0f\n\x07has_acl\x18\x18 \x01(\x08\x12*\n\x03\x61\x63l\x18\x19 \x03(\x0b\x32\x1d.isthmus.metadata.v1.AclEntry\x12\x35\n\x06xattrs\x18\x1a \x03(\x0b\x32%.isthmus.metadata.v1.File.XattrsEntry\x12\x17\n\x0flast_request_id\x18\x1b \x01(\t\x12\x0f\n\x07has_sum\x18\x1c \x01(\x08\x1a-\n\x0bXattrsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"M\n\x08\x41\x63lEntry\x12\r\n\x05\x61llow\x18\x01 \x01(\x08\x12\x12\n\nidentifier\x18\x02 \x01(\t\x12\x0c\n\x04mask\x18\x03 \x01(\r\x12\x10\n\x08is_group\x18\x04 \x01(\x08\"/\n\x10WantedAttributes\x12\x0b\n\x03\x61\x63l\x18\x01 \x01(\x08\x12\x0e\n\x06xattrs\x18\x02 \x03(\t\"i\n\x07\x46ileRef\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x03(\t\x12\x1b\n\x13\x66ollow_last_symlink\x18\x04 \x01(\x08\x12\x10\n\x08share_id\x18\x05 \x01(\t\"\x86\x01\n\x0eGetFileRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x11\n\twith_path\x18\x02 \x01(\x08\x12\x35\n\x06wanted\x18\x03 \x01(\x0b\x32%.isthmus.metadata.v1.WantedAttributes\":\n\x0fGetFileResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\"\xdb\x01\n\x13ListChildrenRequest\x12/\n\tdirectory\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\nstart_name\x18\x04 \x01(\t\x12\x0e\n\x06offset\x18\x05 \x01(\x05\x12\x11\n\tinclusive\x18\x06 \x01(\x08\x12\x35\n\x06wanted\x18\x07 \x01(\x0b\x32%.isthmus.metadata.v1.WantedAttributes\"m\n\x14ListChildrenResponse\x12+\n\x08\x63hildren\x18\x01 \x03(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x0f\n\x07is_last\x18\x02 \x01(\x08\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\"\x92\x02\n\x11\x43reateFileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\x06parent\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0c\n\x04name\x18\x03 \x01(\t\x12+\n\x04type\x18\x04 \x01(\x0e\x32\x1d.isthmus.metadata.v1.FileType\x12\x11\n\x04mode\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x16\n\x0esymlink_target\x18\x06 \x01(\t\x12\x16\n\x0e\x63reate_parents\x18\x07 \x01(\x08\x12\x17\n\x0fupdate_existing\x18\x08 \x01(\x08\x12\x1b\n\x13hard_link_target_id\x18\t \x01(\tB\x07\n\x05_mode\"N\n\x12\x43reateFileResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"^\n\x0eSetModeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0c\n\x04mode\x18\x03 \x01(\r\":\n\x0fSetModeResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\"\xb3\x01\n\x11RenameFileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\x06source\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x33\n\rtarget_parent\x18\x03 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x13\n\x0btarget_name\x18\x04 \x01(\t\x12\x12\n\nno_replace\x18\x05 \x01(\x08\"O\n\x12RenameFileResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x10\n\x08replaced\x18\x02 \x01(\x08\"g\n\x11\x44\x65leteFileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x12\n\nonly_empty\x18\x03 \x01(\x08\"\x14\n\x12\x44\x65leteFileResponse*\x81\x01\n\x08\x46ileType\x12\x19\n\x15\x46ILE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46ILE_TYPE_REGULAR\x10\x01\x12\x17\n\x13\x46ILE_TYPE_DIRECTORY\x10\x02\x12\x15\n\x11\x46ILE_TYPE_SYMLINK\x10\x03\x12\x13\n\x0f\x46ILE_TYPE_QUEUE\x10\x04\x32\xbb\x04\n\x0b\x46ileService\x12T\n\x07GetFile\x12#.isthmus.metadata.v1.GetFileRequest\x1a$.isthmus.metadata.v1.GetFileResponse\x12\x63\n\x0cListChildren\x12(.isthmus.metadata.v1.ListChildrenRequest\x1a).isthmus.metadata.v1.ListChildrenResponse\x12]\n\nCreateFile\x12&.isthmus.metadata.v1.CreateFileRequest\x1a\'.isthmus.metadata.v1.CreateFileResponse\x12T\n\x07SetMode\x12#.isthmus.metadata.v1.SetModeRequest\x1a$.isthmus.metadata.v1.SetModeResponse\x12]\n\nRenameFile\x12&.isthmus.metadata.v1.RenameFileRequest\x1a\'.isthmus.metadata.v1.RenameFileResponse\x12]\n\nDeleteFile\x12&.isthmus.metadata.v1.DeleteFileRequest\x1a\'.isthmus.metadata.v1.DeleteFileResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fisthmus/metadata/v1/files.proto\x12\x13isthmus.metadata.v1\x1a google/protobuf/field_mask.proto\"\xc1\x05\n\x04\x46ile\x12\x0f\n\x07\x66ile_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x11\n\tparent_id\x18\x03 \x01(\t\x12\x0c\n\x04name\x18\x04 \x01(\t\x12+\n\x04type\x18\x05 \x01(\x0e\x32\x1d.isthmus.metadata.v1.FileType\x12\x0c\n\x04mode\x18\x06 \x01(\r\x12\x10\n\x08owner_id\x18\x07 \x01(\t\x12\x13\n\x0bprovider_id\x18\x08 \x01(\t\x12\x18\n\x10\x63reation_time_ms\x18\t \x01(\x03\x12\x10\n\x08\x61time_ms\x18\n \x01(\x03\x12\x10\n\x08mtime_ms\x18\x0b \x01(\x03\x12\x10\n\x08\x63time_ms\x18\x0c \x01(\x03\x12\x12\n\nsize_bytes\x18\r \x01(\x03\x12\x16\n\x0esymlink_target\x18\x0e \x01(\t\x12\x10\n\x08revision\x18\x0f \x01(\x03\x12\x11\n\tshare_ids\x18\x10 \x03(\t\x12\x17\n\x0fhard_link_count\x18\x11 \x01(\r\x12\x1b\n\x13has_custom_metadata\x18\x12 \x01(\x08\x12\x10\n\x08mimetype\x18\x13 \x01(\t\x12\x1f\n\x17value_transfer_encoding\x18\x14 \x01(\t\x12\x19\n\x11\x63ompletion_status\x18\x15 \x01(\t\x12\x0c\n\x04path\x18\x16 \x03(\t\x12\x13\n\x0blocal_bytes\x18\x17 \x01(\x03\x12\x0f\n\x07has_acl\x18\x18 \x01(\x08\x12*\n\x03\x61\x63l\x18\x19 \x03(\x0b\x32\x1d.isthmus.metadata.v1.AclEntry\x12\x35\n\x06xattrs\x18\x1a \x03(\x0b\x32%.isthmus.metadata.v1.File.XattrsEntry\x12\x17\n\x0flast_request_id\x18\x1b \x01(\t\x12\x0f\n\x07has_sum\x18\x1c \x01(\x08\x1a-\n\x0bXattrsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"M\n\x08\x41\x63lEntry\x12\r\n\x05\x61llow\x18\x01 \x01(\x08\x12\x12\n\nidentifier\x18\x02 \x01(\t\x12\x0c\n\x04mask\x18\x03 \x01(\r\x12\x10\n\x08is_group\x18\x04 \x01(\x08\"/\n\x10WantedAttributes\x12\x0b\n\x03\x61\x63l\x18\x01 \x01(\x08\x12\x0e\n\x06xattrs\x18\x02 \x03(\t\"i\n\x07\x46ileRef\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x03(\t\x12\x1b\n\x13\x66ollow_last_symlink\x18\x04 \x01(\x08\x12\x10\n\x08share_id\x18\x05 \x01(\t\"\x86\x01\n\x0eGetFileRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x11\n\twith_path\x18\x02 \x01(\x08\x12\x35\n\x06wanted\x18\x03 \x01(\x0b\x32%.isthmus.metadata.v1.WantedAttributes\":\n\x0fGetFileResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\"\x8a\x02\n\x13ListChildrenRequest\x12/\n\tdirectory\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\nstart_name\x18\x04 \x01(\t\x12\x0e\n\x06offset\x18\x05 \x01(\x05\x12\x11\n\tinclusive\x18\x06 \x01(\x08\x12\x35\n\x06wanted\x18\x07 \x01(\x0b\x32%.isthmus.metadata.v1.WantedAttributes\x12-\n\tread_mask\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"\x83\x01\n\x14ListChildrenResponse\x12\x0f\n\x07is_last\x18\x02 \x01(\x08\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\x31\n\x07\x63olumns\x18\x04 \x01(\x0b\x32 .isthmus.metadata.v1.FileColumnsJ\x04\x08\x01\x10\x02R\x08\x63hildren\"\xf0\x04\n\x0b\x46ileColumns\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x11\n\tparent_id\x18\x02 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x03 \x03(\t\x12\x0c\n\x04name\x18\x04 \x03(\t\x12+\n\x04type\x18\x05 \x03(\x0e\x32\x1d.isthmus.metadata.v1.FileType\x12\x0c\n\x04mode\x18\x06 \x03(\r\x12\x10\n\x08owner_id\x18\x07 \x03(\t\x12\x13\n\x0bprovider_id\x18\x08 \x03(\t\x12\x18\n\x10\x63reation_time_ms\x18\t \x03(\x03\x12\x10\n\x08\x61time_ms\x18\n \x03(\x03\x12\x10\n\x08mtime_ms\x18\x0b \x03(\x03\x12\x10\n\x08\x63time_ms\x18\x0c \x03(\x03\x12\x12\n\nsize_bytes\x18\r \x03(\x03\x12\x0f\n\x07has_sum\x18\x0e \x03(\x08\x12\x13\n\x0blocal_bytes\x18\x0f \x03(\x03\x12\x16\n\x0esymlink_target\x18\x10 \x03(\t\x12\x17\n\x0fhard_link_count\x18\x11 \x03(\r\x12\x1b\n\x13has_custom_metadata\x18\x12 \x03(\x08\x12\x10\n\x08mimetype\x18\x13 \x03(\t\x12\x1f\n\x17value_transfer_encoding\x18\x14 \x03(\t\x12\x19\n\x11\x63ompletion_status\x18\x15 \x03(\t\x12\x0f\n\x07has_acl\x18\x16 \x03(\x08\x12\x38\n\x04rest\x18\x17 \x03(\x0b\x32*.isthmus.metadata.v1.FileColumns.RestEntry\x1aJ\n\tRestEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12,\n\x05value\x18\x02 \x01(\x0b\x32\x1d.isthmus.metadata.v1.FileRest:\x02\x38\x01\"\xb3\x01\n\x08\x46ileRest\x12\x11\n\tshare_ids\x18\x01 \x03(\t\x12*\n\x03\x61\x63l\x18\x02 \x03(\x0b\x32\x1d.isthmus.metadata.v1.AclEntry\x12\x39\n\x06xattrs\x18\x03 \x03(\x0b\x32).isthmus.metadata.v1.FileRest.XattrsEntry\x1a-\n\x0bXattrsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c:\x02\x38\x01\"\x92\x02\n\x11\x43reateFileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\x06parent\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0c\n\x04name\x18\x03 \x01(\t\x12+\n\x04type\x18\x04 \x01(\x0e\x32\x1d.isthmus.metadata.v1.FileType\x12\x11\n\x04mode\x18\x05 \x01(\rH\x00\x88\x01\x01\x12\x16\n\x0esymlink_target\x18\x06 \x01(\t\x12\x16\n\x0e\x63reate_parents\x18\x07 \x01(\x08\x12\x17\n\x0fupdate_existing\x18\x08 \x01(\x08\x12\x1b\n\x13hard_link_target_id\x18\t \x01(\tB\x07\n\x05_mode\"N\n\x12\x43reateFileResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x0f\n\x07\x63reated\x18\x02 \x01(\x08\"^\n\x0eSetModeRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0c\n\x04mode\x18\x03 \x01(\r\":\n\x0fSetModeResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\"\xb3\x01\n\x11RenameFileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12,\n\x06source\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x33\n\rtarget_parent\x18\x03 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x13\n\x0btarget_name\x18\x04 \x01(\t\x12\x12\n\nno_replace\x18\x05 \x01(\x08\"O\n\x12RenameFileResponse\x12\'\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12\x10\n\x08replaced\x18\x02 \x01(\x08\"g\n\x11\x44\x65leteFileRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x12\n\nonly_empty\x18\x03 \x01(\x08\"\x14\n\x12\x44\x65leteFileResponse*\x81\x01\n\x08\x46ileType\x12\x19\n\x15\x46ILE_TYPE_UNSPECIFIED\x10\x00\x12\x15\n\x11\x46ILE_TYPE_REGULAR\x10\x01\x12\x17\n\x13\x46ILE_TYPE_DIRECTORY\x10\x02\x12\x15\n\x11\x46ILE_TYPE_SYMLINK\x10\x03\x12\x13\n\x0f\x46ILE_TYPE_QUEUE\x10\x04\x32\xbb\x04\n\x0b\x46ileService\x12T\n\x07GetFile\x12#.isthmus.metadata.v1.GetFileRequest\x1a$.isthmus.metadata.v1.GetFileResponse\x12\x63\n\x0cListChildren\x12(.isthmus.metadata.v1.ListChildrenRequest\x1a).isthmus.metadata.v1.ListChildrenResponse\x12]\n\nCreateFile\x12&.isthmus.metadata.v1.CreateFileRequest\x1a\'.isthmus.metadata.v1.CreateFileResponse\x12T\n\x07SetMode\x12#.isthmus.metadata.v1.SetModeRequest\x1a$.isthmus.metadata.v1.SetModeResponse\x12]\n\nRenameFile\x12&.isthmus.metadata.v1.RenameFileRequest\x1a\'.isthmus.metadata.v1.RenameFileResponse\x12]\n\nDeleteFile\x12&.isthmus.metadata.v1.DeleteFileRequest\x1a\'.isthmus.metadata.v1.DeleteFileResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,42 +34,54 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_FILE_XATTRSENTRY']._loaded_options = None
   _globals['_FILE_XATTRSENTRY']._serialized_options = b'8\001'
-  _globals['_FILETYPE']._serialized_start=2433
-  _globals['_FILETYPE']._serialized_end=2562
-  _globals['_FILE']._serialized_start=57
-  _globals['_FILE']._serialized_end=762
-  _globals['_FILE_XATTRSENTRY']._serialized_start=717
-  _globals['_FILE_XATTRSENTRY']._serialized_end=762
-  _globals['_ACLENTRY']._serialized_start=764
-  _globals['_ACLENTRY']._serialized_end=841
-  _globals['_WANTEDATTRIBUTES']._serialized_start=843
-  _globals['_WANTEDATTRIBUTES']._serialized_end=890
-  _globals['_FILEREF']._serialized_start=892
-  _globals['_FILEREF']._serialized_end=997
-  _globals['_GETFILEREQUEST']._serialized_start=1000
-  _globals['_GETFILEREQUEST']._serialized_end=1134
-  _globals['_GETFILERESPONSE']._serialized_start=1136
-  _globals['_GETFILERESPONSE']._serialized_end=1194
-  _globals['_LISTCHILDRENREQUEST']._serialized_start=1197
-  _globals['_LISTCHILDRENREQUEST']._serialized_end=1416
-  _globals['_LISTCHILDRENRESPONSE']._serialized_start=1418
-  _globals['_LISTCHILDRENRESPONSE']._serialized_end=1527
-  _globals['_CREATEFILEREQUEST']._serialized_start=1530
-  _globals['_CREATEFILEREQUEST']._serialized_end=1804
-  _globals['_CREATEFILERESPONSE']._serialized_start=1806
-  _globals['_CREATEFILERESPONSE']._serialized_end=1884
-  _globals['_SETMODEREQUEST']._serialized_start=1886
-  _globals['_SETMODEREQUEST']._serialized_end=1980
-  _globals['_SETMODERESPONSE']._serialized_start=1982
-  _globals['_SETMODERESPONSE']._serialized_end=2040
-  _globals['_RENAMEFILEREQUEST']._serialized_start=2043
-  _globals['_RENAMEFILEREQUEST']._serialized_end=2222
-  _globals['_RENAMEFILERESPONSE']._serialized_start=2224
-  _globals['_RENAMEFILERESPONSE']._serialized_end=2303
-  _globals['_DELETEFILEREQUEST']._serialized_start=2305
-  _globals['_DELETEFILEREQUEST']._serialized_end=2408
-  _globals['_DELETEFILERESPONSE']._serialized_start=2410
-  _globals['_DELETEFILERESPONSE']._serialized_end=2430
-  _globals['_FILESERVICE']._serialized_start=2565
-  _globals['_FILESERVICE']._serialized_end=3136
+  _globals['_FILECOLUMNS_RESTENTRY']._loaded_options = None
+  _globals['_FILECOLUMNS_RESTENTRY']._serialized_options = b'8\001'
+  _globals['_FILEREST_XATTRSENTRY']._loaded_options = None
+  _globals['_FILEREST_XATTRSENTRY']._serialized_options = b'8\001'
+  _globals['_FILETYPE']._serialized_start=3346
+  _globals['_FILETYPE']._serialized_end=3475
+  _globals['_FILE']._serialized_start=91
+  _globals['_FILE']._serialized_end=796
+  _globals['_FILE_XATTRSENTRY']._serialized_start=751
+  _globals['_FILE_XATTRSENTRY']._serialized_end=796
+  _globals['_ACLENTRY']._serialized_start=798
+  _globals['_ACLENTRY']._serialized_end=875
+  _globals['_WANTEDATTRIBUTES']._serialized_start=877
+  _globals['_WANTEDATTRIBUTES']._serialized_end=924
+  _globals['_FILEREF']._serialized_start=926
+  _globals['_FILEREF']._serialized_end=1031
+  _globals['_GETFILEREQUEST']._serialized_start=1034
+  _globals['_GETFILEREQUEST']._serialized_end=1168
+  _globals['_GETFILERESPONSE']._serialized_start=1170
+  _globals['_GETFILERESPONSE']._serialized_end=1228
+  _globals['_LISTCHILDRENREQUEST']._serialized_start=1231
+  _globals['_LISTCHILDRENREQUEST']._serialized_end=1497
+  _globals['_LISTCHILDRENRESPONSE']._serialized_start=1500
+  _globals['_LISTCHILDRENRESPONSE']._serialized_end=1631
+  _globals['_FILECOLUMNS']._serialized_start=1634
+  _globals['_FILECOLUMNS']._serialized_end=2258
+  _globals['_FILECOLUMNS_RESTENTRY']._serialized_start=2184
+  _globals['_FILECOLUMNS_RESTENTRY']._serialized_end=2258
+  _globals['_FILEREST']._serialized_start=2261
+  _globals['_FILEREST']._serialized_end=2440
+  _globals['_FILEREST_XATTRSENTRY']._serialized_start=751
+  _globals['_FILEREST_XATTRSENTRY']._serialized_end=796
+  _globals['_CREATEFILEREQUEST']._serialized_start=2443
+  _globals['_CREATEFILEREQUEST']._serialized_end=2717
+  _globals['_CREATEFILERESPONSE']._serialized_start=2719
+  _globals['_CREATEFILERESPONSE']._serialized_end=2797
+  _globals['_SETMODEREQUEST']._serialized_start=2799
+  _globals['_SETMODEREQUEST']._serialized_end=2893
+  _globals['_SETMODERESPONSE']._serialized_start=2895
+  _globals['_SETMODERESPONSE']._serialized_end=2953
+  _globals['_RENAMEFILEREQUEST']._serialized_start=2956
+  _globals['_RENAMEFILEREQUEST']._serialized_end=3135
+  _globals['_RENAMEFILERESPONSE']._serialized_start=3137
+  _globals['_RENAMEFILERESPONSE']._serialized_end=3216
+  _globals['_DELETEFILEREQUEST']._serialized_start=3218
+  _globals['_DELETEFILEREQUEST']._serialized_end=3321
+  _globals['_DELETEFILERESPONSE']._serialized_start=3323
+  _globals['_DELETEFILERESPONSE']._serialized_end=3343
+  _globals['_FILESERVICE']._serialized_start=3478
+  _globals['_FILESERVICE']._serialized_end=4049
 # @@protoc_insertion_point(module_scope)

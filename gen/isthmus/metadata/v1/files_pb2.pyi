@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -375,6 +376,7 @@ class ListChildrenRequest(_message.Message):
     OFFSET_FIELD_NUMBER: _builtins.int
     INCLUSIVE_FIELD_NUMBER: _builtins.int
     WANTED_FIELD_NUMBER: _builtins.int
+    READ_MASK_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """1..10000."""
     page_token: _builtins.str
@@ -393,6 +395,12 @@ class ListChildrenRequest(_message.Message):
         is listed without what it does not tell.
         """
 
+    @_builtins.property
+    def read_mask(self) -> _field_mask_pb2.FieldMask:
+        """Columns to tell besides `file_id` and `name`, by their names in FileColumns;
+        INVALID_ARGUMENT for any other. Each costs a little for every child.
+        """
+
     def __init__(
         self,
         *,
@@ -403,10 +411,11 @@ class ListChildrenRequest(_message.Message):
         offset: _builtins.int = ...,
         inclusive: _builtins.bool = ...,
         wanted: Global___WantedAttributes | None = ...,
+        read_mask: _field_mask_pb2.FieldMask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "wanted", b"wanted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "read_mask", b"read_mask", "wanted", b"wanted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "inclusive", b"inclusive", "offset", b"offset", "page_size", b"page_size", "page_token", b"page_token", "start_name", b"start_name", "wanted", b"wanted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "inclusive", b"inclusive", "offset", b"offset", "page_size", b"page_size", "page_token", b"page_token", "read_mask", b"read_mask", "start_name", b"start_name", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -416,28 +425,217 @@ Global___ListChildrenRequest: _TypeAlias = ListChildrenRequest  # noqa: Y015
 class ListChildrenResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
-    CHILDREN_FIELD_NUMBER: _builtins.int
     IS_LAST_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
     is_last: _builtins.bool
     next_page_token: _builtins.str
     """Set on the last page, too. Valid for this directory only."""
     @_builtins.property
-    def children(self) -> _containers.RepeatedCompositeFieldContainer[Global___File]: ...
+    def columns(self) -> Global___FileColumns: ...
     def __init__(
         self,
         *,
-        children: _abc.Iterable[Global___File] | None = ...,
         is_last: _builtins.bool = ...,
         next_page_token: _builtins.str = ...,
+        columns: Global___FileColumns | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["children", b"children", "is_last", b"is_last", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "is_last", b"is_last", "next_page_token", b"next_page_token"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListChildrenResponse: _TypeAlias = ListChildrenResponse  # noqa: Y015
+
+@_typing.final
+class FileColumns(_message.Message):
+    """Files of one directory, a field of all of them in a column of its own. Columns
+    have the names and meanings of the fields of File, so they are in the singular;
+    one that was asked for has a value for every file, others are empty.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class RestEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.int
+        @_builtins.property
+        def value(self) -> Global___FileRest: ...
+        def __init__(
+            self,
+            *,
+            key: _builtins.int = ...,
+            value: Global___FileRest | None = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _typing.Literal["value", b"value"]  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SPACE_ID_FIELD_NUMBER: _builtins.int
+    PARENT_ID_FIELD_NUMBER: _builtins.int
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
+    MODE_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
+    PROVIDER_ID_FIELD_NUMBER: _builtins.int
+    CREATION_TIME_MS_FIELD_NUMBER: _builtins.int
+    ATIME_MS_FIELD_NUMBER: _builtins.int
+    MTIME_MS_FIELD_NUMBER: _builtins.int
+    CTIME_MS_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    HAS_SUM_FIELD_NUMBER: _builtins.int
+    LOCAL_BYTES_FIELD_NUMBER: _builtins.int
+    SYMLINK_TARGET_FIELD_NUMBER: _builtins.int
+    HARD_LINK_COUNT_FIELD_NUMBER: _builtins.int
+    HAS_CUSTOM_METADATA_FIELD_NUMBER: _builtins.int
+    MIMETYPE_FIELD_NUMBER: _builtins.int
+    VALUE_TRANSFER_ENCODING_FIELD_NUMBER: _builtins.int
+    COMPLETION_STATUS_FIELD_NUMBER: _builtins.int
+    HAS_ACL_FIELD_NUMBER: _builtins.int
+    REST_FIELD_NUMBER: _builtins.int
+    space_id: _builtins.str
+    """Of all files alike."""
+    parent_id: _builtins.str
+    @_builtins.property
+    def file_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def name(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def type(self) -> _containers.RepeatedScalarFieldContainer[Global___FileType.ValueType]: ...
+    @_builtins.property
+    def mode(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def owner_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def provider_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def creation_time_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def atime_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def mtime_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def ctime_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def size_bytes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Comes with `has_sum`."""
+
+    @_builtins.property
+    def has_sum(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]: ...
+    @_builtins.property
+    def local_bytes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def symlink_target(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def hard_link_count(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
+    @_builtins.property
+    def has_custom_metadata(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]: ...
+    @_builtins.property
+    def mimetype(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def value_transfer_encoding(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def completion_status(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def has_acl(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]: ...
+    @_builtins.property
+    def rest(self) -> _containers.MessageMap[_builtins.int, Global___FileRest]:
+        """What few files have, by their places in the columns: `share_ids` when it is
+        in the mask, and what was wanted.
+        """
+
+    def __init__(
+        self,
+        *,
+        space_id: _builtins.str = ...,
+        parent_id: _builtins.str = ...,
+        file_id: _abc.Iterable[_builtins.str] | None = ...,
+        name: _abc.Iterable[_builtins.str] | None = ...,
+        type: _abc.Iterable[Global___FileType.ValueType] | None = ...,
+        mode: _abc.Iterable[_builtins.int] | None = ...,
+        owner_id: _abc.Iterable[_builtins.str] | None = ...,
+        provider_id: _abc.Iterable[_builtins.str] | None = ...,
+        creation_time_ms: _abc.Iterable[_builtins.int] | None = ...,
+        atime_ms: _abc.Iterable[_builtins.int] | None = ...,
+        mtime_ms: _abc.Iterable[_builtins.int] | None = ...,
+        ctime_ms: _abc.Iterable[_builtins.int] | None = ...,
+        size_bytes: _abc.Iterable[_builtins.int] | None = ...,
+        has_sum: _abc.Iterable[_builtins.bool] | None = ...,
+        local_bytes: _abc.Iterable[_builtins.int] | None = ...,
+        symlink_target: _abc.Iterable[_builtins.str] | None = ...,
+        hard_link_count: _abc.Iterable[_builtins.int] | None = ...,
+        has_custom_metadata: _abc.Iterable[_builtins.bool] | None = ...,
+        mimetype: _abc.Iterable[_builtins.str] | None = ...,
+        value_transfer_encoding: _abc.Iterable[_builtins.str] | None = ...,
+        completion_status: _abc.Iterable[_builtins.str] | None = ...,
+        has_acl: _abc.Iterable[_builtins.bool] | None = ...,
+        rest: _abc.Mapping[_builtins.int, Global___FileRest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["atime_ms", b"atime_ms", "completion_status", b"completion_status", "creation_time_ms", b"creation_time_ms", "ctime_ms", b"ctime_ms", "file_id", b"file_id", "hard_link_count", b"hard_link_count", "has_acl", b"has_acl", "has_custom_metadata", b"has_custom_metadata", "has_sum", b"has_sum", "local_bytes", b"local_bytes", "mimetype", b"mimetype", "mode", b"mode", "mtime_ms", b"mtime_ms", "name", b"name", "owner_id", b"owner_id", "parent_id", b"parent_id", "provider_id", b"provider_id", "rest", b"rest", "size_bytes", b"size_bytes", "space_id", b"space_id", "symlink_target", b"symlink_target", "type", b"type", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileColumns: _TypeAlias = FileColumns  # noqa: Y015
+
+@_typing.final
+class FileRest(_message.Message):
+    """See FileColumns.rest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class XattrsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.bytes
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.bytes = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SHARE_IDS_FIELD_NUMBER: _builtins.int
+    ACL_FIELD_NUMBER: _builtins.int
+    XATTRS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def share_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def acl(self) -> _containers.RepeatedCompositeFieldContainer[Global___AclEntry]: ...
+    @_builtins.property
+    def xattrs(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
+    def __init__(
+        self,
+        *,
+        share_ids: _abc.Iterable[_builtins.str] | None = ...,
+        acl: _abc.Iterable[Global___AclEntry] | None = ...,
+        xattrs: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl", b"acl", "share_ids", b"share_ids", "xattrs", b"xattrs"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FileRest: _TypeAlias = FileRest  # noqa: Y015
 
 @_typing.final
 class CreateFileRequest(_message.Message):

@@ -7,6 +7,7 @@ from typing import Any
 
 from isthmus.metadata.v1 import files_pb2
 
+from clients.file_columns import mask_of
 from runtime.http.cdmi import CONTAINER, Query, Range
 from runtime.http.errors import ApiError, posix
 from runtime.request import request_id
@@ -23,6 +24,7 @@ from services.gateway.domain.cdmi.fields import common_fields
 from services.gateway.domain.files import DIRECTORY
 
 _PAGE_SIZE = 1000
+_TYPES = mask_of(["type"])
 
 _HEADERS = ((b"content-type", CONTAINER.encode()),)
 
@@ -100,10 +102,18 @@ class Containers:
         while True:
             answer = await self._metadata.list_children(
                 files_pb2.ListChildrenRequest(
-                    directory=ref(node.id), page_size=_PAGE_SIZE, page_token=token, inclusive=True
+                    directory=ref(node.id),
+                    page_size=_PAGE_SIZE,
+                    page_token=token,
+                    inclusive=True,
+                    read_mask=_TYPES,
                 )
             )
-            yield [f"{file.name}/" if file.type == DIRECTORY else file.name for file in answer.children]
+            told = answer.columns
+            yield [
+                f"{name}/" if type == DIRECTORY else name
+                for name, type in zip(told.name, told.type, strict=True)
+            ]
             if answer.is_last:
                 return
             token = answer.next_page_token

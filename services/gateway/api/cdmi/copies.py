@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from isthmus.metadata.v1 import files_pb2, xattrs_pb2
 
+from clients.file_columns import files_of, mask_of
 from runtime.errors import AccessDenied, FileExists, IsthmusError
 from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId
@@ -34,6 +35,13 @@ _MAX_DEPTH = 1024
 
 
 _WANTED = files_pb2.WantedAttributes(acl=True)
+#: What of a child is copied, or decides how it is.
+_COPIED = mask_of(
+    (
+        "type", "mode", "symlink_target", "has_acl", "has_custom_metadata", "mimetype",
+        "value_transfer_encoding",
+    )
+)  # fmt: skip
 _OWNER_ONLY = 0o600
 _DOCUMENTS = (xattrs.JSON, xattrs.RDF)
 
@@ -169,10 +177,11 @@ class Copies:
                     page_size=_PAGE_SIZE,
                     page_token=token,
                     inclusive=True,
+                    read_mask=_COPIED,
                     wanted=_WANTED,
                 )
             )
-            yield list(answer.children)
+            yield files_of(answer.columns)
             if answer.is_last:
                 return
             token = answer.next_page_token

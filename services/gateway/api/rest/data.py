@@ -17,8 +17,8 @@ from services.gateway.api.ports import Metadata
 from services.gateway.api.rest.operations import OCTETS, Call
 from services.gateway.api.rest.selection import selects_shared
 from services.gateway.domain import attributes
-from services.gateway.domain.attributes import View
 from services.gateway.domain.files import SYMLINK, inode
+from services.gateway.domain.views import View
 
 ATTRIBUTES = selects_shared(attributes.DEFAULT, attributes.PUBLIC_DEFAULT)
 NEW_MODE = required_mode("mode", "Permission bits in octal digits, 0 to 1777.")

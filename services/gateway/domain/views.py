@@ -1,0 +1,53 @@
+"""From where files are looked at, and one attribute of theirs as it is told there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+from services.gateway.domain.files import FileRecord
+
+#: Fields of many files, each in a column: what `FileRecord` has of one.
+Columns = Mapping[str, Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """From where a file is looked at: the name its space has for the caller, and its parent's path.
+
+    `parent_path`: names below the space's directory; None when the file's own `path` is filled in.
+    `share_id`: the share through which everybody sees the file. `shows_shares`: whether the caller may know
+    which shares a file has.
+    `relative_path`: told as the path, when the file is listed as part of a subtree.
+    """
+
+    space_name: str
+    parent_path: tuple[str, ...] | None = None
+    share_id: str | None = None
+    shows_shares: bool = True
+    relative_path: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attribute:
+    """One attribute: the fields of a file it is made from, and how, called with the view and their values.
+
+    `many`: the same with columns of values, where all at once are made faster than one by one.
+    """
+
+    needs: tuple[str, ...]
+    of: Callable[..., Any]
+    many: Callable[..., Sequence[Any]] | None = None
+
+    def of_file(self, file: FileRecord, view: View) -> Any:
+        """Its value for a file."""
+        return self.of(view, *[getattr(file, field) for field in self.needs])
+
+    def of_all(self, columns: Columns, view: View) -> Sequence[Any]:
+        """Its values for many files."""
+        values = [columns[field] for field in self.needs]
+        if self.many is not None:
+            return self.many(view, *values)
+        return list(map(self.of, repeat(view), *values))

@@ -1,0 +1,48 @@
+"""Between columns of the domain and their protos."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from isthmus.metadata.v1 import files_pb2
+
+from runtime.errors import InvalidArgument
+from services.metadata.domain.columns import FIELDS, Columns
+from services.metadata.domain.extras import Extra
+
+from .convert import acl_to_proto, type_to_proto
+
+#: Columns whose values have another form on the wire.
+_CONVERTED: dict[str, Callable[[Any], Any]] = {"type": type_to_proto}
+#: Told by few files, so each by its place.
+_SHARE_IDS = "share_ids"
+#: What the domain can tell, and the wire has a column for.
+_MASKABLE = FIELDS - {"named_by"}
+
+
+def fields_from_mask(paths: Iterable[str]) -> set[str]:
+    """Fields of the domain for the columns a mask asks for. Raises InvalidArgument for any other."""
+    fields = set(paths)
+    unknown = fields - _MASKABLE
+    if unknown:
+        raise InvalidArgument("no such column", column=min(unknown))
+    # Whether a size is a sum depends on what the file is.
+    return fields | {"type"} if "size_bytes" in fields else fields
+
+
+def columns_to_proto(columns: Columns, extras: Sequence[Extra]) -> files_pb2.FileColumns:
+    """All columns that the wire knows, and what was wanted beside them."""
+    told = files_pb2.FileColumns()
+    for field, column in columns.items():
+        if field in _MASKABLE and field != _SHARE_IDS:
+            convert = _CONVERTED.get(field)
+            getattr(told, field).extend(map(convert, column) if convert else column)
+    for at, share_ids in enumerate(columns.get(_SHARE_IDS, ())):
+        if share_ids:
+            told.rest[at].share_ids.extend(share_ids)
+    for at, extra in enumerate(extras):
+        if extra.acl or extra.xattrs:
+            told.rest[at].acl.extend(acl_to_proto(extra.acl))
+            told.rest[at].xattrs.update(extra.xattrs)
+    return told
