@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 from isthmus.metadata.v1 import (
+    access_history_pb2,
     bulk_pb2,
     changes_pb2,
     contents_pb2,
@@ -45,6 +46,7 @@ _DISTRIBUTION = "/isthmus.metadata.v1.DistributionService/"
 _DIR_STATS = "/isthmus.metadata.v1.DirStatsService/"
 _SHARES = "/isthmus.metadata.v1.ShareService/"
 _SPACES = "/isthmus.metadata.v1.SpaceService/"
+_ACCESS_HISTORY = "/isthmus.metadata.v1.AccessHistoryService/"
 _CHANGES = "/isthmus.metadata.v1.ChangeService/"
 
 #: For calls that walk through many records.
@@ -371,6 +373,29 @@ class MetadataClient:
     ) -> spaces_pb2.GetUsageHistoryResponse:
         return await self._call(
             _SPACES + "GetUsageHistory", request, spaces_pb2.GetUsageHistoryResponse, request.space_id
+        )
+
+    # Who read and wrote how much
+
+    async def note_accesses(
+        self, request: access_history_pb2.NoteAccessesRequest
+    ) -> access_history_pb2.NoteAccessesResponse:
+        # All to one instance: several would change the same documents at the same time.
+        return await self._call_as_service(
+            _ACCESS_HISTORY + "NoteAccesses",
+            request,
+            access_history_pb2.NoteAccessesResponse,
+            "accesses",
+        )
+
+    async def get_access_history(
+        self, request: access_history_pb2.GetAccessHistoryRequest
+    ) -> access_history_pb2.GetAccessHistoryResponse:
+        return await self._call(
+            _ACCESS_HISTORY + "GetAccessHistory",
+            request,
+            access_history_pb2.GetAccessHistoryResponse,
+            request.space_id,
         )
 
     # Changes

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc.aio
 
+from clients.access_counter import AccessCounter
 from clients.metadata import MetadataClient
 from clients.zone import ProviderCredentials, TokenAuthenticator, ZoneClient
 from runtime.auth import ClusterKey
@@ -55,9 +56,11 @@ async def build(settings: Settings) -> Sequence[Part]:
         raise BadSettings("ISTHMUS_PROVIDER_FILE is needed")
     outside = _Outside.connect(settings, settings.provider_file)
     clock = SystemClock()
+    accesses = AccessCounter(outside.metadata, clock)
     gate = Gate(
         outside.authenticator,
         SupportedSpaces(outside.metadata, clock),
+        accesses,
         provider_id=outside.provider.provider_id,
     )
     heads = ChangeHeads(outside.metadata)
@@ -75,6 +78,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         Acquainted(outside.metadata_watch),
         Acquainted(outside.data_port_watch),
         heads,
+        accesses,
         server,
         # Stopped before the server, which waits for what is under way.
         changes,
@@ -158,7 +162,7 @@ def _application(settings: Settings, outside: _Outside, gate: Gate, changes: Cha
         SpaceRoutes(providers),
         changes,
         BulkRoutes(outside.metadata),
-        StatisticsRoutes(outside.metadata, providers, clock),
+        StatisticsRoutes(outside.metadata, outside.metadata, providers, clock),
         RegistrationRoutes(StorageClient(outside.storage_channel), outside.metadata, clock, domain=domain),
     )
     distribution = DistributionRoutes(outside.metadata, outside.metadata, providers)

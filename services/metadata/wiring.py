@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from isthmus.metadata.v1 import (
+    access_history_pb2_grpc,
     bulk_pb2_grpc,
     changes_pb2_grpc,
     contents_pb2_grpc,
@@ -34,6 +35,7 @@ from runtime.process import Part
 from runtime.rpc.channel import ChannelPart, open_channel
 from runtime.rpc.server import RpcServer
 from services.metadata import metrics
+from services.metadata.api.access_history import AccessHistoryServicer
 from services.metadata.api.bulk import BulkServicer
 from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
@@ -51,6 +53,7 @@ from services.metadata.api.xattrs import XattrServicer
 from services.metadata.clients.ownership import WatchedOwnership
 from services.metadata.clients.zone_shares import ConnectedZoneShares, NoZoneShares
 from services.metadata.config import Settings
+from services.metadata.domain.access_history import AccessHistory
 from services.metadata.domain.bulk import Bulk
 from services.metadata.domain.cache import FileCache, RecordCache
 from services.metadata.domain.change_feed import ChangeFeed
@@ -138,6 +141,7 @@ class Rules:
     quotas: Quotas
     spaces: Spaces
     usage_history: UsageHistory
+    access_history: AccessHistory
     dir_stats: DirStats
     xattrs: Xattrs
     queues: Queues
@@ -249,6 +253,7 @@ def assemble(
             stores.dir_stats, stores.files, stores.locations, stores.changes, tree, paths, clock
         ),
         usage_history=UsageHistory(stores.usage_history, quotas, stores.quotas, tree, clock),
+        access_history=AccessHistory(stores.access_history, tree, clock),
         xattrs=xattrs,
         queues=Queues(stores.queues, queue_writer, paths, touches, queue_limits),
         queue_writer=queue_writer,
@@ -361,6 +366,10 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     server.add(trash_pb2_grpc.add_TrashServiceServicer_to_server, TrashServicer(rules.trash))
     server.add(
         spaces_pb2_grpc.add_SpaceServiceServicer_to_server, SpaceServicer(rules.spaces, rules.usage_history)
+    )
+    server.add(
+        access_history_pb2_grpc.add_AccessHistoryServiceServicer_to_server,
+        AccessHistoryServicer(rules.access_history),
     )
     server.add(dir_stats_pb2_grpc.add_DirStatsServiceServicer_to_server, DirStatsServicer(rules.dir_stats))
     server.add(

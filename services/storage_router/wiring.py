@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import grpc.aio
 from isthmus.storage_router.v1 import storages_pb2_grpc
 
+from clients.access_counter import AccessCounter
 from clients.metadata import MetadataClient
 from clients.zone import ProviderCredentials, TokenAuthenticator
 from clients.zone_client import ZoneClient
@@ -76,7 +77,8 @@ async def build(settings: Settings) -> Sequence[Part]:
     )
     contents = RememberedContents(MetadataContents(outside.metadata, holder=outside.holder), SystemClock())
     metrics.REMEMBERED.set_function(lambda: len(contents))
-    port = _data_port(settings, outside, contents, catalog, threads)
+    accesses = AccessCounter(outside.metadata, SystemClock())
+    port = _data_port(settings, outside, contents, catalog, threads, accesses)
     return [
         threads,
         store,
@@ -85,6 +87,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         Acquainted(outside.metadata_watch),
         rpc,
         contents,
+        accesses,
         port,
         Registrar(settings.consul, lambda: _registrations(settings, outside.holder, rpc, port)),
     ]
@@ -219,7 +222,12 @@ def _workers(
 
 
 def _data_port(
-    settings: Settings, outside: _Outside, contents: Contents, catalog: Catalog, threads: _Threads
+    settings: Settings,
+    outside: _Outside,
+    contents: Contents,
+    catalog: Catalog,
+    threads: _Threads,
+    accesses: AccessCounter,
 ) -> DataPort:
     return assemble(
         PortSettings(
@@ -243,6 +251,7 @@ def _data_port(
         names=MetadataNames(outside.metadata),
         directories=MetadataDirectories(outside.metadata),
         catalog=catalog,
+        accesses=accesses,
         authenticator=outside.authenticator,
         key=outside.key,
         clock=SystemClock(),

@@ -41,6 +41,7 @@ from services.metadata.domain.stores import (
     Usage,
     UsagePoint,
 )
+from tests.contract.metadata_access_history import AccessHistoryStoreContract
 from tests.contract.queue_store import QueueStoreContract
 
 SPACE = "space1"
@@ -960,6 +961,7 @@ class MetadataStoreContract(
     DownloadStoreContract,
     ShareNoteStoreContract,
     UsageHistoryStoreContract,
+    AccessHistoryStoreContract,
     DirStatsStoreContract,
     QueueStoreContract,
 ):

@@ -20,6 +20,7 @@ from services.storage_router.domain.catalog import Catalog
 from services.storage_router.domain.storages import DriverMaker, Storage, Support
 from services.storage_router.drivers.registry import Drivers
 from services.storage_router.store.memory import MemoryStorageStore
+from tests.support.accesses_twin import AccessesTwin
 from tests.support.contents_twin import ContentsTwin
 from tests.support.directories_twin import DirectoriesTwin
 
@@ -61,6 +62,7 @@ class RunningPort:
     port: DataPort
     twin: ContentsTwin
     directories: DirectoriesTwin
+    accesses: AccessesTwin
     key: ClusterKey
     folder: Path
     catalog: Catalog
@@ -91,6 +93,7 @@ async def run_data_port(
     """Starts a port on a folder, or on other drivers, and stops it."""
     twin = twin or ContentsTwin()
     directories = DirectoriesTwin(twin)
+    accesses = AccessesTwin()
     key = ClusterKey(bytes(32))
     data = folder / "data"
     data.mkdir(exist_ok=True)
@@ -110,6 +113,7 @@ async def run_data_port(
             names=twin,
             directories=directories,
             catalog=catalog,
+            accesses=accesses,
             authenticator=OneToken(key),
             key=key,
             clock=SystemClock(),
@@ -117,6 +121,6 @@ async def run_data_port(
         )
         await port.start()
         try:
-            yield RunningPort(port, twin, directories, key, data, catalog, folder / "port.sock")
+            yield RunningPort(port, twin, directories, accesses, key, data, catalog, folder / "port.sock")
         finally:
             await port.stop()

@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from isthmus.metadata.v1 import changes_pb2, contents_pb2, files_pb2, spaces_pb2
+from isthmus.metadata.v1 import access_history_pb2, changes_pb2, contents_pb2, files_pb2, spaces_pb2
 from isthmus.storage_router.v1 import storages_pb2
 
+from clients.access_counter import AccessCounter
 from runtime.auth import ClusterKey, as_caller, caller, service_identity
 from runtime.clock import ManualClock
 from runtime.errors import IsthmusError, NoSuchFile, Unauthenticated, rebuild
@@ -45,6 +46,7 @@ from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.clients.change_heads import ChangeHeads
 from services.gateway.domain.acls import Entry
 from services.gateway.domain.providers import SupportingProvider
+from services.metadata.api.access_history import AccessHistoryServicer
 from services.metadata.api.bulk import BulkServicer
 from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
@@ -102,6 +104,7 @@ class MetadataTwin:
         self.trash = TrashServicer(rules.trash)
         self.spaces = SpaceServicer(rules.spaces, rules.usage_history)
         self.usage_history = rules.usage_history
+        self.access_history = AccessHistoryServicer(rules.access_history)
         self.xattrs = XattrServicer(rules.xattrs)
         self.shares = ShareServicer(rules.shares)
         self.distribution = DistributionServicer(rules.distribution)
@@ -117,6 +120,7 @@ class MetadataTwin:
             self.files, self.links, self.subtrees, self.trash, self.contents, self.xattrs, self.shares,
             self.distribution, self.changes, self.bulk,
             self.spaces,
+            self.access_history,
             self.dir_stats,
         )  # fmt: skip
         for servicer in servicers:
@@ -128,6 +132,11 @@ class MetadataTwin:
         """In the name of the gateway."""
         with as_caller(service_identity("gateway"), b""):
             return await self._call(self.changes.GetChangeHeads, request)
+
+    async def note_accesses(self, request: access_history_pb2.NoteAccessesRequest) -> Any:
+        """In the name of the gateway, or of a data port."""
+        with as_caller(service_identity("gateway"), b""):
+            return await self._call(self.access_history.NoteAccesses, request)
 
     async def _call(self, method: Callable[..., Any], request: Any) -> Any:
         if self.away is not None:
@@ -422,7 +431,8 @@ class GatewayTwin:
             }
         )
         options = CdmiOptions(domain="door:8443", value_limit_bytes=4 << 20, large_bodies=2)
-        gate = Gate(self.tokens, self.metadata, provider_id=PROVIDER_ID)
+        self.accesses = AccessCounter(self.metadata, self.clock)
+        gate = Gate(self.tokens, self.metadata, self.accesses, provider_id=PROVIDER_ID)
         tickets = TicketRoutes(self.metadata, SignerTwin(), self.clock, life_s=300)
         plain = plain_routes(
             ShareRoutes(self.metadata, domain="door:8443", zone_domain="zone.example.org"),
@@ -431,7 +441,7 @@ class GatewayTwin:
                 self.metadata, ChangeHeads(self.metadata, pace_s=0.01), gate, self.clock, max_streams=2
             ),
             BulkRoutes(self.metadata),
-            StatisticsRoutes(self.metadata, SpaceProvidersTwin(), self.clock),
+            StatisticsRoutes(self.metadata, self.metadata, SpaceProvidersTwin(), self.clock),
             RegistrationRoutes(self.storages, self.metadata, self.clock, domain="door:8443"),
         )
         distribution = DistributionRoutes(self.metadata, self.metadata, SpaceProvidersTwin())

@@ -10,16 +10,19 @@ from runtime.http.file_ids import FileId, resolve_id
 from runtime.http.tokens import client_ip, consumer_token, extract_token, require_user
 from runtime.identity import Identity
 from services.gateway.api.http import Request
-from services.gateway.api.ports import Authenticator, Spaces
+from services.gateway.api.ports import Accesses, Authenticator, Spaces
 
 _MAX_REQUEST_ID_LENGTH = 128
 
 
 class Gate:
-    """Authenticates requests and tells which file the `{id}` of a path means."""
+    """Authenticates requests, tells which file the `{id}` of a path means, and notes who comes."""
 
-    def __init__(self, authenticator: Authenticator, spaces: Spaces, *, provider_id: str) -> None:
+    def __init__(
+        self, authenticator: Authenticator, spaces: Spaces, accesses: Accesses, *, provider_id: str
+    ) -> None:
         self._authenticator = authenticator
+        self._accesses = accesses
         self._spaces = spaces
         self.provider_id = provider_id
 
@@ -55,6 +58,11 @@ class Gate:
             if segment in identity.spaces or not await self._spaces.is_supported(segment):
                 raise
             return resolve_id(segment, identity, provider_id=self.provider_id, supported_spaces=(segment,))
+
+    def note(self, identity: Identity, space_id: str) -> None:
+        """To be called once a request turned out to be about this space; what strangers ask is not noted."""
+        if space_id in identity.spaces:
+            self._accesses.saw(space_id)
 
 
 def request_id_of(request: Request) -> str:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Protocol
 
 from isthmus.metadata.v1 import (
+    access_history_pb2,
     bulk_pb2,
     changes_pb2,
     contents_pb2,
@@ -103,6 +104,22 @@ class Registrar(Protocol):
     async def register_file(
         self, request: contents_pb2.RegisterFileRequest
     ) -> contents_pb2.RegisterFileResponse: ...
+
+
+class Accesses(Protocol):
+    """Who is there, for the statistics of spaces. Cheap enough for every request."""
+
+    def saw(self, space_id: str) -> None:
+        """The caller of the request under way asks for something in the space."""
+        ...
+
+
+class AccessHistory(Protocol):
+    """How spaces were read and written; part of the metadata service."""
+
+    async def get_access_history(
+        self, request: access_history_pb2.GetAccessHistoryRequest
+    ) -> access_history_pb2.GetAccessHistoryResponse: ...
 
 
 class Spaces(Protocol):

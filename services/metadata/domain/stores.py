@@ -13,6 +13,7 @@ from typing import Protocol
 
 from runtime.errors import IsthmusError
 
+from .access_books import AccessHistoryStore
 from .columns import Columns
 from .dir_books import DirStatsStore
 from .locations import Location
@@ -506,6 +507,7 @@ class Stores:
     custom_metadata: CustomMetadataStore
     share_notes: ShareNoteStore
     usage_history: UsageHistoryStore
+    access_history: AccessHistoryStore
     dir_stats: DirStatsStore
     changes: ChangeLog
     downloads: DownloadStore

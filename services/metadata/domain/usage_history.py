@@ -48,7 +48,7 @@ class UsageHistory:
         keep = STEPS.get(step_s)
         if keep is None:
             raise InvalidArgument("no such step", step_s=step_s)
-        _require_reader(identity, space_id)
+        require_reader(identity, space_id)
         await self._tree.require_space(space_id)
         oldest_s = self._clock.now_ms() // 1000 - keep * step_s
         return [point for point in await self._store.list(space_id, step_s) if point.time_s > oldest_s]
@@ -63,7 +63,8 @@ class UsageHistory:
             await self._store.put(space_id, step_s, point, keep=keep)
 
 
-def _require_reader(identity: Identity, space_id: str) -> None:
+def require_reader(identity: Identity, space_id: str) -> None:
+    """Raises `Forbidden` unless the caller may view the statistics of the space."""
     if identity.kind is not Kind.USER:
         require_insider(identity)
         return

@@ -22,6 +22,7 @@ from services.metadata.domain.stores import (
     UsagePoint,
 )
 
+from .memory_access_history import MemoryAccessHistoryStore
 from .memory_contents import MemoryChangeLog, MemoryIntentStore, MemoryLocationStore, MemoryQuotaStore
 from .memory_dir_stats import MemoryDirStatsStore
 from .memory_downloads import MemoryDownloadStore
@@ -279,6 +280,7 @@ def memory_stores() -> Stores:
         custom_metadata=MemoryCustomMetadataStore(files),
         share_notes=MemoryShareNoteStore(),
         usage_history=MemoryUsageHistoryStore(),
+        access_history=MemoryAccessHistoryStore(),
         dir_stats=MemoryDirStatsStore(),
         changes=MemoryChangeLog(),
         downloads=MemoryDownloadStore(),

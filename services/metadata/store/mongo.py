@@ -15,6 +15,7 @@ from runtime.mongo import ChangeFollower
 from services.metadata.domain.stores import Stores
 
 from .documents import Document
+from .mongo_access_history import MongoAccessHistoryStore
 from .mongo_changes import CachedChange, MongoChangeLog, OnChanges, follow_cached
 from .mongo_custom_metadata import MongoCustomMetadataStore
 from .mongo_dir_stats import MongoDirStatsStore
@@ -68,6 +69,8 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "custom_metadata": (),
     "share_notes": (_index("time_ms"),),
     "usage_history": (),
+    "access_history": (_index("expires_at", expireAfterSeconds=0),),
+    "access_tellers": (_index("expires_at", expireAfterSeconds=0),),
     "dir_stats_spaces": (),
     "dir_stats": (
         # Only those whose children are not all counted.
@@ -121,6 +124,7 @@ class MongoStores:
             share_notes=MongoShareNoteStore(self._database, threads),
             dir_stats=MongoDirStatsStore(self._database, self._log_threads),
             usage_history=MongoUsageHistoryStore(self._database, threads),
+            access_history=MongoAccessHistoryStore(self._database, self._log_threads),
             changes=self.changes,
             downloads=MongoDownloadStore(self._database, threads),
             queues=MongoQueueStore(self._database, threads),

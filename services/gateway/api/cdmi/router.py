@@ -124,6 +124,7 @@ class CdmiRouter:
             if chosen is None:
                 return empty(406)
             node = node or await self._tree.find(identity, address)
+            self._gate.note(identity, node.space_id)
             return await self._serve(request, node, query, chosen, speaks_cdmi=speaks_cdmi)
 
     def _capability(self, request: Request, address: str) -> Answer:

@@ -170,6 +170,7 @@ async def run(
         return refusal
     params, value = parameters(request, operation, body)
     file = await gate.resolve(decode_id(segment), identity)
+    gate.note(identity, file.space_id)
     if file.share_id is not None and not operation.shared:
         raise ApiError("notSupported")
     arguments = Arguments(operation.params, params)
@@ -192,6 +193,7 @@ async def run_plain(
         return refusal
     if operation.check is not None:
         operation.check(identity, path, gate.provider_id)
+    gate.note(identity, path.get("sid", ""))
     params, value = parameters(request, operation, body)
     arguments = Arguments(operation.params, params)
     call = PlainCall(request, identity, arguments, gate.provider_id, value, path=path, tail=tail)

@@ -26,6 +26,7 @@ from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.api.data_port.replies import Headers
 from services.storage_router.api.data_port.transfer import BytesPart, Transfers
 from services.storage_router.domain import archives
+from services.storage_router.domain.accesses import Accesses
 from services.storage_router.domain.archives import Directories, Download, Entry, Progress, Survey
 from services.storage_router.domain.contents import Located
 from services.storage_router.domain.reading import OpenContent
@@ -53,11 +54,18 @@ class ArchiveFront:
     """Sends archives to whoever holds a code, once; what broke off goes on with `Range: bytes=N-`."""
 
     def __init__(
-        self, service: Service, directories: Directories, transfers: Transfers, key: ClusterKey, clock: Clock
+        self,
+        service: Service,
+        directories: Directories,
+        transfers: Transfers,
+        accesses: Accesses,
+        key: ClusterKey,
+        clock: Clock,
     ) -> None:
         self._reading = service.reading
         self._directories = directories
         self._transfers = transfers
+        self._accesses = accesses
         self._key = key
         self._clock = clock
 
@@ -100,6 +108,7 @@ class ArchiveFront:
             raise
         finally:
             metrics.SENT_BYTES.inc(out.sent_bytes)
+            self._accesses.read(download.directory.space_id, out.sent_bytes)
         if offset and out.sent_bytes != survey.total_bytes - offset:
             raise ClientGone  # it changed meanwhile, and the length was promised
 

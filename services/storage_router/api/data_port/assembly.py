@@ -22,6 +22,7 @@ from services.storage_router.api.data_port.server import DataPort
 from services.storage_router.api.data_port.tickets import TicketFront
 from services.storage_router.api.data_port.transfer import Transfers
 from services.storage_router.api.data_port.uploading import Uploading
+from services.storage_router.domain.accesses import Accesses
 from services.storage_router.domain.archives import Directories
 from services.storage_router.domain.catalog import Catalog
 from services.storage_router.domain.contents import Contents
@@ -55,6 +56,7 @@ def assemble(
     names: Names,
     directories: Directories,
     catalog: Catalog,
+    accesses: Accesses,
     authenticator: Authenticator,
     key: ClusterKey,
     clock: Clock,
@@ -64,12 +66,12 @@ def assemble(
     limits = settings.limits
     transfers = Transfers(pool, stall_timeout_s=limits.stall_timeout_s)
     reading, uploads = Reading(contents, catalog), Uploads(contents, catalog)
-    uploading = Uploading(uploads, transfers, clock, collect_bytes=settings.collect_bytes)
+    uploading = Uploading(uploads, transfers, accesses, clock, collect_bytes=settings.collect_bytes)
     service = Service(
         contents=contents,
         reading=reading,
         directories=directories,
-        downloads=Downloads(transfers, inline_bytes=settings.inline_bytes),
+        downloads=Downloads(transfers, accesses, inline_bytes=settings.inline_bytes),
         uploading=uploading,
         part_uploading=PartUploading(uploads, uploading),
         copying=Copying(reading, uploads, small_bytes=settings.collect_bytes),
@@ -80,7 +82,7 @@ def assemble(
     routes = Routes(
         rest_front=RestFront(service, catalog, Creation(service, names)),
         cdmi_front=CdmiFront(service),
-        archive_front=ArchiveFront(service, directories, transfers, key, clock),
+        archive_front=ArchiveFront(service, directories, transfers, accesses, key, clock),
         ticket_front=TicketFront(service, key, clock),
         callers=callers,
         provider_id=settings.provider_id,

@@ -14,6 +14,7 @@ from services.storage_router.api.data_port.connection import Connection
 from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.api.data_port.replies import Headers
 from services.storage_router.api.data_port.transfer import BytesPart, FilePart, Part, Transfers, ZerosPart
+from services.storage_router.domain.accesses import Accesses
 from services.storage_router.domain.reading import Extent, OpenContent
 
 #: Pieces read from a storage that has no descriptors.
@@ -41,8 +42,9 @@ class _Plan:
 class Downloads:
     """Sends content. Up to `inline_bytes` goes out with the head in one write."""
 
-    def __init__(self, transfers: Transfers, *, inline_bytes: int) -> None:
+    def __init__(self, transfers: Transfers, accesses: Accesses, *, inline_bytes: int) -> None:
         self._transfers = transfers
+        self._accesses = accesses
         self._inline_bytes = inline_bytes
 
     async def send(
@@ -61,20 +63,29 @@ class Downloads:
         if plan.size_bytes <= self._inline_bytes:
             body = await _gather(content, plan)
             exchange.connection.write(exchange.begin(plan.status, plan.headers, plan.size_bytes) + body)
+            self._count(content, plan.size_bytes)
         else:
             await self._stream(exchange, content, plan)
-        metrics.SENT_BYTES.inc(plan.size_bytes)
+
+    def _count(self, content: OpenContent, size_bytes: int) -> None:
+        metrics.SENT_BYTES.inc(size_bytes)
+        self._accesses.read(content.located.file.space_id, size_bytes)
 
     async def _stream(self, exchange: Exchange, content: OpenContent, plan: _Plan) -> None:
         head = exchange.begin(plan.status, plan.headers, plan.size_bytes)
         descriptor = descriptor_of(content)
         if descriptor is not None:
-            await self._transfers.send(exchange.connection, [BytesPart(head), *_parts(plan, descriptor)])
+            parts = _parts(plan, descriptor)
+            try:
+                await self._transfers.send(exchange.connection, [BytesPart(head), *parts])
+            finally:
+                self._count(content, plan.size_bytes - sum(part.left_bytes for part in parts))
             return
         exchange.connection.write(head)
         for run in plan.runs:
             exchange.connection.write(run.text)
             await write_extents(exchange.connection, content, run.extents)
+        self._count(content, plan.size_bytes)
 
 
 async def write_extents(connection: Connection, content: OpenContent, extents: Sequence[Extent]) -> None:

@@ -86,7 +86,9 @@ class PartUploading:
             spans = await self._write(exchange.body, staged, reader, heads, placing)
             await self._uploading.still_allowed(exchange)
             if placing.is_ranged and staged.begun.exists:
-                return await self._patch(staged, spans)
+                committed = await self._patch(staged, spans)
+                self._uploading.count(exchange, wish)
+                return committed
         except BaseException:
             await self._uploads.give_up(staged)
             raise
@@ -94,6 +96,7 @@ class PartUploading:
         committed = await self._uploads.commit(staged, size_bytes)
         if not size_bytes:
             await self._uploads.give_up(staged)
+        self._uploading.count(exchange, wish)
         return committed
 
     async def _write(

@@ -34,6 +34,11 @@ _thread = threading.local()
 class Part(Protocol):
     """Some bytes to be sent."""
 
+    @property
+    def left_bytes(self) -> int:
+        """How many are not sent yet."""
+        ...
+
     def send(self, descriptor: int) -> bool:
         """Sends some; true when none is left. BlockingIOError when the socket is full."""
         ...
@@ -45,6 +50,10 @@ class BytesPart:
     def __init__(self, data: bytes) -> None:
         self._view = memoryview(data)
 
+    @property
+    def left_bytes(self) -> int:
+        return len(self._view)
+
     def send(self, descriptor: int) -> bool:
         self._view = self._view[os.write(descriptor, self._view) :]
         return not self._view
@@ -54,11 +63,11 @@ class ZerosPart:
     """A hole."""
 
     def __init__(self, length: int) -> None:
-        self._left = length
+        self.left_bytes = length
 
     def send(self, descriptor: int) -> bool:
-        self._left -= os.write(descriptor, _ZEROS[: min(self._left, len(_ZEROS))])
-        return not self._left
+        self.left_bytes -= os.write(descriptor, _ZEROS[: min(self.left_bytes, len(_ZEROS))])
+        return not self.left_bytes
 
 
 class FilePart:
@@ -67,16 +76,16 @@ class FilePart:
     def __init__(self, file: int, offset: int, length: int) -> None:
         self._file = file
         self._offset = offset
-        self._left = length
+        self.left_bytes = length
 
     def send(self, descriptor: int) -> bool:
-        sent = os.sendfile(descriptor, self._file, self._offset, min(self._left, _SEND_BYTES))
+        sent = os.sendfile(descriptor, self._file, self._offset, min(self.left_bytes, _SEND_BYTES))
         if not sent:
             # The head has promised these bytes: only breaking off tells the client that they are missing.
             raise InputOutputError("the storage file became shorter while it was sent")
         self._offset += sent
-        self._left -= sent
-        return not self._left
+        self.left_bytes -= sent
+        return not self.left_bytes
 
 
 class SendJob:

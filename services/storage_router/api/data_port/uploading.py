@@ -11,6 +11,7 @@ from services.storage_router.api.data_port.body import Body
 from services.storage_router.api.data_port.connection import Connection
 from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.api.data_port.transfer import Transfers
+from services.storage_router.domain.accesses import Accesses
 from services.storage_router.domain.contents import Committed, StaleUpload, Wish
 from services.storage_router.domain.drivers import WriteHandle
 from services.storage_router.domain.uploads import Upload, Uploads
@@ -25,8 +26,17 @@ _RENEW_BEFORE_MS = 60_000
 class Uploading:
     """Receives bodies: up to `collect_bytes` in memory and in one write, larger ones as they come."""
 
-    def __init__(self, uploads: Uploads, transfers: Transfers, clock: Clock, *, collect_bytes: int) -> None:
+    def __init__(
+        self,
+        uploads: Uploads,
+        transfers: Transfers,
+        accesses: Accesses,
+        clock: Clock,
+        *,
+        collect_bytes: int,
+    ) -> None:
         self._uploads = uploads
+        self._accesses = accesses
         self._clock = clock
         self._transfers = transfers
         self._collect_bytes = collect_bytes
@@ -40,8 +50,15 @@ class Uploading:
         length = exchange.body.length
         wish = replace(wish, size_bytes=length)
         if length is not None and length <= self._collect_bytes:
-            return await self._small(exchange.body, wish)
-        return await self._large(exchange, wish)
+            committed = await self._small(exchange.body, wish)
+        else:
+            committed = await self._large(exchange, wish)
+        self.count(exchange, wish)
+        return committed
+
+    def count(self, exchange: Exchange, wish: Wish) -> None:
+        """To be called once a body was published."""
+        self._accesses.wrote(wish.file.space_id, exchange.body.received_bytes)
 
     async def _small(self, body: Body, wish: Wish) -> Committed:
         data: bytearray | None = None
