@@ -216,6 +216,13 @@ class MetadataClient:
             _CONTENTS + "CommitUpload", request, contents_pb2.CommitUploadResponse, request.space_id
         )
 
+    async def publish_upload(
+        self, request: contents_pb2.PublishUploadRequest
+    ) -> contents_pb2.PublishUploadResponse:
+        return await self._call(
+            _CONTENTS + "PublishUpload", request, contents_pb2.PublishUploadResponse, request.file.space_id
+        )
+
     async def abort_upload(
         self, request: contents_pb2.AbortUploadRequest
     ) -> contents_pb2.AbortUploadResponse:

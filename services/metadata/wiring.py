@@ -81,6 +81,7 @@ from services.metadata.domain.repairs import Repairs
 from services.metadata.domain.replicas import LocationCache, Replicas
 from services.metadata.domain.settled import Settled
 from services.metadata.domain.shares import Shares, ZoneShares
+from services.metadata.domain.small_uploads import SmallUploads
 from services.metadata.domain.stores import Stores
 from services.metadata.domain.subtrees import Subtrees
 from services.metadata.domain.times import Touches
@@ -135,6 +136,7 @@ class Rules:
     bulk: Bulk
     uploads: Uploads
     commits: Commits
+    small_uploads: SmallUploads
     registrations: Registrations
     writer: ContentWriter
     removals: Removals
@@ -205,6 +207,17 @@ def assemble(
     )
     renames = Renames(stores.files, tree, paths, link_counts, touches, clock)
     inserts = ChargedInserts(files, quotas)
+    commits = Commits(
+        tree=tree,
+        paths=paths,
+        inserts=inserts,
+        replicas=replicas,
+        writer=writer,
+        stores=stores,
+        settled=settled,
+        clock=clock,
+        provider_id=provider_id,
+    )
     xattrs = Xattrs(stores.custom_metadata, tree, paths, clock)
     queue_limits = queue_limits or QueueLimits()
     queue_writer = QueueWriter(stores.queues, quotas, queue_limits)
@@ -223,17 +236,8 @@ def assemble(
         bulk=Bulk(files, renames, tree),
         uploads=uploads,
         distribution=Distribution(paths, uploads),
-        commits=Commits(
-            tree=tree,
-            paths=paths,
-            inserts=inserts,
-            replicas=replicas,
-            writer=writer,
-            stores=stores,
-            settled=settled,
-            clock=clock,
-            provider_id=provider_id,
-        ),
+        commits=commits,
+        small_uploads=SmallUploads(uploads, commits),
         registrations=Registrations(
             paths=paths,
             files=files,
@@ -355,7 +359,14 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     )
     server.add(
         contents_pb2_grpc.add_ContentServiceServicer_to_server,
-        ContentServicer(rules.uploads, rules.commits, rules.registrations, rules.removals, rules.leases),
+        ContentServicer(
+            rules.uploads,
+            rules.commits,
+            rules.small_uploads,
+            rules.registrations,
+            rules.removals,
+            rules.leases,
+        ),
     )
     server.add(xattrs_pb2_grpc.add_XattrServiceServicer_to_server, XattrServicer(rules.xattrs))
     server.add(queues_pb2_grpc.add_QueueServiceServicer_to_server, QueueServicer(rules.queues))

@@ -32,6 +32,7 @@ class ContentsTwin:
         self.denied: set[str] = set()
         self.aborted: list[str] = []
         self.begun: list[Wish] = []
+        self.published: list[Wish] = []
         self.garbage: list[tuple[str, str]] = []
         self.stale_commits = 0
         self.on_locate: list[object] = []
@@ -71,6 +72,9 @@ class ContentsTwin:
 
     async def begin(self, wish: Wish, *, storage_id: str, storage_file_id: str, record: bool) -> Begun:
         self.begun.append(wish)
+        return self._begin(wish)
+
+    def _begin(self, wish: Wish) -> Begun:
         found = self._find(wish.file)
         if found is None:
             if not wish.create:
@@ -116,12 +120,21 @@ class ContentsTwin:
             encoding=file.encoding if wish.encoding is None else wish.encoding,
         )
         self.files[file.file_id] = (file, location)
-        return Committed(file, not begun.exists)
+        return Committed(file.file_id, not begun.exists)
+
+    async def publish(
+        self, wish: Wish, *, storage_id: str, storage_file_id: str, size_bytes: int
+    ) -> Committed:
+        begun = self._begin(wish)
+        self.published.append(wish)
+        return await self.commit(
+            wish, begun, storage_id=storage_id, storage_file_id=storage_file_id, size_bytes=size_bytes
+        )
 
     async def abort(self, wish: Wish, begun: Begun) -> None:
         self.aborted.append(wish.request_id)
 
-    async def make(self, new: NewName) -> File:
+    async def make(self, new: NewName) -> str:
         there = self._find(new.ref)
         if there is not None and not new.update_existing:
             raise FileExists
@@ -136,7 +149,7 @@ class ContentsTwin:
             uuid.uuid4().hex, new.parent.space_id, name=new.name, kind=kind, symlink_target=new.symlink_target
         )
         self.files[file.file_id] = (file, Location())
-        return file
+        return file.file_id
 
 
 def _merged(blocks: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:

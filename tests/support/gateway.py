@@ -96,7 +96,12 @@ class MetadataTwin:
             rules.files, rules.links, rules.listing, rules.renames, rules.extras, rules.dir_stats
         )
         self.contents = ContentServicer(
-            rules.uploads, rules.commits, rules.registrations, rules.removals, rules.leases
+            rules.uploads,
+            rules.commits,
+            rules.small_uploads,
+            rules.registrations,
+            rules.removals,
+            rules.leases,
         )
         self.links = LinkServicer(rules.links)
         self.bulk = BulkServicer(rules.bulk)

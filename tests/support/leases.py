@@ -25,7 +25,12 @@ class Link:
     def __init__(self, world: World, chance: random.Random) -> None:
         rules = world.rules
         self._servicer = ContentServicer(
-            rules.uploads, rules.commits, rules.registrations, rules.removals, rules.leases
+            rules.uploads,
+            rules.commits,
+            rules.small_uploads,
+            rules.registrations,
+            rules.removals,
+            rules.leases,
         )
         self._chance = chance
         self.passes = asyncio.Event()

@@ -15,6 +15,7 @@ from services.metadata.domain.locations import Upload
 from services.metadata.domain.quotas import require_insider
 from services.metadata.domain.registrations import Registration, Registrations
 from services.metadata.domain.removals import Removal, Removals
+from services.metadata.domain.small_uploads import SmallUploads
 from services.metadata.domain.uploads import UploadRequest, Uploads
 
 from .convert import file_to_proto, location_to_proto, readable_from_proto, ref_from_proto
@@ -29,12 +30,14 @@ class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
         self,
         uploads: Uploads,
         commits: Commits,
+        small_uploads: SmallUploads,
         registrations: Registrations,
         removals: Removals,
         leases: Leases,
     ) -> None:
         self._uploads = uploads
         self._commits = commits
+        self._small_uploads = small_uploads
         self._registrations = registrations
         self._removals = removals
         self._leases = leases
@@ -130,6 +133,26 @@ class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
         )
         file, created = await self._commits.commit(caller(), commit)
         return contents_pb2.CommitUploadResponse(file=file_to_proto(file), created=created)
+
+    async def PublishUpload(
+        self, request: contents_pb2.PublishUploadRequest, context: Any
+    ) -> contents_pb2.PublishUploadResponse:
+        asked = UploadRequest(
+            request_id=request.request_id,
+            ref=ref_from_proto(request.file),
+            replaces=True,
+            create=request.create,
+            exclusive=request.exclusive,
+            create_parents=request.create_parents,
+            mode=request.permissions if request.HasField("permissions") else None,
+            set_existing_mode=request.set_existing_mode,
+            size_bytes=request.size_bytes,
+            storage_id=request.storage_id,
+            storage_file_id=request.storage_file_id,
+        )
+        fields = {name: getattr(request, name) for name in _FIELDS if request.HasField(name)}
+        file, created = await self._small_uploads.publish(caller(), asked, fields)
+        return contents_pb2.PublishUploadResponse(file_id=file.file_id, created=created)
 
     async def AbortUpload(
         self, request: contents_pb2.AbortUploadRequest, context: Any

@@ -7,7 +7,7 @@ commit leaves its storage file to the removers, never to chance.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,7 +27,7 @@ from .replicas import Replicas
 from .settled import Settled
 from .stores import Intent, Stores
 from .tree import Tree
-from .uploads import require_add, require_write
+from .uploads import Target, require_add, require_write
 
 MAX_FILE_BYTES = 2**62
 
@@ -86,27 +86,42 @@ class Commits:
         Raises `NoSpace`, `StaleUpload`, `NoSuchFile` when the file or its directory was deleted meanwhile,
         `FileExists` when a file that had to be new got company, refusals. Repeating it is safe.
         """
-        upload = commit.upload
-        if upload.size_bytes and not (upload.storage_id and upload.storage_file_id):
-            raise InvalidArgument("a body needs a storage file")
-        if min(upload.offset, upload.size_bytes) < 0 or upload.offset + upload.size_bytes > MAX_FILE_BYTES:
-            raise InvalidArgument("offset or size out of range")
+        _check(commit.upload)
         permissions.enter_space(identity, commit.space_id)
+        file, created = await self._or_discard(commit, self._publish(identity, commit))
+        if commit.recorded:
+            self._settled.upload(commit.upload.op_id)
+        return file, created
+
+    async def publish(self, identity: Identity, target: Target, commit: Commit) -> tuple[File, bool]:
+        """As `commit`, for an upload whose target was found, and allowed, a moment ago."""
+        _check(commit.upload)
+        if target.is_new:
+            return await self._or_discard(commit, self._publish_in(identity, target.found, commit))
+        return await self._or_discard(commit, self._publish_again(identity, target.found, commit))
+
+    async def _or_discard(
+        self, commit: Commit, publishing: Awaitable[tuple[File, bool]]
+    ) -> tuple[File, bool]:
         try:
-            file, created = await self._publish(identity, commit)
+            return await publishing
         except IsthmusError as error:
             if not error.retryable or isinstance(error, StaleUpload):
                 await self._discard(commit)
             raise
-        if commit.recorded:
-            self._settled.upload(upload.op_id)
-        return file, created
 
     async def _publish(self, identity: Identity, commit: Commit) -> tuple[File, bool]:
-        if commit.create:
-            return await self._publish_new(identity, commit)
-        chain = await self._tree.chain(commit.space_id, commit.file_id)
-        file = await self._publish_existing(identity, await self._paths.found(identity, chain), commit)
+        chain = await self._tree.chain(commit.space_id, commit.parent_id if commit.create else commit.file_id)
+        found = await self._paths.found(identity, chain)
+        if not commit.create:
+            return await self._publish_again(identity, found, commit)
+        permissions.require_way(identity, chain, found.reach)
+        names.check_new_name(commit.name, found.file)
+        require_add(identity, found)
+        return await self._publish_in(identity, found, commit)
+
+    async def _publish_again(self, identity: Identity, found: Found, commit: Commit) -> tuple[File, bool]:
+        file = await self._publish_existing(identity, found, commit)
         # The uuid tells who made it, so a repeated request hears what its first try would have.
         made = may_take_over(
             file.file_id, commit.upload.op_id, identity.subject_id, file.parent_id, file.name
@@ -123,12 +138,8 @@ class Commits:
             changes["mtime_ms"] = self._clock.now_ms()
         return found.shown(await self._writer.write(found.file, commit.upload, changes))
 
-    async def _publish_new(self, identity: Identity, commit: Commit) -> tuple[File, bool]:
-        chain = await self._tree.chain(commit.space_id, commit.parent_id)
-        parent = await self._paths.found(identity, chain)
-        permissions.require_way(identity, chain, parent.reach)
-        names.check_new_name(commit.name, parent.file)
-        require_add(identity, parent)
+    async def _publish_in(self, identity: Identity, parent: Found, commit: Commit) -> tuple[File, bool]:
+        """Makes a file in a directory whose caller may do so."""
         location = self._first_location(commit)
         file = self._new(identity, commit, parent.file, location)
         try:
@@ -216,3 +227,11 @@ class Commits:
     async def _is_alive(self, commit: Commit) -> bool:
         file = await self._tree.find(commit.space_id, commit.file_id)
         return file is not None and not file.deleted
+
+
+def _check(upload: Upload) -> None:
+    """Raises `InvalidArgument` for what no upload can be."""
+    if upload.size_bytes and not (upload.storage_id and upload.storage_file_id):
+        raise InvalidArgument("a body needs a storage file")
+    if min(upload.offset, upload.size_bytes) < 0 or upload.offset + upload.size_bytes > MAX_FILE_BYTES:
+        raise InvalidArgument("offset or size out of range")

@@ -10,7 +10,7 @@ from runtime.errors import FileExists, IsADirectory, IsthmusError, NoSpace
 from runtime.identity import Identity, Kind
 
 from . import caveats, names, permissions
-from .errors import LostRace, NotSupported
+from .errors import NotSupported
 from .files import Files
 from .ids import new_file_id
 from .leases import Grant, Leases
@@ -19,7 +19,6 @@ from .paths import FileRef, Found, Paths
 from .quotas import Quotas
 from .records import File, FileType, root_id
 from .replicas import Replicas
-from .retries import attempts
 from .stores import Intent, IntentStore
 from .times import Touches
 from .tree import Tree
@@ -42,6 +41,17 @@ class UploadRequest:
     storage_id: str = ""
     storage_file_id: str = ""
     holder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an upload goes, and may go: to the file `found`, or with `is_new` to a new one in the directory
+    `found`. `file_id` is the uuid of what has the name, or will have it.
+    """
+
+    found: Found
+    file_id: str
+    is_new: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +154,7 @@ class Uploads:
         """
         if request.mode is not None:
             names.check_mode(request.mode)
-        plan = await self._plan(identity, request)
+        plan = await self._plan(await self.target(identity, request), request)
         held = 0 if request.replaces or plan.location is None else plan.location.local_bytes
         if request.size_bytes is not None and request.size_bytes > plan.available_bytes + held:
             raise NoSpace("the quota of the space does not allow it", space_id=plan.space_id)
@@ -164,32 +174,27 @@ class Uploads:
             # Other writers may be at the same storage file.
             await self._intents.remove([request_id])
 
-    async def _plan(self, identity: Identity, request: UploadRequest) -> UploadPlan:
-        async for _ in attempts():
-            existing, parent = await self._look(identity, request)
-            if existing is not None:
-                return await self._plan_existing(identity, request, existing)
-            if parent is not None:
-                return await self._plan_new(identity, request, parent)
-        raise LostRace
-
-    async def _look(self, identity: Identity, request: UploadRequest) -> tuple[Found | None, Found | None]:
-        """The file, else the directory where it is to be made."""
+    async def target(self, identity: Identity, request: UploadRequest) -> Target:
+        """The file to be written, else the directory where it is to be made. Raises as `begin`."""
         ref = request.ref
         if not ref.path or not request.create:
-            return await self._paths.resolve(identity, ref), None
+            return self._existing(identity, request, await self._paths.resolve(identity, ref))
         names.check_path(ref.path)
         directory = FileRef(ref.space_id, ref.file_id, ref.path[:-1], follow_last_symlink=True)
         parent = await self._files.directory(
             identity, request.request_id, directory, create_parents=request.create_parents
         )
         if self._may_guess(identity, request, parent):
-            return None, parent
+            return self._new(identity, request, parent)
         found = await self._paths.child(identity, parent, ref.path[-1])
-        if found is not None and found.file.type is FileType.SYMLINK and ref.follow_last_symlink:
+        if found is None:
+            names.check_new_name(ref.path[-1], parent.file)
+            require_add(identity, parent)
+            return self._new(identity, request, parent)
+        if found.file.type is FileType.SYMLINK and ref.follow_last_symlink:
             start = FileRef(ref.space_id, parent.file.file_id, ref.path[-1:], follow_last_symlink=True)
             found = await self._paths.resolve(identity, start)
-        return found, parent
+        return self._existing(identity, request, found)
 
     def _may_guess(self, identity: Identity, request: UploadRequest, parent: Found) -> bool:
         """Whether a name nobody has heard of may count as free without asking the store.
@@ -208,16 +213,43 @@ class Uploads:
             return False  # an existing file may be writable all the same
         return True
 
-    async def _plan_existing(self, identity: Identity, request: UploadRequest, found: Found) -> UploadPlan:
+    def _existing(self, identity: Identity, request: UploadRequest, found: Found) -> Target:
         file = found.file
         if request.create and request.exclusive and not self._is_own(identity, request, file):
             raise FileExists(name=file.name, file_id=file.file_id)
         require_write(identity, found, set_mode=request.set_existing_mode and request.mode is not None)
+        return Target(found, found.entry.file_id)
+
+    def _new(self, identity: Identity, request: UploadRequest, parent: Found) -> Target:
+        file_id = new_file_id(
+            request.request_id,
+            identity.subject_id,
+            parent.file.file_id,
+            request.ref.path[-1],
+            type=FileType.REGULAR,
+            exclusive=request.exclusive,
+        )
+        return Target(parent, file_id, is_new=True)
+
+    async def _plan(self, target: Target, request: UploadRequest) -> UploadPlan:
+        found = target.found
+        if target.is_new:
+            return UploadPlan(
+                file_id=target.file_id,
+                inode_id=target.file_id,
+                space_id=found.file.space_id,
+                parent_id=found.file.file_id,
+                name=request.ref.path[-1],
+                file=None,
+                location=None,
+                available_bytes=await self._available_bytes(found.file.space_id, request),
+            )
+        file = found.file
         location = await self._replicas.find(file.space_id, file.file_id)
         if location is not None and not location.storage_file_id:
             location = replace(location, storage_file_id=location.planned_storage_file())
         return UploadPlan(
-            file_id=found.entry.file_id,
+            file_id=target.file_id,
             inode_id=file.file_id,
             space_id=file.space_id,
             parent_id=found.entry.parent_id,
@@ -227,22 +259,6 @@ class Uploads:
             available_bytes=await self._available_bytes(file.space_id, request),
         )
 
-    async def _plan_new(self, identity: Identity, request: UploadRequest, parent: Found) -> UploadPlan:
-        name = request.ref.path[-1]
-        names.check_new_name(name, parent.file)
-        require_add(identity, parent)
-        file_id = self._new_id(identity, request, parent.file, name)
-        return UploadPlan(
-            file_id=file_id,
-            inode_id=file_id,
-            space_id=parent.file.space_id,
-            parent_id=parent.file.file_id,
-            name=name,
-            file=None,
-            location=None,
-            available_bytes=await self._available_bytes(parent.file.space_id, request),
-        )
-
     async def _available_bytes(self, space_id: str, request: UploadRequest) -> int:
         return await self._quotas.available_bytes(space_id, wanted_bytes=request.size_bytes or 1)
 
@@ -250,16 +266,6 @@ class Uploads:
         """Whether an earlier try of this very request made the file."""
         return bool(request.request_id) and file.file_id == new_file_id(
             request.request_id, identity.subject_id, file.parent_id, file.name, type=FileType.REGULAR
-        )
-
-    def _new_id(self, identity: Identity, request: UploadRequest, parent: File, name: str) -> str:
-        return new_file_id(
-            request.request_id,
-            identity.subject_id,
-            parent.file_id,
-            name,
-            type=FileType.REGULAR,
-            exclusive=request.exclusive,
         )
 
     def _intent(self, request: UploadRequest, plan: UploadPlan) -> Intent:

@@ -124,7 +124,29 @@ class MetadataContents:
                 completion_status=wish.completion_status,
             )
         )
-        return Committed(file_from_proto(answer.file), answer.created)
+        return Committed(answer.file.file_id, answer.created)
+
+    async def publish(
+        self, wish: Wish, *, storage_id: str, storage_file_id: str, size_bytes: int
+    ) -> Committed:
+        answer = await self._metadata.publish_upload(
+            contents_pb2.PublishUploadRequest(
+                request_id=wish.request_id,
+                file=ref_to_proto(wish.file),
+                create=wish.create,
+                exclusive=wish.exclusive,
+                create_parents=wish.create_parents,
+                permissions=wish.permissions,
+                set_existing_mode=wish.set_existing_mode,
+                storage_id=storage_id,
+                storage_file_id=storage_file_id,
+                size_bytes=size_bytes,
+                mimetype=wish.mimetype,
+                value_transfer_encoding=wish.encoding,
+                completion_status=wish.completion_status,
+            )
+        )
+        return Committed(answer.file_id, answer.created)
 
     async def abort(self, wish: Wish, begun: Begun) -> None:
         await self._metadata.abort_upload(

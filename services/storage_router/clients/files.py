@@ -5,8 +5,7 @@ from __future__ import annotations
 from isthmus.metadata.v1 import files_pb2
 
 from clients.metadata import MetadataClient
-from services.storage_router.clients.contents import file_from_proto, ref_to_proto
-from services.storage_router.domain.contents import File
+from services.storage_router.clients.contents import ref_to_proto
 from services.storage_router.domain.names import NewName
 
 
@@ -16,7 +15,7 @@ class MetadataNames:
     def __init__(self, metadata: MetadataClient) -> None:
         self._metadata = metadata
 
-    async def make(self, new: NewName) -> File:
+    async def make(self, new: NewName) -> str:
         kind = {
             "REG": files_pb2.FILE_TYPE_REGULAR,
             "DIR": files_pb2.FILE_TYPE_DIRECTORY,
@@ -36,4 +35,4 @@ class MetadataNames:
                 hard_link_target_id=new.hard_link_target_id,
             )
         )
-        return file_from_proto(answer.file)
+        return answer.file.file_id

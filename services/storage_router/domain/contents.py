@@ -129,9 +129,9 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The published file, and whether this upload made it."""
+    """The published file by its id, and whether this upload made it."""
 
-    file: File
+    file_id: str
     created: bool
 
 
@@ -183,6 +183,12 @@ class Contents(Protocol):
         self, wish: Wish, begun: Begun, *, storage_id: str, storage_file_id: str, size_bytes: int
     ) -> Committed:
         """Publishes. Idempotent by the wish's request_id. NoSpace, StaleUpload."""
+        ...
+
+    async def publish(
+        self, wish: Wish, *, storage_id: str, storage_file_id: str, size_bytes: int
+    ) -> Committed:
+        """`begin` and `commit` at once, for whole content that is written already. Raises what both raise."""
         ...
 
     async def abort(self, wish: Wish, begun: Begun) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
 
-from services.storage_router.domain.contents import File, FileRef
+from services.storage_router.domain.contents import FileRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class NewName:
 class Names(Protocol):
     """Metadata, where names are made and removed."""
 
-    async def make(self, new: NewName) -> File:
-        """FileExists when the name is taken.
+    async def make(self, new: NewName) -> str:
+        """Its uuid. FileExists when the name is taken.
 
         With `update_existing` a directory gets the mode instead, and a link takes the place of whatever is
         not a directory, in one step.

@@ -123,6 +123,13 @@ class RememberedContents:
             wish, begun, storage_id=storage_id, storage_file_id=storage_file_id, size_bytes=size_bytes
         )
 
+    async def publish(
+        self, wish: Wish, *, storage_id: str, storage_file_id: str, size_bytes: int
+    ) -> Committed:
+        return await self._contents.publish(
+            wish, storage_id=storage_id, storage_file_id=storage_file_id, size_bytes=size_bytes
+        )
+
     async def abort(self, wish: Wish, begun: Begun) -> None:
         await self._contents.abort(wish, begun)
 

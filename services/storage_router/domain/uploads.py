@@ -8,6 +8,7 @@ A patch goes into the storage file that is there: its bytes are not atomic, as i
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from runtime.errors import (
@@ -21,6 +22,7 @@ from runtime.errors import (
     Unavailable,
 )
 from services.storage_router.domain import choice
+from services.storage_router.domain.allowed import Allowed
 from services.storage_router.domain.catalog import Catalog, OpenStorage
 from services.storage_router.domain.contents import Begun, Committed, Contents, Mode, StaleUpload, Wish
 from services.storage_router.domain.drivers import WriteHandle
@@ -103,6 +105,7 @@ class Uploads:
         self._contents = contents
         self._catalog = catalog
         self._new_name = new_name
+        self._allowed = Allowed()
 
     async def begin(self, wish: Wish, *, large: bool) -> Upload:
         """Asks whether the upload may be. Nothing has been written when it raises.
@@ -166,15 +169,69 @@ class Uploads:
         sweep decides.
         """
         target = upload.storage_file_id if size_bytes else self._empty_target(upload)
+
+        def commit() -> Awaitable[Committed]:
+            return self._contents.commit(
+                upload.wish,
+                upload.begun,
+                storage_id=upload.opened.storage.storage_id,
+                storage_file_id=target,
+                size_bytes=size_bytes,
+            )
+
+        committed = await self._told(upload, commit)
+        self._allowed.note(upload.wish)
+        return committed
+
+    def may_write_first(self, wish: Wish) -> bool:
+        """Whether a small body may be written before anybody is asked: the answer will most likely be yes."""
+        return wish.max_bytes is None and self._allowed.expects(wish)
+
+    async def write_first(self, wish: Wish, data: bytes | bytearray) -> Committed | None:
+        """Writes a small whole body and publishes it by one question.
+
+        None when nothing came of it and one has to ask first, which tells what is wrong, too. Raises what
+        metadata refuses with; then the bytes are removed again, and next time it is asked first.
+        """
+        space_id = wish.file.space_id
+        try:
+            opened = self._catalog.storage_for_new_data(space_id)
+            opened.check_writable()
+            fresh = choice.storage_file_id(space_id, self._new_name())
+            upload = Upload(wish, Begun("", space_id), opened, fresh, own=True, recorded=False)
+            await self.put(upload, data)
+        except IsthmusError:
+            self._allowed.forget(wish)
+            return None
+
+        def publish() -> Awaitable[Committed]:
+            return self._contents.publish(
+                wish,
+                storage_id=opened.storage.storage_id,
+                storage_file_id=fresh if data else "",
+                size_bytes=len(data),
+            )
+
+        try:
+            return await self._told(upload, publish)
+        except StaleUpload:
+            return None
+        except IsthmusError:
+            self._allowed.forget(wish)
+            raise
+
+    async def put(self, upload: Upload, data: bytes | bytearray) -> None:
+        """Writes a whole small body; what was written of one that fails is removed again."""
+        try:
+            await upload.put(data)
+        except BaseException:
+            await self.give_up(upload)
+            raise
+
+    async def _told(self, upload: Upload, publish: Callable[[], Awaitable[Committed]]) -> Committed:
         for pause_s in (*COMMIT_PAUSES_S, None):
             try:
-                return await self._contents.commit(
-                    upload.wish,
-                    upload.begun,
-                    storage_id=upload.opened.storage.storage_id,
-                    storage_file_id=target,
-                    size_bytes=size_bytes,
-                )
+                return await publish()
             except (Unavailable, DeadlineExceeded) as error:
                 if pause_s is None or isinstance(error, InputOutputError):
                     raise

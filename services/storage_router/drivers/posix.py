@@ -79,10 +79,10 @@ class PosixDriver:
         return await self._shortly(self._open_for_write, storage_file_id, os.O_CREAT if create else 0)
 
     async def put(self, storage_file_id: str, data: bytes | bytearray, *, sync: bool) -> None:
-        if sync:
+        if sync and not self._in_memory:
             await self._in_thread(self._put, storage_file_id, data, True)
         else:
-            await self._shortly(self._put, storage_file_id, data, False)
+            await self._shortly(self._put, storage_file_id, data, sync)
 
     async def stat(self, storage_file_id: str) -> StorageFile:
         return await self._shortly(self._stat, storage_file_id)

@@ -45,6 +45,16 @@ async def test_continue_comes_once_the_upload_is_allowed(client: RawClient, port
     assert (await client.request("GET", FILE)).body == b"hello"
 
 
+async def test_a_client_that_asks_first_is_answered_first_whoever_was_let_write(
+    client: RawClient, port: RunningPort
+) -> None:
+    await client.request("PUT", FILE, body=b"old")
+    port.twin.denied.update(port.twin.files)
+    await client.send(request_bytes("PUT", FILE, {"expect": "100-continue", "content-length": "5"}))
+    assert (await client.answer()).status == 400
+    assert len(port.stored()) == 1
+
+
 async def test_a_refusal_is_read_by_a_client_that_still_sends(client: RawClient) -> None:
     await client.send(request_bytes("PUT", "/cdmi/nospace/file", {"content-length": "3000000"}))
     for _ in range(30):
@@ -80,6 +90,18 @@ async def test_a_short_body_leaves_nothing(client: RawClient, port: RunningPort,
     assert port.stored() == []
     assert port.twin.files == {}
     assert len(port.twin.aborted) == (1 if size > 256 * 1024 else 0)
+
+
+async def test_a_short_body_of_somebody_who_was_let_write_leaves_nothing(
+    client: RawClient, port: RunningPort, connect: Connect
+) -> None:
+    other = await connect(port.uds)
+    await other.request("PUT", FILE, body=b"old")
+    await client.send(request_bytes("PUT", FILE, {"content-length": "10000"}) + bytes(5000))
+    client.writer.write_eof()
+    await until(lambda: len(port.port._connections) == 1)
+    assert (await other.request("GET", FILE)).body == b"old"
+    assert len(port.stored()) == 1
 
 
 async def test_an_overwrite_that_fails_keeps_the_old_content(

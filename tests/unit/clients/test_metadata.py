@@ -44,6 +44,7 @@ FOR_USERS_TOO = {
     "LocateContent",
     "BeginUpload",
     "CommitUpload",
+    "PublishUpload",
     "AbortUpload",
     "RegisterFile",
     "ListChangedDocuments",

@@ -36,6 +36,14 @@ async def create(world: World) -> object:
     return await world.put("new", size_bytes=7, storage_file_id="/new", request_id="r")
 
 
+async def publish(world: World) -> object:
+    return await world.publish("new", size_bytes=7, storage_file_id="/new", request_id="r")
+
+
+async def publish_over(world: World) -> object:
+    return await world.publish("old", size_bytes=7, storage_file_id="/new", request_id="r")
+
+
 async def take_over(world: World) -> object:
     one = world.put("new", size_bytes=7, storage_file_id="/new", request_id="r")
     two = world.put("new", size_bytes=8, storage_file_id="/other", request_id="r2")
@@ -92,7 +100,7 @@ async def symlink_over_content(world: World) -> object:
 LINKS_OVER = (link_over, link_over_linked, symlink_over, symlink_over_content)
 
 ACTIONS = (
-    overwrite, patch, empty, create, take_over, delete, delete_tree, replace_by_rename,
+    overwrite, patch, empty, create, publish, publish_over, take_over, delete, delete_tree, replace_by_rename,
     link, delete_link, delete_linked, replace_linked, *LINKS_OVER,
 )  # fmt: skip
 
@@ -156,7 +164,7 @@ async def test_killed_at_any_write_everything_is_mended(action: Action, number: 
     before = await survivor.names()
     await survivor.clean_up()
     assert await survivor.names() == before, "cleaning up changed what is visible"
-    if action is create:
+    if action in (create, publish):
         assert ("new" in before) or not acknowledged
     await require_whole(survivor)
 
@@ -178,7 +186,9 @@ async def test_a_name_that_becomes_a_link_is_never_missing(action: Action, numbe
 
 
 @pytest.mark.parametrize("number", range(1, MAX_WRITES))
-@pytest.mark.parametrize("action", [overwrite, create, delete], ids=lambda action: action.__name__)
+@pytest.mark.parametrize(
+    "action", [overwrite, create, publish, publish_over, delete], ids=lambda action: action.__name__
+)
 async def test_a_request_repeated_after_a_crash_answers_as_if_nothing_had_been(
     action: Action, number: int
 ) -> None:
@@ -190,7 +200,7 @@ async def test_a_request_repeated_after_a_crash_answers_as_if_nothing_had_been(
         survivor = World(stores=stores)
         await action(survivor)
     survivor = World(stores=stores)
-    name = "new" if action is create else "old"
+    name = "new" if action in (create, publish) else "old"
     if action is delete:
         assert name not in await survivor.names()
     else:

@@ -89,7 +89,7 @@ async def step(world: World, model: Model, chance: random.Random) -> tuple[str, 
     path, other = a_path(chance), a_path(chance)
     size, offset = chance.choice((0, 1, 5)), chance.choice((None, 0, 3, 9))
     only_empty = chance.random() < 0.3
-    kind = chance.choice(("mkdir", "mkdir", "make", "put", "put", "delete", "rename", "rename"))
+    kind = chance.choice(("mkdir", "mkdir", "make", "put", "put", "publish", "delete", "rename", "rename"))
     *parent, name = other
     actions = {
         "mkdir": (lambda: world.mkdir(*path), lambda: model.make(path, {})),
@@ -97,6 +97,10 @@ async def step(world: World, model: Model, chance: random.Random) -> tuple[str, 
         "put": (
             lambda: world.put(*path, size_bytes=size, offset=offset),
             lambda: model.put(path, size, offset),
+        ),
+        "publish": (
+            lambda: world.publish(*path, size_bytes=size),
+            lambda: model.put(path, size, None),
         ),
         "delete": (
             lambda: world.rules.files.delete(ALICE, "", ref(*path), only_empty=only_empty),

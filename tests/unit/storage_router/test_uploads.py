@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from runtime.auth import as_caller
 from runtime.errors import (
     AccessDenied,
     FileExists,
@@ -14,12 +16,14 @@ from runtime.errors import (
     SpaceNotSupported,
     Unavailable,
 )
+from services.storage_router.domain import allowed
 from services.storage_router.domain import uploads as rules
 from services.storage_router.domain.contents import FileRef, Mode, StaleUpload, Wish
 from services.storage_router.domain.drivers import SpaceLeft, StorageUnreachable
 from services.storage_router.domain.storages import Health
 from services.storage_router.domain.uploads import Uploads
 from tests.support.contents_twin import ContentsTwin
+from tests.support.metadata import member
 from tests.support.router_rules import SPACE, Router
 
 
@@ -76,7 +80,8 @@ async def test_patchers_of_an_empty_file_share_its_name(router: Router, uploads:
 
 async def test_a_patch_of_a_new_file_starts_a_storage_file(router: Router, uploads: Uploads) -> None:
     committed = await store(router, uploads, wish(mode=Mode.PATCH, offset=2), b"abc")
-    assert (committed.created, committed.file.size_bytes) == (True, 5)
+    file, _ = router.contents.files[committed.file_id]
+    assert (committed.created, file.size_bytes) == (True, 5)
 
 
 async def test_a_replaced_storage_file_makes_a_patch_stale(router: Router, uploads: Uploads) -> None:
@@ -199,3 +204,131 @@ async def test_an_id_in_use_is_never_overwritten(router: Router) -> None:
     upload = await uploads.begin(wish("two"), large=False)
     with pytest.raises(FileExists):
         await upload.put(b"two")
+
+
+# --- written first, asked then ---
+
+
+async def store_small(router: Router, uploads: Uploads, asked: Wish, data: bytes) -> Any:
+    """As the data port does it."""
+    if uploads.may_write_first(asked):
+        committed = await uploads.write_first(asked, data)
+        if committed is not None:
+            return committed
+    return await store(router, uploads, asked, data)
+
+
+async def test_nothing_is_written_first_for_somebody_unknown(router: Router, uploads: Uploads) -> None:
+    assert not uploads.may_write_first(wish())
+    await store(router, uploads, wish("a"), b"a")
+    for other in (
+        Wish("req", FileRef(SPACE, path=("folder", "b")), create=True),
+        Wish("req", FileRef("other", path=("b",)), create=True),
+        wish("b", mode=Mode.PATCH),
+        wish("b", max_bytes=10),
+    ):
+        assert not uploads.may_write_first(other)
+    with as_caller(member("bob"), b"bob"):
+        assert not uploads.may_write_first(wish("b"))
+    assert uploads.may_write_first(wish("b"))
+
+
+async def test_who_was_let_write_is_asked_about_once(router: Router, uploads: Uploads) -> None:
+    await store_small(router, uploads, wish("a"), b"a")
+    committed = await store_small(router, uploads, wish("b", mimetype="text/plain"), b"more")
+    file, location = router.contents.files[committed.file_id]
+    assert (committed.created, file.name, file.mimetype, location.size_bytes) == (True, "b", "text/plain", 4)
+    assert (len(router.contents.published), len(router.contents.begun)) == (1, 1)
+    assert location.storage_file_id in await router.stored()
+
+
+async def test_an_empty_body_is_published_without_a_storage_file(router: Router, uploads: Uploads) -> None:
+    await store_small(router, uploads, wish("a"), b"")
+    committed = await store_small(router, uploads, wish("b"), b"")
+    assert router.contents.files[committed.file_id][1].storage_file_id == ""
+    assert await router.stored() == []
+
+
+async def test_what_was_written_first_goes_when_it_is_refused(router: Router, uploads: Uploads) -> None:
+    first = await store_small(router, uploads, wish("a"), b"a")
+    router.contents.denied.add(first.file_id)
+    with pytest.raises(AccessDenied):
+        await store_small(router, uploads, wish("a"), b"b")
+    assert len(await router.stored()) == 1
+    assert not uploads.may_write_first(wish("a"))
+    router.driver.calls.clear()
+    with pytest.raises(AccessDenied):
+        await store_small(router, uploads, wish("a"), b"b")
+    assert router.driver.calls == [], "bytes were written for somebody who was refused before"
+
+
+async def test_a_full_quota_is_told_before_bytes_the_next_time(router: Router, uploads: Uploads) -> None:
+    await store_small(router, uploads, wish("a"), b"a")
+    router.contents.quota_bytes = 0
+    with pytest.raises(NoSpace):
+        await store_small(router, uploads, wish("b", size_bytes=1), b"b")
+    router.driver.calls.clear()
+    with pytest.raises(NoSpace):
+        await store_small(router, uploads, wish("b", size_bytes=1), b"b")
+    assert "put" not in router.driver.calls
+    assert len(await router.stored()) == 1
+
+
+async def test_a_storage_that_fails_is_told_after_a_refusal(router: Router, uploads: Uploads) -> None:
+    first = await store_small(router, uploads, wish("a"), b"a")
+    router.driver.failures["put"] = NoSpace()
+    with pytest.raises(NoSpace):
+        await store_small(router, uploads, wish("b"), b"b")
+    router.contents.denied.add(first.file_id)
+    with pytest.raises(AccessDenied):
+        await store_small(router, uploads, wish("a"), b"b")
+
+
+async def test_a_storage_that_became_readonly_is_not_written_to(router: Router, uploads: Uploads) -> None:
+    await store_small(router, uploads, wish("a"), b"a")
+    router.catalog.storage("st1").health = Health.UNREACHABLE
+    router.driver.calls.clear()
+    with pytest.raises(StorageUnreachable):
+        await store_small(router, uploads, wish("b"), b"b")
+    assert router.driver.calls == []
+
+
+async def test_what_only_two_steps_can_tell_takes_two(router: Router, uploads: Uploads) -> None:
+    await store_small(router, uploads, wish("a"), b"a")
+    router.contents.stale_commits = 1
+    await store_small(router, uploads, wish("b"), b"b")
+    assert len(await router.stored()) == 2
+    assert uploads.may_write_first(wish("c"))
+
+
+@pytest.mark.usefixtures("no_pauses")
+async def test_bytes_written_first_stay_when_nobody_says_what_became_of_them(router: Router) -> None:
+    router.contents = away = SometimesAway(0, takes=True)
+    uploads = Uploads(away, router.catalog)
+    await store_small(router, uploads, wish("a"), b"a")
+    away.failures = 9
+    with pytest.raises(Unavailable):
+        await store_small(router, uploads, wish("b"), b"b")
+    assert len(await router.stored()) == 2
+
+
+async def test_a_write_that_is_cancelled_leaves_nothing(router: Router, uploads: Uploads) -> None:
+    await store_small(router, uploads, wish("a"), b"a")
+    router.driver.waits["put"] = asyncio.Event()
+    writing = asyncio.create_task(store_small(router, uploads, wish("b"), b"b"))
+    await asyncio.sleep(0)
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert len(await router.stored()) == 1
+
+
+async def test_only_so_many_are_remembered(
+    router: Router, uploads: Uploads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(allowed, "MAX_REMEMBERED", 2)
+    for number in range(3):
+        asked = Wish("req", FileRef(SPACE, path=(f"d{number}", "f")), create=True)
+        await store(router, uploads, asked, b"x")
+    known = [uploads.may_write_first(Wish("r", FileRef(SPACE, path=(f"d{n}", "g")))) for n in range(3)]
+    assert known == [False, True, True]

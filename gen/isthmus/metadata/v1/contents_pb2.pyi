@@ -550,6 +550,106 @@ class CommitUploadResponse(_message.Message):
 Global___CommitUploadResponse: _TypeAlias = CommitUploadResponse  # noqa: Y015
 
 @_typing.final
+class PublishUploadRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    FILE_FIELD_NUMBER: _builtins.int
+    CREATE_FIELD_NUMBER: _builtins.int
+    EXCLUSIVE_FIELD_NUMBER: _builtins.int
+    CREATE_PARENTS_FIELD_NUMBER: _builtins.int
+    PERMISSIONS_FIELD_NUMBER: _builtins.int
+    SET_EXISTING_MODE_FIELD_NUMBER: _builtins.int
+    STORAGE_ID_FIELD_NUMBER: _builtins.int
+    STORAGE_FILE_ID_FIELD_NUMBER: _builtins.int
+    SIZE_BYTES_FIELD_NUMBER: _builtins.int
+    MIMETYPE_FIELD_NUMBER: _builtins.int
+    VALUE_TRANSFER_ENCODING_FIELD_NUMBER: _builtins.int
+    COMPLETION_STATUS_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """The same for every retry of one user request."""
+    create: _builtins.bool
+    exclusive: _builtins.bool
+    create_parents: _builtins.bool
+    permissions: _builtins.int
+    set_existing_mode: _builtins.bool
+    storage_id: _builtins.str
+    storage_file_id: _builtins.str
+    """Empty when the body was empty."""
+    size_bytes: _builtins.int
+    """Length of the body."""
+    mimetype: _builtins.str
+    """Absent leaves what is stored."""
+    value_transfer_encoding: _builtins.str
+    completion_status: _builtins.str
+    @_builtins.property
+    def file(self) -> _files_pb2.FileRef:
+        """As in BeginUpload."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        file: _files_pb2.FileRef | None = ...,
+        create: _builtins.bool = ...,
+        exclusive: _builtins.bool = ...,
+        create_parents: _builtins.bool = ...,
+        permissions: _builtins.int | None = ...,
+        set_existing_mode: _builtins.bool = ...,
+        storage_id: _builtins.str = ...,
+        storage_file_id: _builtins.str = ...,
+        size_bytes: _builtins.int = ...,
+        mimetype: _builtins.str | None = ...,
+        value_transfer_encoding: _builtins.str | None = ...,
+        completion_status: _builtins.str | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_completion_status", b"_completion_status", "_mimetype", b"_mimetype", "_permissions", b"_permissions", "_value_transfer_encoding", b"_value_transfer_encoding", "completion_status", b"completion_status", "file", b"file", "mimetype", b"mimetype", "permissions", b"permissions", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_completion_status", b"_completion_status", "_mimetype", b"_mimetype", "_permissions", b"_permissions", "_value_transfer_encoding", b"_value_transfer_encoding", "completion_status", b"completion_status", "create", b"create", "create_parents", b"create_parents", "exclusive", b"exclusive", "file", b"file", "mimetype", b"mimetype", "permissions", b"permissions", "request_id", b"request_id", "set_existing_mode", b"set_existing_mode", "size_bytes", b"size_bytes", "storage_file_id", b"storage_file_id", "storage_id", b"storage_id", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__completion_status: _TypeAlias = _typing.Literal["completion_status"]  # noqa: Y015
+    _WhichOneofArgType__completion_status: _TypeAlias = _typing.Literal["_completion_status", b"_completion_status"]  # noqa: Y015
+    _WhichOneofReturnType__mimetype: _TypeAlias = _typing.Literal["mimetype"]  # noqa: Y015
+    _WhichOneofArgType__mimetype: _TypeAlias = _typing.Literal["_mimetype", b"_mimetype"]  # noqa: Y015
+    _WhichOneofReturnType__permissions: _TypeAlias = _typing.Literal["permissions"]  # noqa: Y015
+    _WhichOneofArgType__permissions: _TypeAlias = _typing.Literal["_permissions", b"_permissions"]  # noqa: Y015
+    _WhichOneofReturnType__value_transfer_encoding: _TypeAlias = _typing.Literal["value_transfer_encoding"]  # noqa: Y015
+    _WhichOneofArgType__value_transfer_encoding: _TypeAlias = _typing.Literal["_value_transfer_encoding", b"_value_transfer_encoding"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__completion_status) -> _WhichOneofReturnType__completion_status | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__mimetype) -> _WhichOneofReturnType__mimetype | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__permissions) -> _WhichOneofReturnType__permissions | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value_transfer_encoding) -> _WhichOneofReturnType__value_transfer_encoding | None: ...
+
+Global___PublishUploadRequest: _TypeAlias = PublishUploadRequest  # noqa: Y015
+
+@_typing.final
+class PublishUploadResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    CREATED_FIELD_NUMBER: _builtins.int
+    file_id: _builtins.str
+    created: _builtins.bool
+    """True when this upload made the file."""
+    def __init__(
+        self,
+        *,
+        file_id: _builtins.str = ...,
+        created: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created", b"created", "file_id", b"file_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishUploadResponse: _TypeAlias = PublishUploadResponse  # noqa: Y015
+
+@_typing.final
 class AbortUploadRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -61,6 +61,11 @@ class ContentServiceStub:
                 request_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.CommitUploadRequest.SerializeToString,
                 response_deserializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.CommitUploadResponse.FromString,
                 _registered_method=True)
+        self.PublishUpload = channel.unary_unary(
+                '/isthmus.metadata.v1.ContentService/PublishUpload',
+                request_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.PublishUploadRequest.SerializeToString,
+                response_deserializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.PublishUploadResponse.FromString,
+                _registered_method=True)
         self.AbortUpload = channel.unary_unary(
                 '/isthmus.metadata.v1.ContentService/AbortUpload',
                 request_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.AbortUploadRequest.SerializeToString,
@@ -133,6 +138,16 @@ class ContentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PublishUpload(self, request, context):
+        """BeginUpload and CommitUpload in one call, for small whole content that lies
+        in a storage file of its own already. Refuses as both do, with STALE_UPLOAD
+        when only the two, one after the other, can tell where the bytes belong; what
+        was refused the caller removes.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def AbortUpload(self, request, context):
         """Gives up an upload. Idempotent.
         """
@@ -197,6 +212,11 @@ def add_ContentServiceServicer_to_server(servicer, server):
                     servicer.CommitUpload,
                     request_deserializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.CommitUploadRequest.FromString,
                     response_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.CommitUploadResponse.SerializeToString,
+            ),
+            'PublishUpload': grpc.unary_unary_rpc_method_handler(
+                    servicer.PublishUpload,
+                    request_deserializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.PublishUploadRequest.FromString,
+                    response_serializer=isthmus_dot_metadata_dot_v1_dot_contents__pb2.PublishUploadResponse.SerializeToString,
             ),
             'AbortUpload': grpc.unary_unary_rpc_method_handler(
                     servicer.AbortUpload,
@@ -339,6 +359,33 @@ class ContentService:
             '/isthmus.metadata.v1.ContentService/CommitUpload',
             isthmus_dot_metadata_dot_v1_dot_contents__pb2.CommitUploadRequest.SerializeToString,
             isthmus_dot_metadata_dot_v1_dot_contents__pb2.CommitUploadResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PublishUpload(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.metadata.v1.ContentService/PublishUpload',
+            isthmus_dot_metadata_dot_v1_dot_contents__pb2.PublishUploadRequest.SerializeToString,
+            isthmus_dot_metadata_dot_v1_dot_contents__pb2.PublishUploadResponse.FromString,
             options,
             channel_credentials,
             insecure,

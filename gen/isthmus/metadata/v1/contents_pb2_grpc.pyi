@@ -59,6 +59,12 @@ class ContentServiceStub:
     """Publishes what was written. ENOSPC when the quota does not allow it, ABORTED
     with reason STALE_UPLOAD when the content was replaced since BeginUpload.
     """
+    PublishUpload: _grpc.UnaryUnaryMultiCallable[_contents_pb2.PublishUploadRequest, _contents_pb2.PublishUploadResponse]
+    """BeginUpload and CommitUpload in one call, for small whole content that lies
+    in a storage file of its own already. Refuses as both do, with STALE_UPLOAD
+    when only the two, one after the other, can tell where the bytes belong; what
+    was refused the caller removes.
+    """
     AbortUpload: _grpc.UnaryUnaryMultiCallable[_contents_pb2.AbortUploadRequest, _contents_pb2.AbortUploadResponse]
     """Gives up an upload. Idempotent."""
     RegisterFile: _grpc.UnaryUnaryMultiCallable[_contents_pb2.RegisterFileRequest, _contents_pb2.RegisterFileResponse]
@@ -111,6 +117,12 @@ class ContentServiceAsyncStub(ContentServiceStub):
     CommitUpload: _aio.UnaryUnaryMultiCallable[_contents_pb2.CommitUploadRequest, _contents_pb2.CommitUploadResponse]  # type: ignore[assignment]
     """Publishes what was written. ENOSPC when the quota does not allow it, ABORTED
     with reason STALE_UPLOAD when the content was replaced since BeginUpload.
+    """
+    PublishUpload: _aio.UnaryUnaryMultiCallable[_contents_pb2.PublishUploadRequest, _contents_pb2.PublishUploadResponse]  # type: ignore[assignment]
+    """BeginUpload and CommitUpload in one call, for small whole content that lies
+    in a storage file of its own already. Refuses as both do, with STALE_UPLOAD
+    when only the two, one after the other, can tell where the bytes belong; what
+    was refused the caller removes.
     """
     AbortUpload: _aio.UnaryUnaryMultiCallable[_contents_pb2.AbortUploadRequest, _contents_pb2.AbortUploadResponse]  # type: ignore[assignment]
     """Gives up an upload. Idempotent."""
@@ -185,6 +197,18 @@ class ContentServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_contents_pb2.CommitUploadResponse, _abc.Awaitable[_contents_pb2.CommitUploadResponse]]:
         """Publishes what was written. ENOSPC when the quota does not allow it, ABORTED
         with reason STALE_UPLOAD when the content was replaced since BeginUpload.
+        """
+
+    @_abc_1.abstractmethod
+    def PublishUpload(
+        self,
+        request: _contents_pb2.PublishUploadRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_contents_pb2.PublishUploadResponse, _abc.Awaitable[_contents_pb2.PublishUploadResponse]]:
+        """BeginUpload and CommitUpload in one call, for small whole content that lies
+        in a storage file of its own already. Refuses as both do, with STALE_UPLOAD
+        when only the two, one after the other, can tell where the bytes belong; what
+        was refused the caller removes.
         """
 
     @_abc_1.abstractmethod

@@ -53,6 +53,11 @@ class Body:
         length = self.length
         return self.done or (not self._continue_due and length is not None and length <= MAX_DISCARDED_BYTES)
 
+    @property
+    def is_held_back(self) -> bool:
+        """Whether the client sends nothing of it before it is told that it may."""
+        return self._continue_due
+
     def hold(self) -> None:
         """Leaves the body in the client's hands until it is asked for."""
         self._connection.pause_reading()

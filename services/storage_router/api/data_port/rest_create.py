@@ -21,7 +21,7 @@ from runtime.http.params import Params
 from runtime.request import request_id
 from services.storage_router.api.data_port.content import Service
 from services.storage_router.api.data_port.exchange import Exchange
-from services.storage_router.domain.contents import File, FileRef, Mode, Wish
+from services.storage_router.domain.contents import FileRef, Mode, Wish
 from services.storage_router.domain.names import Names, NewName
 
 _FILE_MODE = 0o664
@@ -69,10 +69,10 @@ class Creation:
     async def create(self, exchange: Exchange, parent: FileRef, name: str, wanted: Wanted) -> None:
         """Makes it and answers 201. Errors of uploads and of names."""
         if wanted.kind == "REG":
-            file = await self._create_file(exchange, parent, name, wanted)
+            uuid = await self._create_file(exchange, parent, name, wanted)
         else:
-            file = await self._names.make(self._new_name(parent, name, wanted))
-        file_id = file_ids.encode(file.space_id or parent.space_id, file.file_id)
+            uuid = await self._names.make(self._new_name(parent, name, wanted))
+        file_id = file_ids.encode(parent.space_id, uuid)
         location = f"https://{self._service.domain}/api/v3/oneprovider/data/{file_id}"
         exchange.reply(
             201,
@@ -80,7 +80,7 @@ class Creation:
             orjson.dumps({"fileId": file_id}),
         )
 
-    async def _create_file(self, exchange: Exchange, parent: FileRef, name: str, wanted: Wanted) -> File:
+    async def _create_file(self, exchange: Exchange, parent: FileRef, name: str, wanted: Wanted) -> str:
         # An existing file keeps the bytes the body does not cover, so only new content can replace.
         whole = not wanted.update_existing and not wanted.offset
         if whole and exchange.body.done:
@@ -97,7 +97,7 @@ class Creation:
             set_existing_mode=wanted.update_existing,
             offset=wanted.offset,
         )
-        return (await self._service.uploading.receive(exchange, wish)).file
+        return (await self._service.uploading.receive(exchange, wish)).file_id
 
     def _new_name(self, parent: FileRef, name: str, wanted: Wanted) -> NewName:
         mode = _DEFAULT_MODES.get(wanted.kind) if wanted.mode is None else wanted.mode

@@ -62,24 +62,22 @@ class Uploading:
 
     async def _small(self, body: Body, wish: Wish) -> Committed:
         data: bytearray | None = None
+        if not body.is_held_back and self._uploads.may_write_first(wish):
+            data = await body.read(self._collect_bytes)
+            committed = await self._uploads.write_first(wish, data)
+            if committed is not None:
+                return committed
         for attempt in range(1, MAX_TRIES + 1):
             upload = await self._uploads.begin(wish, large=False)
             if data is None:
                 data = await body.read(self._collect_bytes)
             try:
-                await self._put(upload, data)
+                await self._uploads.put(upload, data)
                 return await self._uploads.commit(upload, len(data))
             except StaleUpload:
                 if attempt == MAX_TRIES:
                     raise
         raise AssertionError("the last try returns or raises")
-
-    async def _put(self, upload: Upload, data: bytearray) -> None:
-        try:
-            await upload.put(data)
-        except BaseException:
-            await self._uploads.give_up(upload)
-            raise
 
     async def _large(self, exchange: Exchange, wish: Wish) -> Committed:
         exchange.body.hold()
