@@ -305,6 +305,13 @@ class MetadataClient:
             _DIR_STATS + "SetDirStats", request, dir_stats_pb2.SetDirStatsResponse, request.space_id
         )
 
+    async def get_dir_stats_state(
+        self, request: dir_stats_pb2.GetDirStatsStateRequest
+    ) -> dir_stats_pb2.GetDirStatsStateResponse:
+        return await self._call_as_service(
+            _DIR_STATS + "GetDirStatsState", request, dir_stats_pb2.GetDirStatsStateResponse, request.space_id
+        )
+
     async def recount_dir_stats(
         self, request: dir_stats_pb2.RecountDirStatsRequest
     ) -> dir_stats_pb2.RecountDirStatsResponse:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import grpc
 from isthmus.cluster_manager.v1 import cluster_pb2, cluster_pb2_grpc
-from isthmus.metadata.v1 import spaces_pb2, spaces_pb2_grpc
+from isthmus.metadata.v1 import dir_stats_pb2, dir_stats_pb2_grpc, spaces_pb2, spaces_pb2_grpc
 from isthmus.storage_router.v1 import storages_pb2, storages_pb2_grpc
 
 from clients.cli.settings import Settings
@@ -33,6 +33,7 @@ class Operator:
         self._cluster = cluster_pb2_grpc.ClusterServiceStub(channel)
         self._storages = storages_pb2_grpc.StorageServiceStub(channel)
         self._spaces = spaces_pb2_grpc.SpaceServiceStub(channel)
+        self._dir_stats = dir_stats_pb2_grpc.DirStatsServiceStub(channel)
 
     def status(self) -> cluster_pb2.GetClusterStatusResponse:
         """Members, their health, and who leads what."""
@@ -111,6 +112,16 @@ class Operator:
         """Counts the used bytes of a space again and mends the counter."""
         request = spaces_pb2.RecountSpaceRequest(space_id=space_id)
         return self._call(self._spaces.RecountSpace, request, timeout_s=LONG_TIMEOUT_S)
+
+    def dir_stats_state(self, space_id: str) -> dir_stats_pb2.DirStatsState.ValueType:
+        """Whether statistics of directories are collected in a space."""
+        request = dir_stats_pb2.GetDirStatsStateRequest(space_id=space_id)
+        return self._call(self._dir_stats.GetDirStatsState, request).state
+
+    def switch_dir_stats(self, space_id: str, *, enabled: bool) -> None:
+        """Begins to collect statistics of directories in a space, or forgets them."""
+        request = dir_stats_pb2.SetDirStatsRequest(space_id=space_id, enabled=enabled)
+        self._call(self._dir_stats.SetDirStats, request)
 
     def _call(
         self, method: Callable[..., Response], request: Request, *, timeout_s: float = TIMEOUT_S

@@ -1,15 +1,16 @@
-"""Commands on what spaces use of this provider: shown, and counted again."""
+"""Commands on what spaces use of this provider, and what it counts of them."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
 import typer
-from isthmus.metadata.v1 import spaces_pb2
+from isthmus.metadata.v1 import dir_stats_pb2, spaces_pb2
 
 from clients.cli.context import context, told
 from clients.cli.operator import Operator, operator
 from clients.cli.output import size_text
+from clients.http_api import ClientError
 
 SpaceIds = Annotated[
     list[str] | None,
@@ -21,6 +22,7 @@ def register(spaces: typer.Typer) -> None:
     """Adds the commands to those on spaces."""
     spaces.command("usage")(told(show_usage))
     spaces.command("recount")(told(recount))
+    spaces.command("dir-stats")(told(dir_stats))
 
 
 def show_usage(ctx: typer.Context, space_ids: SpaceIds = None) -> None:
@@ -55,6 +57,40 @@ def recount(ctx: typer.Context, space_ids: SpaceIds = None) -> None:
                 }
             )
     run.output.rows(("space_id", "quota", "used", "corrected_bytes", "unsettled_bytes"), rows)
+
+
+def dir_stats(
+    ctx: typer.Context,
+    space_ids: SpaceIds = None,
+    enable: Annotated[
+        bool | None,
+        typer.Option("--enable/--disable", help="Begin to collect, or stop and forget what was collected."),
+    ] = None,
+) -> None:
+    """Show whether statistics of directories are collected, or switch that. Needs the operator's token.
+
+    `initializing`: what is there is being counted, and nothing is told yet. `stopping`: what was collected is
+    being forgotten.
+
+    Example: isthmus space dir-stats --enable SPACE_ID
+    """
+    run = context(ctx)
+    if enable is not None and not space_ids:
+        raise ClientError("say which spaces: all of them are never switched at once")
+    with operator(run.settings) as provider:
+        wanted = _wanted(provider, space_ids)
+        for space_id in wanted if enable is not None else ():
+            provider.switch_dir_stats(space_id, enabled=bool(enable))
+        rows = [
+            {"space_id": space_id, "dir_stats": _state_text(provider.dir_stats_state(space_id))}
+            for space_id in wanted
+        ]
+    run.output.rows(("space_id", "dir_stats"), rows)
+
+
+def _state_text(state: dir_stats_pb2.DirStatsState.ValueType) -> str:
+    name = dir_stats_pb2.DirStatsState.Name(state)
+    return name.removeprefix("DIR_STATS_STATE_").lower()
 
 
 def _wanted(provider: Operator, space_ids: list[str] | None) -> list[str]:

@@ -164,6 +164,28 @@ def test_operators_see_and_recount_what_spaces_use(cli: Cli, stack: RunningStack
     assert cli("space", "recount", code=1, env={"ISTHMUS_OPERATOR_TOKEN": "nonsense"}).count("\n") == 1
 
 
+def test_operators_switch_statistics_of_directories(cli: Cli, stack: RunningStack) -> None:
+    [switched] = cli.json("space", "dir-stats", "--enable", stack.space_id)
+    assert switched["space_id"] == stack.space_id
+    assert switched["dir_stats"] in ("initializing", "enabled")
+    wait_for_state(cli, stack.space_id, "enabled")
+    [switched] = cli.json("space", "dir-stats", "--disable", stack.space_id)
+    assert switched["dir_stats"] in ("stopping", "disabled")
+    wait_for_state(cli, stack.space_id, "disabled")
+    assert "say which spaces" in cli("space", "dir-stats", "--disable", code=1)
+    assert cli("space", "dir-stats", "nothing", code=1).count("\n") == 1
+
+
+def wait_for_state(cli: Cli, space_id: str, wanted: str) -> None:
+    """Returns once the statistics of directories are in this state."""
+    deadline_s = time.monotonic() + 60
+    while {each["space_id"]: each["dir_stats"] for each in cli.json("space", "dir-stats")}[
+        space_id
+    ] != wanted:
+        assert time.monotonic() < deadline_s, wanted
+        time.sleep(0.3)
+
+
 def test_only_operators_see_storages(cli: Cli) -> None:
     assert cli("storage", "list", code=1, env={"ISTHMUS_OPERATOR_TOKEN": "nonsense"}).count("\n") == 1
 

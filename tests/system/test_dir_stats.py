@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import grpc
 import httpx
 import pytest
-from isthmus.metadata.v1 import dir_stats_pb2, dir_stats_pb2_grpc
 
+from clients.cli.operator import operator
 from tests.support.folder import API, Folder, error
 from tests.support.load import until
 from tests.support.own_space import operator_settings
@@ -17,15 +16,9 @@ from tests.support.stack import RunningStack
 
 
 def switch(stack: RunningStack, *, enabled: bool) -> None:
-    """What an operator does with grpcurl."""
-    settings = operator_settings(stack)
-    roots = grpc.ssl_channel_credentials(stack.ca_file.read_bytes())
-    with grpc.secure_channel(settings.front_door(), roots) as channel:
-        dir_stats_pb2_grpc.DirStatsServiceStub(channel).SetDirStats(
-            dir_stats_pb2.SetDirStatsRequest(space_id=stack.space_id, enabled=enabled),
-            timeout=30,
-            metadata=(("authorization", f"Bearer {settings.operator_token}"),),
-        )
+    """What an operator does by `isthmus space dir-stats`."""
+    with operator(operator_settings(stack)) as provider:
+        provider.switch_dir_stats(stack.space_id, enabled=enabled)
 
 
 async def newest(client: httpx.AsyncClient, directory: str) -> dict[str, Any]:

@@ -43,7 +43,14 @@ async def test_the_documented_lines_work(stack: RunningStack, tmp_path: Path) ->
     code = example(DOCUMENT, "sh", containing="buf curl")
     done = await asyncio.to_thread(run_shell, code, workplace(tmp_path, stack))
     assert done.returncode == 0, done.stderr
-    for told in ('"members"', '"storages"', '"quotaBytes"', '"SERVING"', "isthmus.zone.v1.TokenService"):
+    for told in (
+        '"members"',
+        '"storages"',
+        '"quotaBytes"',
+        '"SERVING"',
+        '"DIR_STATS_STATE_',
+        "isthmus.zone.v1.TokenService",
+    ):
         assert told in done.stdout
 
 

@@ -8,9 +8,16 @@ from isthmus.metadata.v1 import dir_stats_pb2, dir_stats_pb2_grpc
 
 from runtime.auth import caller
 from services.metadata.domain.dir_stats import DirStats
-from services.metadata.domain.dir_sums import DirSums
+from services.metadata.domain.dir_sums import DirSums, StatsState
 
 from .convert import ref_from_proto
+
+_STATES = {
+    StatsState.DISABLED: dir_stats_pb2.DIR_STATS_STATE_DISABLED,
+    StatsState.INITIALIZING: dir_stats_pb2.DIR_STATS_STATE_INITIALIZING,
+    StatsState.ENABLED: dir_stats_pb2.DIR_STATS_STATE_ENABLED,
+    StatsState.STOPPING: dir_stats_pb2.DIR_STATS_STATE_STOPPING,
+}
 
 
 class DirStatsServicer(dir_stats_pb2_grpc.DirStatsServiceServicer):
@@ -24,6 +31,12 @@ class DirStatsServicer(dir_stats_pb2_grpc.DirStatsServiceServicer):
     ) -> dir_stats_pb2.SetDirStatsResponse:
         await self._stats.switch(caller(), request.space_id, enabled=request.enabled)
         return dir_stats_pb2.SetDirStatsResponse()
+
+    async def GetDirStatsState(
+        self, request: dir_stats_pb2.GetDirStatsStateRequest, context: Any
+    ) -> dir_stats_pb2.GetDirStatsStateResponse:
+        state = await self._stats.state(caller(), request.space_id)
+        return dir_stats_pb2.GetDirStatsStateResponse(state=_STATES[state])
 
     async def RecountDirStats(
         self, request: dir_stats_pb2.RecountDirStatsRequest, context: Any

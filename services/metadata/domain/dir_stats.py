@@ -19,12 +19,13 @@ from runtime.identity import Identity
 
 from .dir_books import WINDOWS, BooksChange, DirStatsStore
 from .dir_ledger import Ledger
-from .dir_sums import CountedDirectory, CountedFile, DirSums, SpaceStats, Window
-from .errors import RevisionConflict
+from .dir_sums import CountedDirectory, CountedFile, DirSums, SpaceStats, StatsState, Window
+from .errors import LostRace, RevisionConflict
 from .locations import Location
 from .paths import FileRef, Paths
 from .quotas import require_insider
 from .records import File, root_id, tmp_id, trash_id
+from .retries import attempts
 from .stores import ChangeLog, FileStore, LocationStore, Position
 from .tree import Tree
 
@@ -111,6 +112,22 @@ class DirStats:
         """Begins to count a space, or forgets all that was counted. Idempotent."""
         require_insider(identity)
         await self._tree.require_space(space_id)
+        async for _ in attempts():
+            try:
+                await self._switch(space_id, enabled=enabled)
+            except RevisionConflict:
+                continue  # who collects was at it in this moment
+            return
+        raise LostRace(space_id=space_id)
+
+    async def state(self, identity: Identity, space_id: str) -> StatsState:
+        """Whether a space is counted. Raises `SpaceNotSupported`."""
+        require_insider(identity)
+        await self._tree.require_space(space_id)
+        space = await self._store.find_space(space_id)
+        return StatsState.DISABLED if space is None else space.state
+
+    async def _switch(self, space_id: str, *, enabled: bool) -> None:
         self._known.pop(space_id, None)
         space = await self._store.find_space(space_id)
         if enabled and (space is None or space.dropping):
@@ -125,8 +142,14 @@ class DirStats:
     async def recount(self, identity: Identity, space_id: str) -> None:
         """Counts a space from nothing; history stays."""
         require_insider(identity)
-        space = await self._require(space_id, ready=False)
-        await self._begin_again(space, (await self._log.heads([space_id])).get(space_id, 0))
+        async for _ in attempts():
+            space = await self._require(space_id, ready=False)
+            try:
+                await self._begin_again(space, (await self._log.heads([space_id])).get(space_id, 0))
+            except RevisionConflict:
+                continue
+            return
+        raise LostRace(space_id=space_id)
 
     async def _begin_again(self, space: SpaceStats, head: int) -> None:
         self._known.pop(space.space_id, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -57,6 +58,15 @@ class CountedDirectory:
     listed_to: str | None = None
 
 
+class StatsState(enum.Enum):
+    """How far collecting in a space is."""
+
+    DISABLED = "disabled"
+    INITIALIZING = "initializing"
+    ENABLED = "enabled"
+    STOPPING = "stopping"
+
+
 @dataclass(frozen=True, slots=True)
 class SpaceStats:
     """How far a space is counted.
@@ -71,6 +81,13 @@ class SpaceStats:
     dropping: bool = False
     era: int = 1
     revision: int = 0
+
+    @property
+    def state(self) -> StatsState:
+        """What users are told of it."""
+        if self.dropping:
+            return StatsState.STOPPING
+        return StatsState.ENABLED if self.ready else StatsState.INITIALIZING
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,11 @@ from runtime.errors import (
     IsADirectory,
     NoSuchFile,
     NotADirectory,
+    SpaceNotSupported,
 )
 from services.metadata.domain.dir_books import BooksChange
 from services.metadata.domain.dir_stats import DirStatsDisabled, DirStatsNotReady
-from services.metadata.domain.dir_sums import DirSums
+from services.metadata.domain.dir_sums import DirSums, StatsState
 from services.metadata.domain.errors import Forbidden, RenameIntoItself
 from services.metadata.domain.records import TMP_NAME, FileType, root_id
 from tests.support.counted import Counted
@@ -78,6 +79,49 @@ async def test_changes_while_it_is_counted_first_are_not_lost() -> None:
         world.journal.note()
     await world.settle()
     await world.check()
+
+
+async def test_an_operator_sees_how_far_it_is() -> None:
+    world = Counted()
+    await world.begin(enabled=False)
+    await world.put("f", size_bytes=1)
+
+    async def state() -> str:
+        return (await world.rules.dir_stats.state(SERVICE, SPACE)).value
+
+    assert await state() == "disabled"
+    await world.switch(True)
+    assert await state() == "initializing"
+    await world.settle()
+    assert await state() == "enabled"
+    await world.switch(False)
+    assert await state() == "stopping"
+    await world.settle()
+    assert await state() == "disabled"
+    with pytest.raises(Forbidden):
+        await world.rules.dir_stats.state(ALICE, SPACE)
+    with pytest.raises(SpaceNotSupported):
+        await world.rules.dir_stats.state(SERVICE, "elsewhere")
+
+
+async def test_who_switches_while_it_is_counted_tries_again(
+    world: Counted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, commit = world.stores.dir_stats, world.stores.dir_stats.commit
+    in_the_way = [True, True]
+
+    async def commit_second(change: BooksChange) -> None:
+        # The collector has changed the space between the look at it and this.
+        if in_the_way:
+            in_the_way.pop()
+            known = await store.find_space(SPACE)
+            assert known is not None
+            await commit(BooksChange(replace(known, revision=known.revision + 1)))
+        await commit(change)
+
+    monkeypatch.setattr(store, "commit", commit_second)
+    await world.switch(False)
+    assert await world.rules.dir_stats.state(SERVICE, SPACE) is StatsState.STOPPING
 
 
 async def test_a_moved_directory_takes_its_sums_along(world: Counted) -> None:

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from isthmus.metadata.v1 import files_pb2 as isthmus_dot_metadata_dot_v1_dot_files__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#isthmus/metadata/v1/dir_stats.proto\x12\x13isthmus.metadata.v1\x1a\x1fisthmus/metadata/v1/files.proto\"7\n\x12SetDirStatsRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\"\x15\n\x13SetDirStatsResponse\"*\n\x16RecountDirStatsRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\"\x19\n\x17RecountDirStatsResponse\"\xdb\x01\n\x07\x44irSums\x12\x12\n\nfile_count\x18\x01 \x01(\x03\x12\x11\n\tdir_count\x18\x02 \x01(\x03\x12\x14\n\x0clogical_size\x18\x03 \x01(\x03\x12\x14\n\x0cvirtual_size\x18\x04 \x01(\x03\x12G\n\x0ephysical_sizes\x18\x05 \x03(\x0b\x32/.isthmus.metadata.v1.DirSums.PhysicalSizesEntry\x1a\x34\n\x12PhysicalSizesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"E\n\x12GetDirStatsRequest\x12/\n\tdirectory\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\"A\n\x13GetDirStatsResponse\x12*\n\x04sums\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.DirSums\"\x86\x01\n\x13ListDirStatsRequest\x12/\n\tdirectory\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0e\n\x06step_s\x18\x02 \x01(\r\x12\x0f\n\x07start_s\x18\x03 \x01(\x03\x12\x0e\n\x06stop_s\x18\x04 \x01(\x03\x12\r\n\x05limit\x18\x05 \x01(\r\"m\n\x0e\x44irStatsWindow\x12\x0e\n\x06time_s\x18\x01 \x01(\x03\x12*\n\x04sums\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.DirSums\x12\x0f\n\x07\x66irst_s\x18\x03 \x01(\x03\x12\x0e\n\x06last_s\x18\x04 \x01(\x03\"L\n\x14ListDirStatsResponse\x12\x34\n\x07windows\x18\x01 \x03(\x0b\x32#.isthmus.metadata.v1.DirStatsWindow2\xa8\x03\n\x0f\x44irStatsService\x12`\n\x0bSetDirStats\x12\'.isthmus.metadata.v1.SetDirStatsRequest\x1a(.isthmus.metadata.v1.SetDirStatsResponse\x12l\n\x0fRecountDirStats\x12+.isthmus.metadata.v1.RecountDirStatsRequest\x1a,.isthmus.metadata.v1.RecountDirStatsResponse\x12`\n\x0bGetDirStats\x12\'.isthmus.metadata.v1.GetDirStatsRequest\x1a(.isthmus.metadata.v1.GetDirStatsResponse\x12\x63\n\x0cListDirStats\x12(.isthmus.metadata.v1.ListDirStatsRequest\x1a).isthmus.metadata.v1.ListDirStatsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#isthmus/metadata/v1/dir_stats.proto\x12\x13isthmus.metadata.v1\x1a\x1fisthmus/metadata/v1/files.proto\"7\n\x12SetDirStatsRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\"\x15\n\x13SetDirStatsResponse\"+\n\x17GetDirStatsStateRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\"M\n\x18GetDirStatsStateResponse\x12\x31\n\x05state\x18\x01 \x01(\x0e\x32\".isthmus.metadata.v1.DirStatsState\"*\n\x16RecountDirStatsRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\"\x19\n\x17RecountDirStatsResponse\"\xdb\x01\n\x07\x44irSums\x12\x12\n\nfile_count\x18\x01 \x01(\x03\x12\x11\n\tdir_count\x18\x02 \x01(\x03\x12\x14\n\x0clogical_size\x18\x03 \x01(\x03\x12\x14\n\x0cvirtual_size\x18\x04 \x01(\x03\x12G\n\x0ephysical_sizes\x18\x05 \x03(\x0b\x32/.isthmus.metadata.v1.DirSums.PhysicalSizesEntry\x1a\x34\n\x12PhysicalSizesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"E\n\x12GetDirStatsRequest\x12/\n\tdirectory\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\"A\n\x13GetDirStatsResponse\x12*\n\x04sums\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.DirSums\"\x86\x01\n\x13ListDirStatsRequest\x12/\n\tdirectory\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0e\n\x06step_s\x18\x02 \x01(\r\x12\x0f\n\x07start_s\x18\x03 \x01(\x03\x12\x0e\n\x06stop_s\x18\x04 \x01(\x03\x12\r\n\x05limit\x18\x05 \x01(\r\"m\n\x0e\x44irStatsWindow\x12\x0e\n\x06time_s\x18\x01 \x01(\x03\x12*\n\x04sums\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.DirSums\x12\x0f\n\x07\x66irst_s\x18\x03 \x01(\x03\x12\x0e\n\x06last_s\x18\x04 \x01(\x03\"L\n\x14ListDirStatsResponse\x12\x34\n\x07windows\x18\x01 \x03(\x0b\x32#.isthmus.metadata.v1.DirStatsWindow*\xab\x01\n\rDirStatsState\x12\x1f\n\x1b\x44IR_STATS_STATE_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x44IR_STATS_STATE_DISABLED\x10\x01\x12 \n\x1c\x44IR_STATS_STATE_INITIALIZING\x10\x02\x12\x1b\n\x17\x44IR_STATS_STATE_ENABLED\x10\x03\x12\x1c\n\x18\x44IR_STATS_STATE_STOPPING\x10\x04\x32\x99\x04\n\x0f\x44irStatsService\x12`\n\x0bSetDirStats\x12\'.isthmus.metadata.v1.SetDirStatsRequest\x1a(.isthmus.metadata.v1.SetDirStatsResponse\x12o\n\x10GetDirStatsState\x12,.isthmus.metadata.v1.GetDirStatsStateRequest\x1a-.isthmus.metadata.v1.GetDirStatsStateResponse\x12l\n\x0fRecountDirStats\x12+.isthmus.metadata.v1.RecountDirStatsRequest\x1a,.isthmus.metadata.v1.RecountDirStatsResponse\x12`\n\x0bGetDirStats\x12\'.isthmus.metadata.v1.GetDirStatsRequest\x1a(.isthmus.metadata.v1.GetDirStatsResponse\x12\x63\n\x0cListDirStats\x12(.isthmus.metadata.v1.ListDirStatsRequest\x1a).isthmus.metadata.v1.ListDirStatsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,28 +34,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_DIRSUMS_PHYSICALSIZESENTRY']._loaded_options = None
   _globals['_DIRSUMS_PHYSICALSIZESENTRY']._serialized_options = b'8\001'
+  _globals['_DIRSTATSSTATE']._serialized_start=1055
+  _globals['_DIRSTATSSTATE']._serialized_end=1226
   _globals['_SETDIRSTATSREQUEST']._serialized_start=93
   _globals['_SETDIRSTATSREQUEST']._serialized_end=148
   _globals['_SETDIRSTATSRESPONSE']._serialized_start=150
   _globals['_SETDIRSTATSRESPONSE']._serialized_end=171
-  _globals['_RECOUNTDIRSTATSREQUEST']._serialized_start=173
-  _globals['_RECOUNTDIRSTATSREQUEST']._serialized_end=215
-  _globals['_RECOUNTDIRSTATSRESPONSE']._serialized_start=217
-  _globals['_RECOUNTDIRSTATSRESPONSE']._serialized_end=242
-  _globals['_DIRSUMS']._serialized_start=245
-  _globals['_DIRSUMS']._serialized_end=464
-  _globals['_DIRSUMS_PHYSICALSIZESENTRY']._serialized_start=412
-  _globals['_DIRSUMS_PHYSICALSIZESENTRY']._serialized_end=464
-  _globals['_GETDIRSTATSREQUEST']._serialized_start=466
-  _globals['_GETDIRSTATSREQUEST']._serialized_end=535
-  _globals['_GETDIRSTATSRESPONSE']._serialized_start=537
-  _globals['_GETDIRSTATSRESPONSE']._serialized_end=602
-  _globals['_LISTDIRSTATSREQUEST']._serialized_start=605
-  _globals['_LISTDIRSTATSREQUEST']._serialized_end=739
-  _globals['_DIRSTATSWINDOW']._serialized_start=741
-  _globals['_DIRSTATSWINDOW']._serialized_end=850
-  _globals['_LISTDIRSTATSRESPONSE']._serialized_start=852
-  _globals['_LISTDIRSTATSRESPONSE']._serialized_end=928
-  _globals['_DIRSTATSSERVICE']._serialized_start=931
-  _globals['_DIRSTATSSERVICE']._serialized_end=1355
+  _globals['_GETDIRSTATSSTATEREQUEST']._serialized_start=173
+  _globals['_GETDIRSTATSSTATEREQUEST']._serialized_end=216
+  _globals['_GETDIRSTATSSTATERESPONSE']._serialized_start=218
+  _globals['_GETDIRSTATSSTATERESPONSE']._serialized_end=295
+  _globals['_RECOUNTDIRSTATSREQUEST']._serialized_start=297
+  _globals['_RECOUNTDIRSTATSREQUEST']._serialized_end=339
+  _globals['_RECOUNTDIRSTATSRESPONSE']._serialized_start=341
+  _globals['_RECOUNTDIRSTATSRESPONSE']._serialized_end=366
+  _globals['_DIRSUMS']._serialized_start=369
+  _globals['_DIRSUMS']._serialized_end=588
+  _globals['_DIRSUMS_PHYSICALSIZESENTRY']._serialized_start=536
+  _globals['_DIRSUMS_PHYSICALSIZESENTRY']._serialized_end=588
+  _globals['_GETDIRSTATSREQUEST']._serialized_start=590
+  _globals['_GETDIRSTATSREQUEST']._serialized_end=659
+  _globals['_GETDIRSTATSRESPONSE']._serialized_start=661
+  _globals['_GETDIRSTATSRESPONSE']._serialized_end=726
+  _globals['_LISTDIRSTATSREQUEST']._serialized_start=729
+  _globals['_LISTDIRSTATSREQUEST']._serialized_end=863
+  _globals['_DIRSTATSWINDOW']._serialized_start=865
+  _globals['_DIRSTATSWINDOW']._serialized_end=974
+  _globals['_LISTDIRSTATSRESPONSE']._serialized_start=976
+  _globals['_LISTDIRSTATSRESPONSE']._serialized_end=1052
+  _globals['_DIRSTATSSERVICE']._serialized_start=1229
+  _globals['_DIRSTATSSERVICE']._serialized_end=1766
 # @@protoc_insertion_point(module_scope)

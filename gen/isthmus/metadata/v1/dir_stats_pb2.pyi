@@ -7,6 +7,7 @@ from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from isthmus.metadata.v1 import files_pb2 as _files_pb2
 import builtins as _builtins
 import sys
@@ -18,6 +19,36 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _DirStatsState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _DirStatsStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_DirStatsState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    DIR_STATS_STATE_UNSPECIFIED: _DirStatsState.ValueType  # 0
+    DIR_STATS_STATE_DISABLED: _DirStatsState.ValueType  # 1
+    """Off, and nothing is kept."""
+    DIR_STATS_STATE_INITIALIZING: _DirStatsState.ValueType  # 2
+    """On; what was there before is being counted."""
+    DIR_STATS_STATE_ENABLED: _DirStatsState.ValueType  # 3
+    """On, and told."""
+    DIR_STATS_STATE_STOPPING: _DirStatsState.ValueType  # 4
+    """Off; what was collected is being forgotten."""
+
+class DirStatsState(_DirStatsState, metaclass=_DirStatsStateEnumTypeWrapper):
+    """How far collecting is."""
+
+DIR_STATS_STATE_UNSPECIFIED: DirStatsState.ValueType  # 0
+DIR_STATS_STATE_DISABLED: DirStatsState.ValueType  # 1
+"""Off, and nothing is kept."""
+DIR_STATS_STATE_INITIALIZING: DirStatsState.ValueType  # 2
+"""On; what was there before is being counted."""
+DIR_STATS_STATE_ENABLED: DirStatsState.ValueType  # 3
+"""On, and told."""
+DIR_STATS_STATE_STOPPING: DirStatsState.ValueType  # 4
+"""Off; what was collected is being forgotten."""
+Global___DirStatsState: _TypeAlias = DirStatsState  # noqa: Y015
 
 @_typing.final
 class SetDirStatsRequest(_message.Message):
@@ -55,6 +86,44 @@ class SetDirStatsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SetDirStatsResponse: _TypeAlias = SetDirStatsResponse  # noqa: Y015
+
+@_typing.final
+class GetDirStatsStateRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_ID_FIELD_NUMBER: _builtins.int
+    space_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        space_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["space_id", b"space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDirStatsStateRequest: _TypeAlias = GetDirStatsStateRequest  # noqa: Y015
+
+@_typing.final
+class GetDirStatsStateResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATE_FIELD_NUMBER: _builtins.int
+    state: Global___DirStatsState.ValueType
+    def __init__(
+        self,
+        *,
+        state: Global___DirStatsState.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["state", b"state"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetDirStatsStateResponse: _TypeAlias = GetDirStatsStateResponse  # noqa: Y015
 
 @_typing.final
 class RecountDirStatsRequest(_message.Message):

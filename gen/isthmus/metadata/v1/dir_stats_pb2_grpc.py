@@ -43,6 +43,11 @@ class DirStatsServiceStub:
                 request_serializer=isthmus_dot_metadata_dot_v1_dot_dir__stats__pb2.SetDirStatsRequest.SerializeToString,
                 response_deserializer=isthmus_dot_metadata_dot_v1_dot_dir__stats__pb2.SetDirStatsResponse.FromString,
                 _registered_method=True)
+        self.GetDirStatsState = channel.unary_unary(
+                '/isthmus.metadata.v1.DirStatsService/GetDirStatsState',
+                request_serializer=isthmus_dot_metadata_dot_v1_dot_dir__stats__pb2.GetDirStatsStateRequest.SerializeToString,
+                response_deserializer=isthmus_dot_metadata_dot_v1_dot_dir__stats__pb2.GetDirStatsStateResponse.FromString,
+                _registered_method=True)
         self.RecountDirStats = channel.unary_unary(
                 '/isthmus.metadata.v1.DirStatsService/RecountDirStats',
                 request_serializer=isthmus_dot_metadata_dot_v1_dot_dir__stats__pb2.RecountDirStatsRequest.SerializeToString,
@@ -70,6 +75,14 @@ class DirStatsServiceServicer:
     def SetDirStats(self, request, context):
         """Switches collecting on or off, for services and operators. On: what is there
         is counted first. Off: all that was collected is forgotten. Idempotent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetDirStatsState(self, request, context):
+        """Whether a space is counted, for services and operators. NOT_FOUND with reason
+        SPACE_NOT_SUPPORTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -105,6 +118,11 @@ def add_DirStatsServiceServicer_to_server(servicer, server):
                     servicer.SetDirStats,
                     request_deserializer=isthmus_dot_metadata_dot_v1_dot_dir__stats__pb2.SetDirStatsRequest.FromString,
                     response_serializer=isthmus_dot_metadata_dot_v1_dot_dir__stats__pb2.SetDirStatsResponse.SerializeToString,
+            ),
+            'GetDirStatsState': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetDirStatsState,
+                    request_deserializer=isthmus_dot_metadata_dot_v1_dot_dir__stats__pb2.GetDirStatsStateRequest.FromString,
+                    response_serializer=isthmus_dot_metadata_dot_v1_dot_dir__stats__pb2.GetDirStatsStateResponse.SerializeToString,
             ),
             'RecountDirStats': grpc.unary_unary_rpc_method_handler(
                     servicer.RecountDirStats,
@@ -153,6 +171,33 @@ class DirStatsService:
             '/isthmus.metadata.v1.DirStatsService/SetDirStats',
             isthmus_dot_metadata_dot_v1_dot_dir__stats__pb2.SetDirStatsRequest.SerializeToString,
             isthmus_dot_metadata_dot_v1_dot_dir__stats__pb2.SetDirStatsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetDirStatsState(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.metadata.v1.DirStatsService/GetDirStatsState',
+            isthmus_dot_metadata_dot_v1_dot_dir__stats__pb2.GetDirStatsStateRequest.SerializeToString,
+            isthmus_dot_metadata_dot_v1_dot_dir__stats__pb2.GetDirStatsStateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -41,6 +41,10 @@ class DirStatsServiceStub:
     """Switches collecting on or off, for services and operators. On: what is there
     is counted first. Off: all that was collected is forgotten. Idempotent.
     """
+    GetDirStatsState: _grpc.UnaryUnaryMultiCallable[_dir_stats_pb2.GetDirStatsStateRequest, _dir_stats_pb2.GetDirStatsStateResponse]
+    """Whether a space is counted, for services and operators. NOT_FOUND with reason
+    SPACE_NOT_SUPPORTED.
+    """
     RecountDirStats: _grpc.UnaryUnaryMultiCallable[_dir_stats_pb2.RecountDirStatsRequest, _dir_stats_pb2.RecountDirStatsResponse]
     """Forgets the sums of a space and counts again, for services and operators.
     History stays. FAILED_PRECONDITION (DIR_STATS_DISABLED_FOR_SPACE).
@@ -64,6 +68,10 @@ class DirStatsServiceAsyncStub(DirStatsServiceStub):
     SetDirStats: _aio.UnaryUnaryMultiCallable[_dir_stats_pb2.SetDirStatsRequest, _dir_stats_pb2.SetDirStatsResponse]  # type: ignore[assignment]
     """Switches collecting on or off, for services and operators. On: what is there
     is counted first. Off: all that was collected is forgotten. Idempotent.
+    """
+    GetDirStatsState: _aio.UnaryUnaryMultiCallable[_dir_stats_pb2.GetDirStatsStateRequest, _dir_stats_pb2.GetDirStatsStateResponse]  # type: ignore[assignment]
+    """Whether a space is counted, for services and operators. NOT_FOUND with reason
+    SPACE_NOT_SUPPORTED.
     """
     RecountDirStats: _aio.UnaryUnaryMultiCallable[_dir_stats_pb2.RecountDirStatsRequest, _dir_stats_pb2.RecountDirStatsResponse]  # type: ignore[assignment]
     """Forgets the sums of a space and counts again, for services and operators.
@@ -91,6 +99,16 @@ class DirStatsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_dir_stats_pb2.SetDirStatsResponse, _abc.Awaitable[_dir_stats_pb2.SetDirStatsResponse]]:
         """Switches collecting on or off, for services and operators. On: what is there
         is counted first. Off: all that was collected is forgotten. Idempotent.
+        """
+
+    @_abc_1.abstractmethod
+    def GetDirStatsState(
+        self,
+        request: _dir_stats_pb2.GetDirStatsStateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_dir_stats_pb2.GetDirStatsStateResponse, _abc.Awaitable[_dir_stats_pb2.GetDirStatsStateResponse]]:
+        """Whether a space is counted, for services and operators. NOT_FOUND with reason
+        SPACE_NOT_SUPPORTED.
         """
 
     @_abc_1.abstractmethod
