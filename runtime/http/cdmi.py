@@ -62,6 +62,10 @@ RANGES: Final = b"isthmus-ranges"
 _REDIRECT_SECONDS: Final = 3600
 _HOST = re.compile(r"[A-Za-z0-9.\-:\[\]_]{1,255}", re.ASCII)
 
+#: The longest URI of a reference; a symbolic link holds no more.
+MAX_REFERENCE_BYTES: Final = 4095
+_REFERENCE = re.compile(r"/cdmi/(?:[A-Za-z0-9\-._~:/?@!$&'()*+,;=]|%[0-9A-Fa-f]{2})*", re.ASCII)
+
 _MAX_FIELDS = 1024
 _RANGE = re.compile(r"([0-9]{1,19})-([0-9]{1,19})", re.ASCII)
 
@@ -173,6 +177,18 @@ def redirect(location: str, query: bytes) -> dict[str, str]:
     """Headers of a 302 to the same object in the form that fits its type."""
     asked = "?" + query.decode("latin-1") if query else ""
     return {"location": location + asked, "cache-control": f"max-age={_REDIRECT_SECONDS}"}
+
+
+def is_reference(symlink_target: str) -> bool:
+    """Whether a symbolic link is a reference of CDMI: its target is a URI below `/cdmi/` on this server.
+
+    Clients send their token again where a redirect leads them, so it leads to no other host and, since none
+    of its segments is a dot, to nothing but CDMI.
+    """
+    if len(symlink_target) > MAX_REFERENCE_BYTES or _REFERENCE.fullmatch(symlink_target) is None:
+        return False
+    segments = symlink_target.partition("?")[0].split("/")
+    return not any(unquote_to_bytes(segment) in (b".", b"..") for segment in segments)
 
 
 def posted_name(request_id: str) -> str:

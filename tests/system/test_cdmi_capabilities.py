@@ -170,6 +170,12 @@ async def parts_work(folder: Folder) -> None:
     assert b"\r\n\r\nhello\r\n--" in told.content
 
 
+async def references_work(folder: Folder) -> None:
+    assert (await folder.object("r", {"reference": "/cdmi/"})).status_code == 201
+    told = await folder.http.get(folder.cdmi("r"), headers=V)
+    assert (told.status_code, told.headers["location"]) == (302, "/cdmi/")
+
+
 #: What shows that a capability works. A capability that is not here cannot be announced.
 PROOFS: dict[str, dict[str, Callable[[Folder], Awaitable[None]]]] = {
     ROOT: {
@@ -179,6 +185,7 @@ PROOFS: dict[str, dict[str, Callable[[Folder], Awaitable[None]]]] = {
         "cdmi_object_move_from_local": moves_work,
         "cdmi_object_copy_from_local": copies_work,
         "cdmi_multipart_mime": parts_work,
+        "cdmi_references": references_work,
     },
     OF_CONTAINERS: {
         "cdmi_acl": acls_work,
@@ -191,6 +198,7 @@ PROOFS: dict[str, dict[str, Callable[[Folder], Awaitable[None]]]] = {
         "cdmi_create_dataobject": objects_work,
         "cdmi_create_value_range": parts_make_objects,
         "cdmi_post_dataobject": posts_work,
+        "cdmi_create_reference": references_work,
     },
     OF_OBJECTS: {
         "cdmi_acl": acls_work,
@@ -216,7 +224,7 @@ async def test_what_is_announced_works_and_what_works_is_announced(folder: Folde
 @pytest.mark.cdmi("10.truth", "21.refused")
 @pytest.mark.parametrize(
     "body",
-    [{"reference": "/cdmi/x"}, {"deserialize": "/x"}, {"deserializevalue": "e30="}, {"serialize": "/x"},
+    [{"deserialize": "/x"}, {"deserializevalue": "e30="}, {"serialize": "/x"},
      {"exports": {"CIFS": {}}}, {"snapshot": "now"}],
 )  # fmt: skip
 async def test_what_is_not_announced_is_refused(folder: Folder, body: dict[str, object]) -> None:

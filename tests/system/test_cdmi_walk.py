@@ -45,6 +45,8 @@ async def test_the_walk_works_line_by_line(stack: RunningStack, place: Path) -> 
     assert '"sensor":"b"' in printed[9]
     assert "\n\nIsthmus\n--" in printed[9].replace("\r", "")
     assert "/walk/parts" in printed[9]
+    assert printed[10].startswith('{"objectName":"readme.md"}')
+    assert '"ref?"' in printed[10]
     async with stack.client() as client:
         for name in ("walk", "walk-copy"):
             assert (await client.get(f"/cdmi/{stack.space}/{name}/", headers=V)).status_code == 404

@@ -171,7 +171,7 @@ async def test_partial_uploads_show_as_processing(gateway: GatewayTwin) -> None:
     ("body", "expected"),
     [({"value": "?", "valuetransferencoding": "base64"}, "badData"),
      ({"copy": "a", "move": "b"}, "malformedData"), ([1], "malformedData"),
-     ({"reference": "x"}, "notSupported")],
+     ({"reference": "x"}, "badData")],
 )  # fmt: skip
 async def test_refused_creations_leave_nothing(gateway: GatewayTwin, body: object, expected: str) -> None:
     assert (await put(gateway, "home/a", body)).json()["error"]["id"] == expected

@@ -55,6 +55,7 @@ REQUESTS = [
     ("home/new", {"value": "x", **ITEMS}, OBJECT, 201),
     ("home/there", {"value": "x", **ITEMS}, OBJECT, 204),
     ("home/new", {"copy": "home/a", **ITEMS}, OBJECT, 201),
+    ("home/new", {"reference": "/cdmi/home/a"}, OBJECT, 201),
     ("home/new/", {"copy": "home/dir"}, CONTAINER, 201),
     ("home/new", {"move": "home/a", **ITEMS}, OBJECT, 201),
     ("home/there", {"move": "home/a", **ITEMS}, OBJECT, 200),
@@ -93,6 +94,10 @@ async def test_a_request_cut_short_anywhere_ends_as_if_it_had_not_been(
 
 async def look(gateway: GatewayTwin, path: str, body: dict[str, Any]) -> None:
     """What the request was to make is there, and what it was to take away is not."""
+    if "reference" in body:
+        found = await gateway.http.get(f"/cdmi/{path}", headers=V)
+        assert (found.status_code, found.headers["location"]) == (302, body["reference"])
+        return
     told = await get(gateway, path)
     if "metadata" in body:
         assert told["metadata"]["k"] == "v"  # type: ignore[index]

@@ -126,7 +126,7 @@ def test_values_are_text_unless_said_otherwise() -> None:
         (b'{"a":' * 10_000, ("malformedData", None)),
         (b'{"copy": "a", "move": "b"}', ("malformedData", None)),
         (b'{"value": "a", "move": "b"}', ("malformedData", None)),
-        (b'{"reference": "a"}', ("notSupported", None)),
+        (b'{"reference": "a"}', ("badData", "reference")),
         (b'{"snapshot": "a"}', ("notSupported", None)),
         (b'{"value": 5}', ("badData", "value")),
         (b'{"metadata": []}', ("badData", "metadata")),

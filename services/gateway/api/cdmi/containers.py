@@ -8,7 +8,7 @@ from typing import Any
 from isthmus.metadata.v1 import files_pb2
 
 from clients.file_columns import mask_of
-from runtime.http.cdmi import CONTAINER, Query, Range
+from runtime.http.cdmi import CONTAINER, Query, Range, is_reference
 from runtime.http.errors import ApiError, posix
 from runtime.request import request_id
 from services.gateway.api.cdmi.items import items_of
@@ -21,10 +21,10 @@ from services.gateway.api.ports import Metadata
 from services.gateway.domain.acls import PrincipalNames
 from services.gateway.domain.cdmi.bodies import Body
 from services.gateway.domain.cdmi.fields import common_fields
-from services.gateway.domain.files import DIRECTORY
+from services.gateway.domain.files import DIRECTORY, SYMLINK
 
 _PAGE_SIZE = 1000
-_TYPES = mask_of(["type"])
+_LISTED = mask_of(["type", "symlink_target"])
 
 _HEADERS = ((b"content-type", CONTAINER.encode()),)
 
@@ -94,7 +94,7 @@ class Containers:
         return f"0-{count - 1}" if count else ""
 
     async def _pages(self, node: Node) -> AsyncIterator[list[str]]:
-        """Names in pages, directories marked with a slash."""
+        """Names in pages, directories marked with a slash and references with a question mark."""
         if node.is_top:
             yield space_entries(node.identity)
             return
@@ -106,14 +106,11 @@ class Containers:
                     page_size=_PAGE_SIZE,
                     page_token=token,
                     inclusive=True,
-                    read_mask=_TYPES,
+                    read_mask=_LISTED,
                 )
             )
             told = answer.columns
-            yield [
-                f"{name}/" if type == DIRECTORY else name
-                for name, type in zip(told.name, told.type, strict=True)
-            ]
+            yield list(map(_listed, told.name, told.type, told.symlink_target))
             if answer.is_last:
                 return
             token = answer.next_page_token
@@ -165,6 +162,13 @@ class Containers:
         fields["childrenrange"] = await self._range(node, None, names)
         fields["children"] = names
         return json_answer(fields, status, _HEADERS)
+
+
+def _listed(name: str, type: int, symlink_target: str) -> str:
+    """A name with the mark of what it is."""
+    if type == DIRECTORY:
+        return f"{name}/"
+    return f"{name}?" if type == SYMLINK and is_reference(symlink_target) else name
 
 
 def _bad_range() -> ApiError:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from isthmus.metadata.v1 import files_pb2
 
 from runtime.errors import NoSuchFile, NotADirectory
-from runtime.http.cdmi import check_known
+from runtime.http.cdmi import check_known, is_reference
 from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId
 from runtime.http.paths import resolve_space
@@ -22,7 +22,8 @@ from services.gateway.domain.files import DIRECTORY, SYMLINK, FileRecord
 class Node:
     """A place in the tree: `names` from the root, the space first. `record` is None where nothing is.
 
-    `space_id` is empty for the top container, and for a space that is not there.
+    `space_id` is empty for the top container, and for a space that is not there. `is_hidden`: a symbolic link
+    is there that is no reference, and so as if absent.
     """
 
     identity: Identity
@@ -30,6 +31,7 @@ class Node:
     container: bool
     space_id: str = ""
     record: FileRecord | None = None
+    is_hidden: bool = False
 
     @property
     def is_top(self) -> bool:
@@ -51,6 +53,11 @@ class Node:
     def is_directory(self) -> bool:
         """Whether a directory is there."""
         return self.record is not None and self.record.type == DIRECTORY
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether a reference is there, which leads to another URI."""
+        return self.record is not None and self.record.type == SYMLINK
 
     def parent_ref(self) -> files_pb2.FileRef:
         """The directory in which this place is. Raises NotPermitted's answer where users make nothing."""
@@ -74,7 +81,7 @@ class Tree:
         self._provider_id = provider_id
 
     async def find(self, identity: Identity, address: Address) -> Node:
-        """The node of an address. What is not there, or is a symbolic link, has no record.
+        """The node of an address. What is not there, or is a symbolic link but no reference, has no record.
 
         Raises what is no matter of being there: AccessDenied, a space not supported here, an object id that
         names nothing (ENOENT).
@@ -112,27 +119,29 @@ class Tree:
                 return node
             raise
         node.names = (shown_space_name(identity, node.space_id), *names[1:])
-        node.record = await self._look(node)
+        await self._look(node)
         return node
 
-    async def _look(self, node: Node) -> FileRecord | None:
+    async def _look(self, node: Node) -> None:
         where = files_pb2.FileRef(space_id=node.space_id, path=node.names[1:])
+        node.record, node.is_hidden = None, False
         try:
             file = (await self._metadata.get_file(files_pb2.GetFileRequest(file=where))).file
         except (NoSuchFile, NotADirectory):
-            return None
-        return None if file.type == SYMLINK else file
+            return
+        node.is_hidden = file.type == SYMLINK and not is_reference(file.symlink_target)
+        node.record = None if node.is_hidden else file
 
     async def child(self, node: Node, name: str) -> Node:
         """A place for a data object in a container."""
         made = Node(node.identity, (*node.names, name), container=False, space_id=node.space_id)
         made.parent_ref()
-        made.record = await self._look(made)
+        await self._look(made)
         return made
 
     async def refresh(self, node: Node) -> Node:
         """The node as it is after a change. Raises NoSuchFile when it went away meanwhile."""
-        node.record = await self._look(node)
+        await self._look(node)
         if node.record is None:
             raise NoSuchFile
         return node

@@ -15,9 +15,10 @@ from services.gateway.api.cdmi.copies import Copies
 from services.gateway.api.cdmi.moves import Moves, find_source
 from services.gateway.api.cdmi.nodes import Node, Tree
 from services.gateway.api.cdmi.objects import Objects
+from services.gateway.api.cdmi.references import References
 from services.gateway.api.cdmi.repeats import CREATED, has_done
 from services.gateway.api.cdmi.updates import planned_for
-from services.gateway.api.http import Answer, Request
+from services.gateway.api.http import Answer, Request, empty
 from services.gateway.domain.cdmi import bodies
 from services.gateway.domain.cdmi.bodies import Body
 from services.gateway.domain.cdmi.scanning import ROOM_BYTES, Scanner
@@ -33,6 +34,7 @@ class Puts:
         objects: Objects,
         copies: Copies,
         moves: Moves,
+        references: References,
         *,
         value_limit_bytes: int,
         large_bodies: int,
@@ -42,6 +44,7 @@ class Puts:
         self._objects = objects
         self._copies = copies
         self._moves = moves
+        self._references = references
         self._value_limit = value_limit_bytes
         self._large_bodies = asyncio.Semaphore(large_bodies)
 
@@ -84,6 +87,8 @@ class Puts:
         return scanner
 
     async def _put_cdmi(self, request: Request, node: Node, query: Query, body: Body) -> Answer:
+        if body.reference is not None:
+            return await self._references.create(node, body.reference)
         if body.copy is not None:
             return await self._copy(node, body)
         if body.move is not None:
@@ -105,6 +110,8 @@ class Puts:
         return await self._described(await self._tree.refresh(node), 201)
 
     async def _described(self, node: Node, status: int) -> Answer:
+        if node.is_reference:
+            return empty(status)
         if node.is_directory:
             return await self._containers.described(node, status)
         return await self._objects.described(node, status)

@@ -24,6 +24,8 @@ from services.gateway.api.cdmi.moves import Moves
 from services.gateway.api.cdmi.nodes import Node, Tree
 from services.gateway.api.cdmi.objects import Objects
 from services.gateway.api.cdmi.puts import Puts
+from services.gateway.api.cdmi.references import References
+from services.gateway.api.cdmi.repeats import has_done
 from services.gateway.api.cdmi.updates import Updates
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer, Request, empty, json_answer, to_headers
@@ -90,6 +92,7 @@ class CdmiRouter:
             self._objects,
             copies,
             Moves(self._tree, metadata, updates, copies),
+            References(metadata),
             value_limit_bytes=options.value_limit_bytes,
             large_bodies=options.large_bodies,
         )
@@ -149,6 +152,8 @@ class CdmiRouter:
             return empty(404)
         if node.record is not None and node.is_directory != node.container:
             return self._redirect(request, node)
+        if node.is_reference and request.method != "DELETE" and not has_done(node.record, ""):
+            return empty(302, {"location": node.file.symlink_target})
         if request.method == "PUT":
             return await self._puts.put(request, node, query, speaks_cdmi=speaks_cdmi)
         if request.method == "POST":
@@ -175,7 +180,7 @@ class CdmiRouter:
 
     async def _delete_again(self, node: Node) -> Answer:
         """Nothing is there: metadata knows whether an earlier try of this very request took it away."""
-        if len(node.names) < 2 or not node.space_id:
+        if len(node.names) < 2 or not node.space_id or node.is_hidden:
             return empty(404)
         gone = files_pb2.FileRef(space_id=node.space_id, path=node.names[1:])
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isthmus.metadata.v1 import files_pb2, xattrs_pb2
 
+from runtime.http.errors import ApiError
 from services.gateway.api.cdmi.nodes import Node
 from services.gateway.api.cdmi.repeats import CHANGED, step_id
 from services.gateway.api.namespace import ref
@@ -46,7 +47,12 @@ def planned(
 
 
 def planned_for(source: Node, body: Body) -> Update | None:
-    """What a body changes of something that is copied or moved; a directory has no media type."""
+    """What a body changes of something that is copied or moved; a directory has no media type.
+
+    Raises ApiError `malformedData` for changes of a reference, which has nothing but its URI.
+    """
+    if source.is_reference and (body.metadata, body.mimetype, body.encoding) != (None, None, None):
+        raise ApiError("malformedData")
     directory = source.is_directory
     return planned(
         body.metadata,

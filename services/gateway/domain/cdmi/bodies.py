@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from runtime.errors import IsthmusError
-from runtime.http.cdmi import Query
+from runtime.http.cdmi import Query, is_reference
 from runtime.http.errors import ApiError
 from runtime.http.params import parse_object
 from services.gateway.domain.cdmi import metadata
@@ -18,7 +18,7 @@ from services.gateway.domain.xattrs import check_mimetype
 #: At most one of them says where the content comes from.
 _SOURCES: Final = ("deserialize", "copy", "move", "reference", "deserializevalue", "value")
 #: Operations that are not announced, and so are refused rather than ignored.
-_NOT_BUILT: Final = ("deserialize", "deserializevalue", "reference", "serialize", "exports", "snapshot")
+_NOT_BUILT: Final = ("deserialize", "deserializevalue", "serialize", "exports", "snapshot")
 
 
 @dataclass(slots=True)
@@ -27,6 +27,7 @@ class Body:
 
     copy: Any = None
     move: Any = None
+    reference: str | None = None
     value: Value | InParts | None = None
     encoding: str | None = None
     mimetype: str | None = None
@@ -38,7 +39,7 @@ def parse_parts(scanner: Scanner, value: InParts | None, query: Query) -> Body:
     if scanner.value is not None:
         raise _bad("value")
     body = parse(scanner, query, limit_bytes=0)
-    if value is not None and (body.copy is not None or body.move is not None):
+    if value is not None and (body.copy, body.move, body.reference) != (None, None, None):
         raise ApiError("malformedData")
     body.value = value
     return body
@@ -64,6 +65,7 @@ def parse(scanner: Scanner, query: Query, *, limit_bytes: int) -> Body:
     return Body(
         copy=fields.get("copy"),
         move=fields.get("move"),
+        reference=_reference(fields),
         value=_value(scanner.value, encoding, query, limit_bytes),
         encoding=encoding,
         mimetype=_mimetype(fields.get("mimetype")),
@@ -100,6 +102,17 @@ def _value(raw: list[bytearray] | None, encoding: str | None, query: Query, limi
     if query.value is not None and value.size_bytes != query.value[1] - query.value[0] + 1:
         raise _bad("range")
     return value
+
+
+def _reference(fields: dict[str, Any]) -> str | None:
+    uri = fields.get("reference")
+    if uri is None:
+        return None
+    if any(value is not None for name, value in fields.items() if name != "reference"):
+        raise ApiError("malformedData")
+    if not isinstance(uri, str) or not is_reference(uri):
+        raise _bad("reference")
+    return uri
 
 
 def _mimetype(value: Any) -> str | None:

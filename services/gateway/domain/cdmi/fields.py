@@ -33,8 +33,8 @@ CAPABILITIES: Final = {
 
 #: What works besides.
 BEYOND: Final[dict[str, tuple[str, ...]]] = {
-    _ROOT: ("cdmi_multipart_mime",),
-    _ROOT + "container/": ("cdmi_create_value_range", "cdmi_post_dataobject"),
+    _ROOT: ("cdmi_multipart_mime", "cdmi_references"),
+    _ROOT + "container/": ("cdmi_create_value_range", "cdmi_post_dataobject", "cdmi_create_reference"),
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from runtime.errors import IsADirectory, NoSuchFile, NotADirectory
+from runtime.errors import IsADirectory, IsthmusError, NoSuchFile, NotADirectory
 from runtime.http import cdmi
 from runtime.http.cdmi import BY_ID, COPY_OF, MODE, MULTIPART, OBJECT, PARTS, RANGES, VERSION_HEADER
 from runtime.http.errors import ApiError, posix
@@ -25,7 +25,7 @@ from services.storage_router.api.data_port.forms import FORM, FormFile
 from services.storage_router.api.data_port.parts import PartReader
 from services.storage_router.api.data_port.placing import Span
 from services.storage_router.api.data_port.replies import Headers
-from services.storage_router.domain.contents import Committed, FileKind, FileRef, Mode, Wish
+from services.storage_router.domain.contents import Committed, File, FileKind, FileRef, Mode, Wish
 from services.storage_router.domain.reading import OpenContent
 
 PREFIX = b"/cdmi/"
@@ -162,6 +162,8 @@ class CdmiFront:
         file = content.located.file
         if file.kind is FileKind.DIRECTORY:
             await self._redirect(exchange, target)
+        elif file.kind is FileKind.SYMLINK and cdmi.is_reference(file.symlink_target):
+            await _refer(exchange, file)
         elif file.kind is FileKind.SYMLINK:
             await exchange.turn_away(404)
         elif accepted is None and not _suits(exchange, file.mimetype):
@@ -274,6 +276,10 @@ class CdmiFront:
         except IsADirectory:
             await self._redirect(exchange, target)
             return
+        except IsthmusError as error:
+            if error.reason != "ENOTSUP" or not await self._is_referred(exchange, target):
+                raise
+            return
         if committed.created:
             self._made(exchange, location)
         else:
@@ -292,8 +298,20 @@ class CdmiFront:
             exchange, wish, reader, reader.heads(), _ranges(exchange)
         )
 
+    async def _is_referred(self, exchange: Exchange, target: _Target) -> bool:
+        """Whether what has no content of its own leads somewhere else; then that was answered."""
+        file = await self._service.contents.get_file(target.ref)
+        if file.kind is not FileKind.SYMLINK or not cdmi.is_reference(file.symlink_target):
+            return False
+        await _refer(exchange, file)
+        return True
+
     def _made(self, exchange: Exchange, location: str) -> None:
         exchange.reply(201, [(b"location", location.encode("latin-1"))] if location else [])
+
+
+async def _refer(exchange: Exchange, reference: File) -> None:
+    await exchange.turn_away(302, [(b"location", reference.symlink_target.encode())])
 
 
 def _from_inside(exchange: Exchange, name: bytes) -> str | None:

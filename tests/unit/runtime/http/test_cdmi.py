@@ -185,3 +185,29 @@ def test_only_true_says_that_more_is_to_come() -> None:
     assert [cdmi.is_partial(text) for text in ("true", " True ", "false", "1", "", None)] == [
         True, True, False, False, False, False,
     ]  # fmt: skip
+
+
+@pytest.mark.cdmi("21.3.references")
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/cdmi/",
+        "/cdmi/home/a%20b",
+        "/cdmi/cdmi_objectid/00",
+        "/cdmi/a?value:0-1;metadata:x",
+        "/cdmi/a//b/...",
+    ],
+)
+def test_references_lead_to_cdmi_here(target: str) -> None:
+    assert cdmi.is_reference(target)
+
+
+@pytest.mark.cdmi("21.3.references")
+@pytest.mark.parametrize(
+    "target",
+    ["", "/cdmi", "cdmi/a", "//evil/cdmi/a", "https://evil/cdmi/a", "/cdmi/../api/v3", "/cdmi/%2E%2e/x",
+     "/cdmi/./a", "/cdmi/a/..", "/cdmi/a b", "/cdmi/a\r\nx: y", "/cdmi/a\n", "/cdmi/ä", "/cdmi/%",
+     "/cdmi/%4g", "/cdmi/a#b", "/cdmi/\\evil", "/cdmi/" + "a" * 4090, "/CDMI/a"],
+)  # fmt: skip
+def test_other_links_are_no_references(target: str) -> None:
+    assert not cdmi.is_reference(target)
