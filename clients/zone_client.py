@@ -6,7 +6,7 @@ a token confined to a few minutes, made from it offline.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,16 @@ import structlog
 from isthmus.zone.v1 import (
     changes_pb2,
     changes_pb2_grpc,
+    documents_pb2,
+    documents_pb2_grpc,
     principals_pb2,
     principals_pb2_grpc,
     providers_pb2,
     providers_pb2_grpc,
     shares_pb2,
     shares_pb2_grpc,
+    storages_pb2,
+    storages_pb2_grpc,
     tokens_pb2,
     tokens_pb2_grpc,
 )
@@ -35,6 +39,8 @@ from runtime.version import ONEDATA_VERSION
 _CALL_TOKEN_LIFE_S = 600
 _CALL_TIMEOUT_S = 5.0
 _NAMES_TIMEOUT_S = 1.0
+#: Documents that are told as known in one message.
+_KNOWN_AT_ONCE = 1000
 #: How often a process looks whether the provider file was replaced.
 LOOK_EVERY_S = 1.0
 
@@ -135,7 +141,9 @@ class ZoneClient:
         self._providers = providers_pb2_grpc.ProviderServiceStub(channel)
         self._principals = principals_pb2_grpc.PrincipalServiceStub(channel)
         self._shares = shares_pb2_grpc.ShareServiceStub(channel)
+        self._storages = storages_pb2_grpc.StorageServiceStub(channel)
         self._changes = changes_pb2_grpc.ChangeServiceStub(channel)
+        self._documents = documents_pb2_grpc.DocumentServiceStub(channel)
 
     async def verify_access_token(
         self, request: tokens_pb2.VerifyAccessTokenRequest, *, timeout_s: float = _CALL_TIMEOUT_S
@@ -155,8 +163,70 @@ class ZoneClient:
         except Unauthenticated as error:
             raise _ours(error) from error
 
+    async def watch_documents(
+        self, known: Mapping[str, int]
+    ) -> AsyncGenerator[documents_pb2.WatchDocumentsResponse]:
+        """What this provider is concerned with and does not hold as new, then what changes, without end.
+
+        `known`: revisions of the documents it holds, by key.
+        """
+        requests = _tell_known(known)
+        try:
+            async for response in self._documents.WatchDocuments(requests, metadata=self._credentials()):
+                yield response
+        except Unauthenticated as error:
+            raise _ours(error) from error
+
+    # Storages and supports
+
+    async def create_storage(
+        self,
+        storage_id: str,
+        name: str,
+        *,
+        qos_parameters: Mapping[str, str | float] | None = None,
+        imported: bool = False,
+        readonly: bool = False,
+    ) -> storages_pb2.Storage:
+        """Registers a storage of this provider. Safe to repeat."""
+        request = storages_pb2.CreateStorageRequest(
+            storage_id=storage_id,
+            name=name,
+            qos_parameters=_qos(qos_parameters or {}),
+            imported=imported,
+            readonly=readonly,
+        )
+        made: storages_pb2.Storage = (await self._call(self._storages.CreateStorage, request)).storage
+        return made
+
+    async def update_storage(
+        self,
+        storage_id: str,
+        *,
+        name: str | None = None,
+        qos_parameters: Mapping[str, str | float] | None = None,
+        imported: bool | None = None,
+        readonly: bool | None = None,
+    ) -> storages_pb2.Storage:
+        """Sets what is not None. Raises NotFound, FailedPrecondition (STORAGE_IN_USE)."""
+        request = storages_pb2.UpdateStorageRequest(
+            storage_id=storage_id,
+            name=name,
+            qos_parameters=None if qos_parameters is None else _qos(qos_parameters),
+            imported=imported,
+            readonly=readonly,
+        )
+        changed: storages_pb2.Storage = (await self._call(self._storages.UpdateStorage, request)).storage
+        return changed
+
+    async def delete_storage(self, storage_id: str) -> None:
+        """Ends the registration of a storage, if there is one. Raises FailedPrecondition (STORAGE_IN_USE)."""
+        await self._call(
+            self._storages.DeleteStorage, storages_pb2.DeleteStorageRequest(storage_id=storage_id)
+        )
+
     async def support_space(
-        self, token: str, *, size_bytes: int, storage_id: str, readonly: bool = False, request_id: str = ""
+        self, token: str, *, size_bytes: int, storage_id: str, request_id: str = ""
     ) -> providers_pb2.SupportedSpace:
         """Consumes a support token; from then on this provider supports the space.
 
@@ -166,12 +236,29 @@ class ZoneClient:
             token=token,
             size_bytes=size_bytes,
             storage_id=storage_id,
-            readonly=readonly,
             request_id=request_id,
         )
         answer = await self._call(self._providers.SupportSpace, request)
         space: providers_pb2.SupportedSpace = answer.space
         return space
+
+    async def resize_support(self, space_id: str, size_bytes: int) -> providers_pb2.SupportedSpace:
+        """Changes what this provider promises to a space. Raises NotFound, InvalidArgument."""
+        request = providers_pb2.ResizeSupportRequest(space_id=space_id, size_bytes=size_bytes)
+        answer = await self._call(self._providers.ResizeSupport, request)
+        space: providers_pb2.SupportedSpace = answer.space
+        return space
+
+    async def revoke_support(self, space_id: str) -> int:
+        """Ends this provider's support of a space, if there is one; the revision of the space without it."""
+        request = providers_pb2.RevokeSupportRequest(space_id=space_id)
+        revision: int = (await self._call(self._providers.RevokeSupport, request)).revision
+        return revision
+
+    async def report_dir_stats_status(self, space_id: str, status: str) -> None:
+        """Tells how far statistics of directories are: `initializing`, `enabled`, `stopping`, `disabled`."""
+        request = providers_pb2.ReportDirStatsStatusRequest(space_id=space_id, status=status)
+        await self._call(self._providers.ReportDirStatsStatus, request)
 
     async def list_supported_spaces(
         self, *, page_size: int = 1000, page_token: str = ""
@@ -243,6 +330,23 @@ class ZoneClient:
     def _credentials(self) -> tuple[tuple[str, str], ...]:
         token = self.provider.call_token(self._clock.now_ms() / 1000)
         return (("authorization", f"Bearer {token}"),)
+
+
+async def _tell_known(known: Mapping[str, int]) -> AsyncIterator[documents_pb2.WatchDocumentsRequest]:
+    documents = [documents_pb2.KnownDocument(key=key, revision=each) for key, each in known.items()]
+    for start in range(0, len(documents), _KNOWN_AT_ONCE):
+        yield documents_pb2.WatchDocumentsRequest(known=documents[start : start + _KNOWN_AT_ONCE])
+    yield documents_pb2.WatchDocumentsRequest(is_last=True)
+
+
+def _qos(parameters: Mapping[str, str | float]) -> storages_pb2.QosParameters:
+    values = {
+        name: storages_pb2.QosValue(text=value)
+        if isinstance(value, str)
+        else storages_pb2.QosValue(number=value)
+        for name, value in parameters.items()
+    }
+    return storages_pb2.QosParameters(values=values)
 
 
 def _ours(error: Unauthenticated) -> IsthmusError:

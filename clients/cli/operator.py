@@ -92,13 +92,31 @@ class Operator:
         )
         return self._call(self._storages.SupportSpace, request).support
 
-    def supported_spaces(self) -> Iterator[str]:
-        """Ids of the spaces the provider supports, in order."""
+    def resize_support(self, space_id: str, size_bytes: int) -> storages_pb2.Support:
+        """Changes how much of a space the provider supports."""
+        request = storages_pb2.ResizeSupportRequest(space_id=space_id, size_bytes=size_bytes)
+        return self._call(self._storages.ResizeSupport, request).support
+
+    def revoke_support(self, space_id: str) -> None:
+        """Ends the provider's support of a space."""
+        self._call(self._storages.RevokeSupport, storages_pb2.RevokeSupportRequest(space_id=space_id))
+
+    def find_supported_space(self, wanted: str) -> str:
+        """Id of a space the provider supports, by name or id."""
+        found = [each.space_id for each in self.supports() if wanted in (each.space_id, each.space_name)]
+        if len(found) != 1:
+            raise ClientError(
+                f"the provider supports {'no space' if not found else 'several spaces'} called {wanted}"
+            )
+        return found[0]
+
+    def supports(self) -> Iterator[storages_pb2.Support]:
+        """What the provider supports, by id of the space."""
         token = ""
         while True:
             request = storages_pb2.ListSupportsRequest(page_size=PAGE_SIZE, page_token=token)
             page = self._call(self._storages.ListSupports, request)
-            yield from (support.space_id for support in page.supports)
+            yield from page.supports
             token = page.next_page_token
             if not token:
                 return

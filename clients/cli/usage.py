@@ -94,7 +94,7 @@ def _state_text(state: dir_stats_pb2.DirStatsState.ValueType) -> str:
 
 
 def _wanted(provider: Operator, space_ids: list[str] | None) -> list[str]:
-    return space_ids or list(provider.supported_spaces())
+    return space_ids or [support.space_id for support in provider.supports()]
 
 
 def _usage_json(usage: spaces_pb2.SpaceUsage) -> dict[str, Any]:

@@ -9,10 +9,8 @@ from typing import Annotated
 import typer
 
 from clients.cli.context import context, told
-from clients.cli.operator import operator
 from clients.cli.settings import read_secret
 from clients.cli.things import Yes, add_common_commands
-from clients.http_api import ClientError
 
 users = typer.Typer(help="Users of the zone. Needs the administrator's password, or a token that may.")
 spaces = typer.Typer(help="Your spaces, their members and supports.")
@@ -234,38 +232,3 @@ def list_spaces(ctx: typer.Context) -> None:
             for space in sorted(zone.spaces(), key=lambda space: space.name)
         ]
     run.output.rows(("name", "space_id", "providers"), rows)
-
-
-@spaces.command("support")
-@told
-def support_space(
-    ctx: typer.Context,
-    space: Annotated[str, typer.Argument(metavar="SPACE", help="Name or id of the space.")],
-    storage: Annotated[
-        str, typer.Argument(metavar="STORAGE", help="Name or id of a storage of the provider.")
-    ],
-    size: Annotated[str, typer.Option("--size", help="How much it may hold: 500G, 1.5T, or bytes.")] = "10G",
-) -> None:
-    """Let a storage of this provider hold the data of a space.
-
-    Needs a token that may add supports to the space, and the operator's token of the provider.
-
-    Example: isthmus space support measurements disk1 --size 500G
-    """
-    run = context(ctx)
-    size_bytes = parse_size(size)
-    with run.zone() as zone, operator(run.settings) as provider:
-        space_id = zone.things("spaces").find(space)
-        storage_id = provider.find_storage(storage)
-        provider.support_space(storage_id, zone.support_token(space_id), size_bytes)
-    run.output.record({"space_id": space_id, "storage_id": storage_id, "size_bytes": size_bytes})
-
-
-def parse_size(text: str) -> int:
-    """Bytes of `500G`, `1.5T`, `64MiB` or `1000000`; units are powers of 1024."""
-    digits = text.strip().upper().removesuffix("IB").removesuffix("B")
-    power = "KMGTP".find(digits[-1:]) + 1 if digits[-1:] else 0
-    try:
-        return int(float(digits[:-1] if power else digits) * 1024**power)
-    except ValueError as error:
-        raise ClientError(f"{text!r} is no size: write 500G or 1000000") from error

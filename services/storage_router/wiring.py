@@ -34,19 +34,24 @@ from services.storage_router.clients.contents import MetadataContents, MetadataS
 from services.storage_router.clients.directories import MetadataDirectories
 from services.storage_router.clients.files import MetadataNames
 from services.storage_router.clients.removals import HOLDER, LivingHolders, MetadataRemovals
-from services.storage_router.clients.zone import ZoneSupports
+from services.storage_router.clients.zone import ZoneNewsWatch, ZoneStorageRegister, ZoneSupports
 from services.storage_router.config import Settings
 from services.storage_router.domain.catalog import Catalog
 from services.storage_router.domain.contents import Contents
 from services.storage_router.domain.imports import Imports
 from services.storage_router.domain.remembered import RememberedContents
 from services.storage_router.domain.storages import Storages
+from services.storage_router.domain.supports import Supports
 from services.storage_router.drivers.registry import Drivers
 from services.storage_router.store.mongo import MongoStorageStore
 from services.storage_router.workers.catalog_refresher import CatalogRefresher
 from services.storage_router.workers.health_prober import HealthProber
 from services.storage_router.workers.orphan_sweeper import OrphanSweeper
 from services.storage_router.workers.remover import Remover
+from services.storage_router.workers.zone_follower import ZoneFollower
+
+#: How often it is looked whether the zone knows our storages.
+_REGISTER_INTERVAL_S = 5.0
 
 
 async def build(settings: Settings) -> Sequence[Part]:
@@ -63,17 +68,17 @@ async def build(settings: Settings) -> Sequence[Part]:
         SystemClock(),
         min_age_s=settings.sweep_min_age_s,
     )
-    storages = Storages(
-        store,
-        drivers,
-        ZoneSupports(ZoneClient(outside.zone_channel, outside.credentials)),
-        MetadataSpaces(outside.metadata),
-        SystemClock(),
-    )
+    storages = Storages(store, drivers, SystemClock())
+    zone = ZoneClient(outside.zone_channel, outside.credentials)
+    zone_storages = ZoneStorageRegister(zone)
+    supports = Supports(store, ZoneSupports(zone), zone_storages, MetadataSpaces(outside.metadata))
+    follower = ZoneFollower(supports, store, zone_storages, on_change=catalog.refresh)
     rpc = RpcServer(settings, outside.key)
     rpc.add(
         storages_pb2_grpc.add_StorageServiceServicer_to_server,
-        StorageServicer(storages, catalog, drivers, sweeper, Imports(catalog, outside.provider.provider_id)),
+        StorageServicer(
+            storages, supports, catalog, drivers, sweeper, Imports(catalog, outside.provider.provider_id)
+        ),
     )
     contents = RememberedContents(MetadataContents(outside.metadata, holder=outside.holder), SystemClock())
     metrics.REMEMBERED.set_function(lambda: len(contents))
@@ -85,6 +90,8 @@ async def build(settings: Settings) -> Sequence[Part]:
         *outside.parts,
         *_workers(settings, outside, catalog, store, sweeper),
         Acquainted(outside.metadata_watch),
+        ZoneNewsWatch(zone, act=follower.act, held=follower.held),
+        Periodic("storage_register", follower.run_once, _REGISTER_INTERVAL_S),
         rpc,
         contents,
         accesses,

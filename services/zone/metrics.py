@@ -12,3 +12,6 @@ CHANGES = telemetry.counter("zone_changes", "Changes told to providers.")
 SCOPES = telemetry.counter(
     "zone_scopes", "Answers to what a token reaches, kept ones and new ones.", ["kept"]
 )
+DOCUMENT_FOLLOWERS = telemetry.gauge(
+    "zone_document_followers", "Processes of providers that follow the documents of their concern."
+)

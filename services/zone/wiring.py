@@ -13,9 +13,11 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 from isthmus.zone.v1 import (
     changes_pb2_grpc,
+    documents_pb2_grpc,
     principals_pb2_grpc,
     providers_pb2_grpc,
     shares_pb2_grpc,
+    storages_pb2_grpc,
     tokens_pb2_grpc,
 )
 from pydantic import TypeAdapter, ValidationError
@@ -32,6 +34,7 @@ from runtime.process import Part
 from runtime.rpc.server import RpcServer
 from runtime.version import ONEDATA_VERSION
 from services.zone.api.changes import ChangeServicer
+from services.zone.api.documents import DocumentServicer
 from services.zone.api.principals import PrincipalServicer
 from services.zone.api.provider_door import ProviderDoor
 from services.zone.api.providers import ProviderServicer
@@ -39,12 +42,14 @@ from services.zone.api.rest.app import build_app
 from services.zone.api.rest.http import BASE_PATH
 from services.zone.api.services import ZoneInfo, ZoneServices
 from services.zone.api.shares import ShareServicer
+from services.zone.api.storages import StorageServicer
 from services.zone.api.tokens import TokenServicer
 from services.zone.clients.oidc import OidcProvider, OidcSettings
 from services.zone.config import Settings
 from services.zone.domain.audit import AuditLog
 from services.zone.domain.authentication import Authenticator
 from services.zone.domain.changes import ChangeFeed
+from services.zone.domain.documents import Documents
 from services.zone.domain.errors import ZoneError
 from services.zone.domain.first_start import FirstStart
 from services.zone.domain.groups import Groups
@@ -63,8 +68,10 @@ from services.zone.domain.scope import Scopes
 from services.zone.domain.share_roads import ShareRoads
 from services.zone.domain.shares import Shares
 from services.zone.domain.spaces import Spaces
+from services.zone.domain.storages import Storages
 from services.zone.domain.stores import Stores
 from services.zone.domain.support_parameters import SupportParameterRules
+from services.zone.domain.supports import Supports
 from services.zone.domain.target_rules import GROUP_RULES, SPACE_RULES
 from services.zone.domain.token_checks import TokenChecks
 from services.zone.domain.tokens import Tokens, TokenSettings
@@ -106,16 +113,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     first_start = FirstStart(stores.users, passwords, _PasswordFile(settings.admin_password_file), clock)
     door = ProviderDoor(zone.authenticator, clock)
     rpc = RpcServer(settings, None, authenticate=door.authenticate)
-    rpc.add(tokens_pb2_grpc.add_TokenServiceServicer_to_server, TokenServicer(zone.scopes, door))
-    rpc.add(
-        providers_pb2_grpc.add_ProviderServiceServicer_to_server,
-        ProviderServicer(zone.providers, zone.audit, door),
-    )
-    rpc.add(
-        principals_pb2_grpc.add_PrincipalServiceServicer_to_server, PrincipalServicer(zone.principals, door)
-    )
-    rpc.add(shares_pb2_grpc.add_ShareServiceServicer_to_server, ShareServicer(zone.shares, zone.audit, door))
-    rpc.add(changes_pb2_grpc.add_ChangeServiceServicer_to_server, ChangeServicer(feed, door))
+    _serve_providers(rpc, zone, feed, door)
     info = ZoneInfo(settings.zone_name, settings.zone_domain, ONEDATA_VERSION, "isthmus")
     http = HttpServer(
         build_app(zone, info),
@@ -134,6 +132,25 @@ async def build(settings: Settings) -> Sequence[Part]:
         _Ended(feed),
         _Registered(settings, rpc, http),
     ]
+
+
+def _serve_providers(rpc: RpcServer, zone: ZoneServices, feed: ChangeFeed, door: ProviderDoor) -> None:
+    """All that providers ask by gRPC."""
+    rpc.add(tokens_pb2_grpc.add_TokenServiceServicer_to_server, TokenServicer(zone.scopes, door))
+    rpc.add(
+        providers_pb2_grpc.add_ProviderServiceServicer_to_server,
+        ProviderServicer(zone.providers, zone.supports, zone.support_parameters, zone.audit, door),
+    )
+    rpc.add(
+        principals_pb2_grpc.add_PrincipalServiceServicer_to_server, PrincipalServicer(zone.principals, door)
+    )
+    rpc.add(shares_pb2_grpc.add_ShareServiceServicer_to_server, ShareServicer(zone.shares, zone.audit, door))
+    rpc.add(
+        storages_pb2_grpc.add_StorageServiceServicer_to_server,
+        StorageServicer(zone.storages, zone.audit, door),
+    )
+    rpc.add(changes_pb2_grpc.add_ChangeServiceServicer_to_server, ChangeServicer(feed, zone.providers, door))
+    rpc.add(documents_pb2_grpc.add_DocumentServiceServicer_to_server, DocumentServicer(zone.documents, door))
 
 
 def assemble(
@@ -194,6 +211,7 @@ def assemble(
     providers = Providers(
         stores.providers,
         spaces,
+        stores.storages,
         stores.tokens,
         memberships=stores.memberships,
         spaces=space_rules,
@@ -204,7 +222,17 @@ def assemble(
         verifier=verifier,
         clock=clock,
         offline_after_s=settings.provider_offline_after_s,
-        minimum_support_bytes=settings.minimum_support_bytes,
+    )
+    storages = Storages(stores.storages, spaces, clock)
+    supports = Supports(
+        spaces,
+        spaces=space_rules,
+        providers=providers,
+        storages=storages,
+        rights=rights,
+        tokens=token_rules,
+        invites=invites,
+        minimum_bytes=settings.minimum_support_bytes,
     )
     shares = Shares(stores.shares, space_rules, rights, clock)
     audit = AuditLog(stores.audit, clock)
@@ -230,6 +258,11 @@ def assemble(
             clock=clock,
         ),
         providers=providers,
+        storages=storages,
+        supports=supports,
+        documents=Documents(
+            feed, stores.providers, spaces, stores.storages, is_online=providers.is_online, clock=clock
+        ),
         principals=Principals(providers, stores.memberships, users, stores.groups),
         scopes=scopes,
         audit=audit,

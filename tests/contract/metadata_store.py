@@ -617,6 +617,13 @@ class QuotaStoreContract:
         usage = await stores.quotas.ensure(SPACE, 50)
         assert (usage.quota_bytes, usage.used_bytes, usage.available_bytes) == (50, 60, 0)
 
+    async def test_a_quota_of_an_older_support_is_not_set(self, stores: Stores) -> None:
+        await stores.quotas.ensure(SPACE, 100, revision=5)
+        assert (await stores.quotas.ensure(SPACE, 70, revision=4)).quota_bytes == 100
+        assert (await stores.quotas.ensure(SPACE, 60, revision=5)).quota_bytes == 60
+        assert (await stores.quotas.ensure(SPACE, 50)).quota_bytes == 50
+        assert (await stores.quotas.ensure(SPACE, 40, revision=4)).quota_bytes == 50
+
     async def test_a_lease_is_the_need_and_what_is_free_of_the_spare(self, stores: Stores) -> None:
         await stores.quotas.ensure(SPACE, 100)
         usage, leased = await self.lease(stores, "one", 40, spare=30)

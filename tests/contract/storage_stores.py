@@ -56,20 +56,40 @@ class StorageStoreContract:
         rest = await store.list_storages(after_name=page[-1].name, limit=9)
         assert [each.name for each in (*page, *rest)] == ["B", "a", "b", "c"]
 
-    async def test_a_space_has_one_support(self, store: StorageStore) -> None:
-        support = Support("space", "st1", 100, "r1", "name")
-        assert await store.add_support(support) == support
-        assert await store.add_support(support) == support
+    async def test_a_support_is_what_was_said_last_of_it(self, store: StorageStore) -> None:
+        support = Support("space", "st1", 100, "r1", "name", 7)
+        assert await store.put_support(support)
+        assert not await store.put_support(support)
+        assert not await store.put_support(replace(support, size_bytes=5, revision=6))
+        assert await store.find_support("space") == support
         assert await store.find_support_of_request("r1") == support
         assert await store.find_support_of_request("r2") is None
-        with pytest.raises(AlreadyExists):
-            await store.add_support(Support("space", "st2", 100, "r2"))
+        assert await store.find_support("other") is None
+        later = replace(support, size_bytes=200, space_name="renamed", revision=8)
+        assert await store.put_support(later)
+        assert list(await store.list_supports()) == [later]
         assert await store.has_supports("st1")
         assert not await store.has_supports("st2")
 
+    async def test_a_support_that_ended_is_gone_until_a_later_one(self, store: StorageStore) -> None:
+        support = Support("space", "st1", 100, "r1", "name", 7)
+        assert not await store.end_support("space", 9)
+        await store.put_support(support)
+        assert not await store.end_support("space", 6)
+        assert await store.end_support("space", 9)
+        assert not await store.end_support("space", 9)
+        assert not await store.put_support(replace(support, revision=8))
+        assert await store.find_support("space") is None
+        assert await store.find_support_of_request("r1") is None
+        assert list(await store.list_supports()) == []
+        assert not await store.has_supports("st1")
+        again = Support("space", "st2", 50, "r2", "name", 10)
+        assert await store.put_support(again)
+        assert await store.find_support("space") == again
+
     async def test_supports_are_listed_by_space_in_pages(self, store: StorageStore) -> None:
         for space_id in ("s3", "s1", "s2"):
-            await store.add_support(Support(space_id, "st1", 1, space_id))
+            await store.put_support(Support(space_id, "st1", 1, space_id))
         page = await store.list_supports(limit=2)
         rest = await store.list_supports(after_space=page[-1].space_id)
         assert [each.space_id for each in (*page, *rest)] == ["s1", "s2", "s3"]

@@ -101,7 +101,7 @@ async def run_data_port(
     await store.add_storage(
         Storage("st1", "disk", "posix", {"mount_point": str(data)}, fsync=fsync, request_id="r1")
     )
-    await store.add_support(Support(SPACE, "st1", 1 << 40, "r2"))
+    await store.put_support(Support(SPACE, "st1", 1 << 40, "r2"))
     with ThreadPoolExecutor(8) as pool, ThreadPoolExecutor(8) as workers:
         catalog = Catalog(store, drivers or Drivers(pool))
         await catalog.refresh()

@@ -367,7 +367,12 @@ class StorageFilesTwin:
         self._router = Router()
         imports = Imports(self._router.catalog, PROVIDER_ID)
         self._servicer = StorageServicer(
-            self._router.storages, self._router.catalog, self._router.drivers, NoSweeper(), imports
+            self._router.storages,
+            self._router.supports,
+            self._router.catalog,
+            self._router.drivers,
+            NoSweeper(),
+            imports,
         )
 
     async def start(self) -> None:
@@ -379,7 +384,7 @@ class StorageFilesTwin:
                 imported=storage_id == "s1",
             )  # fmt: skip
             await store.add_storage(storage)
-            await store.add_support(Support(space_id, storage_id, 1 << 40, f"support-{storage_id}"))
+            await store.put_support(Support(space_id, storage_id, 1 << 40, f"support-{storage_id}"))
         await self._router.catalog.refresh()
 
     @property

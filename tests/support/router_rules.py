@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runtime.clock import ManualClock
 from runtime.errors import AlreadyExists, InvalidArgument
 from services.storage_router.domain.catalog import Catalog
 from services.storage_router.domain.drivers import Capabilities
-from services.storage_router.domain.storages import ConsumedToken, Storage, Storages, Support
+from services.storage_router.domain.storages import Storage, Storages, Support
+from services.storage_router.domain.supports import Supports
 from services.storage_router.domain.sweeps import Removal
 from services.storage_router.drivers.memory import MemoryDriver
 from services.storage_router.store.memory import MemoryStorageStore
@@ -41,31 +42,75 @@ class MemoryDrivers:
 
 
 class ZoneTwin:
-    """Takes each support token once; a token is the id of the space."""
+    """Takes each support token for one request; a token is the id of the space. Knows storages."""
 
     def __init__(self) -> None:
-        self.consumed: list[str] = []
+        self.supports: dict[str, Support] = {}
+        self.storages: dict[str, Storage] = {}
+        self.revision = 100
+        self.failure: Exception | None = None
+
+    @property
+    def consumed(self) -> list[str]:
+        """Tokens that were taken."""
+        return list(self.supports)
 
     async def consume_support_token(
-        self, token: str, *, request_id: str, size_bytes: int, storage_id: str, readonly: bool
-    ) -> ConsumedToken:
-        if token in self.consumed:
+        self, token: str, *, request_id: str, size_bytes: int, storage_id: str
+    ) -> Support:
+        known = self.supports.get(token)
+        if known is not None and known.request_id == request_id:
+            return known
+        if known is not None or storage_id not in self.storages:
             raise AlreadyExists
-        self.consumed.append(token)
-        return ConsumedToken(token, f"name of {token}", size_bytes)
+        return self._keep(Support(token, storage_id, size_bytes, request_id, f"name of {token}"))
+
+    async def resize(self, support: Support, size_bytes: int) -> Support:
+        self._check()
+        return self._keep(replace(support, size_bytes=size_bytes))
+
+    async def revoke(self, support: Support) -> int:
+        self._check()
+        self.supports.pop(support.space_id, None)
+        self.revision += 1
+        return self.revision
+
+    async def register(self, storage: Storage) -> None:
+        self._check()
+        self.storages[storage.storage_id] = storage
+
+    async def forget(self, storage_id: str) -> None:
+        self._check()
+        self.storages.pop(storage_id, None)
+
+    def _keep(self, support: Support) -> Support:
+        self.revision += 1
+        self.supports[support.space_id] = replace(support, revision=self.revision)
+        return self.supports[support.space_id]
+
+    def _check(self) -> None:
+        if self.failure is not None:
+            raise self.failure
 
 
 class SpacesTwin:
-    """Notes quotas, and fails while told to."""
+    """Notes quotas with the revision each is of, and fails while told to."""
 
     def __init__(self) -> None:
         self.quotas: dict[str, int] = {}
+        self.revisions: dict[str, int] = {}
+        self.used: dict[str, int] = {}
         self.failure: Exception | None = None
 
-    async def ensure_space(self, space_id: str, *, quota_bytes: int) -> None:
+    async def ensure_space(self, space_id: str, *, quota_bytes: int, revision: int) -> None:
         if self.failure is not None:
             raise self.failure
-        self.quotas[space_id] = quota_bytes
+        if revision >= self.revisions.get(space_id, 0):
+            self.quotas[space_id] = quota_bytes
+            self.revisions[space_id] = revision
+
+    async def used_bytes(self, space_id: str) -> int:
+        return self.used.get(space_id, 0)
 
 
 class RemovalsTwin:
@@ -104,13 +149,14 @@ class Router:
 
     def __post_init__(self) -> None:
         self.catalog = Catalog(self.store, self.drivers)
-        self.storages = Storages(self.store, self.drivers, self.zone, self.spaces, self.clock)
+        self.storages = Storages(self.store, self.drivers, self.clock)
+        self.supports = Supports(self.store, self.zone, self.zone, self.spaces)
 
     async def open(self, **options: Any) -> Router:
         """With the storage and its support."""
         storage = Storage("st1", "disk", "memory", {"mount_point": "/m"}, request_id="r1", **options)
         await self.store.add_storage(storage)
-        await self.store.add_support(Support(SPACE, "st1", 1000, "r2"))
+        await self.store.put_support(Support(SPACE, "st1", 1000, "r2"))
         await self.catalog.refresh()
         return self
 

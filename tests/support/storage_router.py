@@ -164,7 +164,7 @@ async def _support(provider: Provider, settings: Settings, parts: Sequence[Part]
     # The zone is not part of these tests: what it would have said is written down instead.
     store = MongoStorageStore(connect_as_told(settings), settings.mongo_database, MongoThreads())
     support = Support(SPACE, provider.storage_id, 10 << 20, "support-space", "space1")
-    await store.add_support(support)
+    await store.put_support(support)
     await provider.storages.SupportSpace(
         storages_pb2.SupportSpaceRequest(
             request_id="support-space", storage_id=provider.storage_id, token="t", size_bytes=10 << 20

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import grpc.aio
 import httpx
+from isthmus.zone.v1 import providers_pb2
 
 from clients.zone import ProviderCredentials, ZoneClient
 from runtime.auth import ClusterKey
@@ -131,3 +133,9 @@ async def provider_client(zone: RunningZone, provider: ProviderFile) -> AsyncIte
         yield ZoneClient(channel, ProviderCredentials(provider))
     finally:
         await channel.close()
+
+
+async def give_support(rpc: ZoneClient, token: str, size_bytes: int) -> providers_pb2.SupportedSpace:
+    """Supports the space that the token is for, with a new storage."""
+    storage = await rpc.create_storage(secrets.token_hex(16), "disk")
+    return await rpc.support_space(token, size_bytes=size_bytes, storage_id=storage.storage_id)

@@ -12,19 +12,16 @@ from services.zone.domain.stores import (
     ProviderStore,
     ShareStore,
     SpaceStore,
+    StorageStore,
     TokenStore,
     UserStore,
 )
-from services.zone.store.memory import (
-    MemoryProviderStore,
-    MemoryShareStore,
-    MemorySpaceStore,
-    MemoryTokenStore,
-    MemoryUserStore,
-)
+from services.zone.store.memory import MemoryTokenStore, MemoryUserStore
 from services.zone.store.memory_audit import MemoryAuditStore
 from services.zone.store.memory_groups import MemoryGroupStore, MemoryMembershipStore
 from services.zone.store.memory_guesses import MemoryGuessStore
+from services.zone.store.memory_providers import MemoryProviderStore, MemoryStorageStore
+from services.zone.store.memory_spaces import MemoryShareStore, MemorySpaceStore
 
 
 @dataclass(frozen=True)
@@ -37,6 +34,7 @@ class MemoryStores:
     groups: GroupStore
     spaces: SpaceStore
     shares: ShareStore
+    storages: StorageStore
     providers: ProviderStore
     audit: AuditStore
     guesses: GuessStore
@@ -52,6 +50,7 @@ def memory_stores() -> MemoryStores:
         MemoryGroupStore(memberships),
         MemorySpaceStore(memberships),
         MemoryShareStore(),
+        MemoryStorageStore(),
         MemoryProviderStore(),
         MemoryAuditStore(),
         MemoryGuessStore(),

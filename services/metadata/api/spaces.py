@@ -22,7 +22,9 @@ class SpaceServicer(spaces_pb2_grpc.SpaceServiceServicer):
     async def EnsureSpace(
         self, request: spaces_pb2.EnsureSpaceRequest, context: Any
     ) -> spaces_pb2.EnsureSpaceResponse:
-        usage = await self._spaces.ensure(caller(), request.space_id, request.quota_bytes)
+        usage = await self._spaces.ensure(
+            caller(), request.space_id, request.quota_bytes, revision=request.support_revision
+        )
         return spaces_pb2.EnsureSpaceResponse(usage=_to_proto(usage))
 
     async def GetSpaceUsage(

@@ -256,13 +256,18 @@ class Spaces:
         self._clock = clock
         self._provider_id = provider_id
 
-    async def ensure(self, identity: Identity, space_id: str, quota_bytes: int) -> Usage:
-        """The space is kept here from now on, with this quota. Idempotent."""
+    async def ensure(
+        self, identity: Identity, space_id: str, quota_bytes: int, *, revision: int = 0
+    ) -> Usage:
+        """The space is kept here from now on, with this quota. Idempotent.
+
+        `revision`: of the support; what belongs to an older one than is known sets nothing. 0 sets it anyway.
+        """
         require_insider(identity)
         if not space_id or "/" in space_id or "\0" in space_id or quota_bytes < 0:
             raise InvalidArgument("a space needs an id and a quota", space_id=space_id)
         # The quota first: a space with a root is ready to be written to.
-        await self._store.ensure(space_id, quota_bytes)
+        await self._store.ensure(space_id, quota_bytes, revision=revision)
         now_ms = self._clock.now_ms()
         for special in (
             new_root(space_id, self._provider_id, now_ms),

@@ -224,8 +224,11 @@ class Usage:
 class QuotaStore(Protocol):
     """Quotas of spaces. Used and leased bytes together never grow beyond a quota."""
 
-    async def ensure(self, space_id: str, quota_bytes: int) -> Usage:
-        """Sets the quota, keeps what is used. Idempotent."""
+    async def ensure(self, space_id: str, quota_bytes: int, *, revision: int = 0) -> Usage:
+        """Sets the quota, keeps what is used. Idempotent.
+
+        A revision is kept with it, and a lower one sets nothing later; 0 sets the quota and no revision.
+        """
         ...
 
     async def find(self, space_id: str) -> Usage | None:

@@ -96,10 +96,15 @@ class MemoryQuotaStore:
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
         self._now_s = now_s
         self._usages: dict[str, Usage] = {}
+        self._revisions: dict[str, int] = {}
         self._leases: dict[str, dict[str, tuple[int, float]]] = {}
 
-    async def ensure(self, space_id: str, quota_bytes: int) -> Usage:
+    async def ensure(self, space_id: str, quota_bytes: int, *, revision: int = 0) -> Usage:
         usage = self._usages.get(space_id) or Usage(space_id, 0, 0)
+        if revision:
+            if revision < self._revisions.get(space_id, 0):
+                return usage
+            self._revisions[space_id] = revision
         self._usages[space_id] = replace(usage, quota_bytes=quota_bytes)
         return self._usages[space_id]
 

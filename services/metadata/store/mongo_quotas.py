@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bson.int64 import Int64
 from pymongo import ReturnDocument
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
 
 from runtime.errors import InternalError, SpaceNotSupported
 from services.metadata.domain.stores import Usage
@@ -23,13 +25,22 @@ class MongoQuotaStore:
         self._quotas: MongoCollection[Document] = database["quotas"]
         self._threads = threads
 
-    async def ensure(self, space_id: str, quota_bytes: int) -> Usage:
-        change = {"$set": {"quota_bytes": quota_bytes}, "$setOnInsert": {"used_bytes": 0, "version": 0}}
+    async def ensure(self, space_id: str, quota_bytes: int, *, revision: int = 0) -> Usage:
+        query: Document = {"_id": space_id}
+        fields: Document = {"quota_bytes": quota_bytes}
+        if revision:
+            query["support_revision"] = {"$not": {"$gt": revision}}
+            fields["support_revision"] = Int64(revision)
+        change = {"$set": fields, "$setOnInsert": {"used_bytes": 0, "version": 0}}
 
         def write() -> Usage:
-            document = self._quotas.find_one_and_update(
-                {"_id": space_id}, change, upsert=True, return_document=ReturnDocument.AFTER
-            )
+            try:
+                document = self._quotas.find_one_and_update(
+                    query, change, upsert=True, return_document=ReturnDocument.AFTER
+                )
+            except DuplicateKeyError:
+                # There is a later revision, so the query found nothing and the insert did.
+                document = self._quotas.find_one({"_id": space_id})
             return _usage(document)
 
         return await self._threads.write(write)

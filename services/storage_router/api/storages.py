@@ -13,6 +13,7 @@ from runtime.identity import Kind
 from services.storage_router.domain.catalog import Catalog
 from services.storage_router.domain.imports import Imports
 from services.storage_router.domain.storages import DriverMaker, Health, Storage, Storages, Support
+from services.storage_router.domain.supports import Supports
 
 _DEFAULT_PAGE, _MAX_PAGE = 100, 1000
 _DAY_S = 24 * 3600
@@ -32,12 +33,14 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
     def __init__(
         self,
         storages: Storages,
+        supports: Supports,
         catalog: Catalog,
         drivers: DriverMaker,
         sweeper: Sweeper,
         imports: Imports,
     ) -> None:
         self._storages = storages
+        self._supports = supports
         self._imports = imports
         self._catalog = catalog
         self._drivers = drivers
@@ -90,7 +93,7 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
         self, request: storages_pb2.SupportSpaceRequest, context: Any
     ) -> storages_pb2.SupportSpaceResponse:
         _require_operator()
-        support = await self._storages.support_space(
+        support = await self._supports.begin(
             request_id=request.request_id,
             storage_id=request.storage_id,
             token=request.token,
@@ -99,12 +102,28 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
         await self._catalog.refresh()
         return storages_pb2.SupportSpaceResponse(support=_support_to_proto(support))
 
+    async def ResizeSupport(
+        self, request: storages_pb2.ResizeSupportRequest, context: Any
+    ) -> storages_pb2.ResizeSupportResponse:
+        _require_operator()
+        support = await self._supports.resize(request.space_id, request.size_bytes)
+        await self._catalog.refresh()
+        return storages_pb2.ResizeSupportResponse(support=_support_to_proto(support))
+
+    async def RevokeSupport(
+        self, request: storages_pb2.RevokeSupportRequest, context: Any
+    ) -> storages_pb2.RevokeSupportResponse:
+        _require_operator()
+        await self._supports.revoke(request.space_id)
+        await self._catalog.refresh()
+        return storages_pb2.RevokeSupportResponse()
+
     async def ListSupports(
         self, request: storages_pb2.ListSupportsRequest, context: Any
     ) -> storages_pb2.ListSupportsResponse:
         _require_reader()
         limit = _page_size(request.page_size)
-        found = await self._storages.list_supports(after_space=_from_token(request.page_token), limit=limit)
+        found = await self._supports.list(after_space=_from_token(request.page_token), limit=limit)
         return storages_pb2.ListSupportsResponse(
             supports=[_support_to_proto(support) for support in found],
             next_page_token=_to_token(found[-1].space_id) if len(found) == limit else "",
@@ -165,7 +184,10 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
 
 def _support_to_proto(support: Support) -> storages_pb2.Support:
     return storages_pb2.Support(
-        space_id=support.space_id, storage_id=support.storage_id, size_bytes=support.size_bytes
+        space_id=support.space_id,
+        storage_id=support.storage_id,
+        size_bytes=support.size_bytes,
+        space_name=support.space_name,
     )
 
 

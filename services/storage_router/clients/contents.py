@@ -160,10 +160,16 @@ class MetadataSpaces:
     def __init__(self, metadata: MetadataClient) -> None:
         self._metadata = metadata
 
-    async def ensure_space(self, space_id: str, *, quota_bytes: int) -> None:
+    async def ensure_space(self, space_id: str, *, quota_bytes: int, revision: int) -> None:
         await self._metadata.ensure_space(
-            spaces_pb2.EnsureSpaceRequest(space_id=space_id, quota_bytes=quota_bytes)
+            spaces_pb2.EnsureSpaceRequest(
+                space_id=space_id, quota_bytes=quota_bytes, support_revision=revision
+            )
         )
+
+    async def used_bytes(self, space_id: str) -> int:
+        request = spaces_pb2.GetSpaceUsageRequest(space_id=space_id)
+        return (await self._metadata.get_space_usage(request)).usage.used_bytes
 
 
 def ref_to_proto(file: FileRef) -> files_pb2.FileRef:

@@ -1,9 +1,20 @@
-"""The zone as the authority on support tokens."""
+"""The zone: it decides about supports, knows our storages, and tells what becomes of both."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
+
+from isthmus.zone.v1 import documents_pb2, providers_pb2
+
 from clients.zone import ZoneClient
-from services.storage_router.domain.storages import ConsumedToken
+from clients.zone_documents import DocumentWatch
+from services.storage_router.domain.storages import Storage, Support
+from services.storage_router.domain.zone_news import SupportState, ZoneNews
+
+_SPACE, _STORAGE = "spc-", "sto-"
+#: Older than any revision of the zone: what is held so is told in any case.
+_UNKNOWN = -1
 
 
 class ZoneSupports:
@@ -13,13 +24,96 @@ class ZoneSupports:
         self._zone = zone
 
     async def consume_support_token(
-        self, token: str, *, request_id: str, size_bytes: int, storage_id: str, readonly: bool
-    ) -> ConsumedToken:
+        self, token: str, *, request_id: str, size_bytes: int, storage_id: str
+    ) -> Support:
         space = await self._zone.support_space(
-            token,
-            request_id=request_id,
-            size_bytes=size_bytes,
-            storage_id=storage_id,
-            readonly=readonly,
+            token, request_id=request_id, size_bytes=size_bytes, storage_id=storage_id
         )
-        return ConsumedToken(space.space_id, space.name, space.size_bytes or size_bytes)
+        return _said(Support(space.space_id, storage_id, size_bytes, request_id), space)
+
+    async def resize(self, support: Support, size_bytes: int) -> Support:
+        return _said(support, await self._zone.resize_support(support.space_id, size_bytes))
+
+    async def revoke(self, support: Support) -> int:
+        revision = await self._zone.revoke_support(support.space_id)
+        # Of a space that is no more the zone tells none.
+        return max(revision, support.revision)
+
+
+class ZoneStorageRegister:
+    """`ZoneStorages` of the zone."""
+
+    def __init__(self, zone: ZoneClient) -> None:
+        self._zone = zone
+
+    async def register(self, storage: Storage) -> None:
+        await self._zone.create_storage(
+            storage.storage_id, storage.name, imported=storage.imported, readonly=storage.readonly
+        )
+
+    async def forget(self, storage_id: str) -> None:
+        await self._zone.delete_storage(storage_id)
+
+
+def _said(support: Support, space: providers_pb2.SupportedSpace) -> Support:
+    return replace(support, size_bytes=space.size_bytes, space_name=space.name, revision=space.revision)
+
+
+class ZoneNewsWatch:
+    """Follows the zone, as this provider. A Part. `act` and `held` are those of `DocumentWatch`, in the words
+    of this service: `held` answers ids of spaces."""
+
+    def __init__(
+        self,
+        zone: ZoneClient,
+        *,
+        act: Callable[[ZoneNews], Awaitable[None]],
+        held: Callable[[], Awaitable[Collection[str]]],
+    ) -> None:
+        self._act = act
+        self._held = held
+        self._provider_id = zone.provider.provider_id
+        self._watch = DocumentWatch(zone, act=self._take, held=self._known)
+
+    async def start(self) -> None:
+        """Begins to follow."""
+        await self._watch.start()
+
+    async def stop(self) -> None:
+        """Ends following."""
+        await self._watch.stop()
+
+    async def _known(self) -> Mapping[str, int]:
+        return {f"{_SPACE}{space_id}": _UNKNOWN for space_id in await self._held()}
+
+    async def _take(self, news: documents_pb2.WatchDocumentsResponse) -> None:
+        spaces = (document for document in news.documents if document.HasField("space"))
+        supports = (_support_of(document, self._provider_id) for document in spaces)
+        ended = {each.key: each.revision for each in news.ended}
+        await self._act(
+            ZoneNews(
+                supports=[each for each in supports if each is not None],
+                ended={key[4:]: each for key, each in ended.items() if key.startswith(_SPACE)},
+                storages=[each.storage.storage_id for each in news.documents if each.HasField("storage")],
+                forgotten=[key[4:] for key in ended if key.startswith(_STORAGE)],
+                caught_up=news.caught_up,
+            )
+        )
+
+
+def _support_of(document: documents_pb2.Document, provider_id: str) -> SupportState | None:
+    """Our support in the document of a space."""
+    own = (each for each in document.space.supports if each.provider_id == provider_id)
+    told = next(own, None)
+    if told is None:
+        return None
+    support = Support(
+        space_id=document.space.space_id,
+        storage_id=told.storage_id,
+        size_bytes=told.size_bytes,
+        # No two supports are of one request.
+        request_id=told.request_id or f"zone:{document.space.space_id}",
+        space_name=document.space.name,
+        revision=document.revision,
+    )
+    return SupportState(support, told.dir_stats_status)

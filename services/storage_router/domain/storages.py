@@ -1,4 +1,4 @@
-"""Storages, the spaces they support, and the rules of adding and removing both."""
+"""Storages, and the rules of adding and removing them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from runtime.clock import Clock
+from runtime.entity_names import is_entity_name
 from runtime.errors import AlreadyExists, FailedPrecondition, InvalidArgument, IsthmusError, NotFound
 from services.storage_router.domain.drivers import OWN_FOLDER, Capabilities, Driver
-
-#: Longest name of a storage.
-MAX_NAME_LENGTH = 255
 
 
 class NoSuchStorage(NotFound):
@@ -72,7 +70,8 @@ class Storage:
 class Support:
     """A space, and the storage that holds its data here.
 
-    `space_name` is the zone's. `request_id` is the one that consumed the token.
+    `space_name` and `revision` are the zone's: each change there makes a later one. `request_id` is the one
+    that consumed the token.
     """
 
     space_id: str
@@ -80,19 +79,14 @@ class Support:
     size_bytes: int
     request_id: str = ""
     space_name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class ConsumedToken:
-    """What the zone says of a support token it took."""
-
-    space_id: str
-    space_name: str
-    size_bytes: int
+    revision: int = 0
 
 
 class StorageStore(Protocol):
-    """Where storages and supports are kept. Every method is one atomic step."""
+    """Where storages and supports are kept. Every method is one atomic step.
+
+    Of a support that ended only that is kept, and as of which revision.
+    """
 
     async def add_storage(self, storage: Storage) -> Storage:
         """Stores a storage; answers the one made before by the same request_id, if any.
@@ -113,8 +107,16 @@ class StorageStore(Protocol):
         """What is not there is a success."""
         ...
 
-    async def add_support(self, support: Support) -> Support:
-        """Stores a support; the same again is a success. AlreadyExists when the space has another one."""
+    async def put_support(self, support: Support) -> bool:
+        """Stores how the support of a space is now; False when something as new is stored, be it its end."""
+        ...
+
+    async def end_support(self, space_id: str, revision: int) -> bool:
+        """The space has no support as of this revision; False when it has none, or a newer one is stored."""
+        ...
+
+    async def find_support(self, space_id: str) -> Support | None:
+        """The support of a space, unless it ended."""
         ...
 
     async def find_support_of_request(self, request_id: str) -> Support | None:
@@ -148,24 +150,28 @@ class DriverMaker(Protocol):
         ...
 
 
-class SupportAuthority(Protocol):
-    """The zone, where spaces and support tokens are."""
+class ZoneStorages(Protocol):
+    """What the zone knows of our storages. Raises Unavailable while it can't be asked."""
 
-    async def consume_support_token(
-        self, token: str, *, request_id: str, size_bytes: int, storage_id: str, readonly: bool
-    ) -> ConsumedToken:
-        """From now on this provider supports the space; again with the same `request_id` is a success.
+    async def register(self, storage: Storage) -> None:
+        """Makes it known as it is. Idempotent."""
+        ...
 
-        InvalidArgument, AlreadyExists.
-        """
+    async def forget(self, storage_id: str) -> None:
+        """Ends it there, if it is there. FailedPrecondition while it supports a space."""
         ...
 
 
 class SpaceRecords(Protocol):
     """Metadata, as far as it keeps a root directory and a quota for each space."""
 
-    async def ensure_space(self, space_id: str, *, quota_bytes: int) -> None:
-        """Makes the space's root if absent and sets its quota. Idempotent."""
+    async def ensure_space(self, space_id: str, *, quota_bytes: int, revision: int) -> None:
+        """Makes the space's root if absent and sets its quota, unless that of a later revision is set.
+        Idempotent."""
+        ...
+
+    async def used_bytes(self, space_id: str) -> int:
+        """What is used of the quota."""
         ...
 
 
@@ -195,23 +201,20 @@ async def probe(driver: Driver, *, probe_id: str, data: bytes) -> None:
 
 
 class Storages:
-    """Adding, showing and removing storages and supports.
+    """Adding, showing and removing storages.
 
-    A request repeated with its request_id goes on where the first try stopped.
+    A request repeated with its request_id goes on where the first try stopped. The zone is told in the
+    background, so storages can be added and removed while it is away.
     """
 
     def __init__(
         self,
         store: StorageStore,
         drivers: DriverMaker,
-        authority: SupportAuthority,
-        spaces: SpaceRecords,
         clock: Clock,
     ) -> None:
         self._store = store
         self._drivers = drivers
-        self._authority = authority
-        self._spaces = spaces
         self._clock = clock
 
     async def create(
@@ -229,7 +232,7 @@ class Storages:
         """Adds a storage after trying it out. StorageTestFailed, AlreadyExists, InvalidArgument."""
         if not request_id:
             raise InvalidArgument("missing value", key="request_id")
-        if not name.strip() or len(name) > MAX_NAME_LENGTH or not name.isprintable():
+        if not is_entity_name(name):
             raise InvalidArgument("not a possible name of a storage", key="name")
         if readonly and not imported:
             raise InvalidArgument("only an imported storage can be read-only", key="readonly")
@@ -286,41 +289,6 @@ class Storages:
         if await self._store.has_supports(storage_id):
             raise StorageInUse(storage_id=storage_id)
         await self._store.delete_storage(storage_id)
-
-    async def support_space(
-        self, *, request_id: str, storage_id: str, token: str, size_bytes: int
-    ) -> Support:
-        """Supports a space: the zone takes the token, the support is stored, metadata gets the quota.
-
-        Each step can be repeated, in this order, until all are done. The zone answers a provider that
-        brings the same token again as it did at first. An imported storage supports one space:
-        StorageInUse.
-        """
-        if not request_id:
-            raise InvalidArgument("missing value", key="request_id")
-        if size_bytes <= 0:
-            raise InvalidArgument("a support needs a size", key="size_bytes")
-        storage = await self._store.get_storage(storage_id)
-        support = await self._store.find_support_of_request(request_id)
-        if support is None:
-            if storage.imported and await self._store.has_supports(storage_id):
-                raise StorageInUse("an imported storage supports one space only", storage_id=storage_id)
-            space = await self._authority.consume_support_token(
-                token,
-                request_id=request_id,
-                size_bytes=size_bytes,
-                storage_id=storage_id,
-                readonly=storage.readonly,
-            )
-            support = await self._store.add_support(
-                Support(space.space_id, storage_id, space.size_bytes, request_id, space.space_name)
-            )
-        await self._spaces.ensure_space(support.space_id, quota_bytes=support.size_bytes)
-        return support
-
-    async def list_supports(self, *, after_space: str, limit: int) -> Sequence[Support]:
-        """By space id."""
-        return await self._store.list_supports(after_space=after_space, limit=limit)
 
 
 def _id_of(request_id: str) -> str:

@@ -14,6 +14,7 @@ class MemoryStorageStore:
     def __init__(self) -> None:
         self._storages: dict[str, Storage] = {}
         self._supports: dict[str, Support] = {}
+        self._ended: dict[str, int] = {}
         self._cursors: dict[str, str] = {}
 
     async def add_storage(self, storage: Storage) -> Storage:
@@ -38,11 +39,25 @@ class MemoryStorageStore:
     async def delete_storage(self, storage_id: str) -> None:
         self._storages.pop(storage_id, None)
 
-    async def add_support(self, support: Support) -> Support:
-        known = self._supports.setdefault(support.space_id, support)
-        if (known.storage_id, known.request_id) != (support.storage_id, support.request_id):
-            raise AlreadyExists("the space is supported already", space_id=support.space_id)
-        return known
+    async def put_support(self, support: Support) -> bool:
+        known = self._supports.get(support.space_id)
+        revision = known.revision if known else self._ended.get(support.space_id, -1)
+        if revision >= support.revision:
+            return False
+        self._ended.pop(support.space_id, None)
+        self._supports[support.space_id] = support
+        return True
+
+    async def end_support(self, space_id: str, revision: int) -> bool:
+        known = self._supports.get(space_id)
+        if known is None or known.revision > revision:
+            return False
+        del self._supports[space_id]
+        self._ended[space_id] = revision
+        return True
+
+    async def find_support(self, space_id: str) -> Support | None:
+        return self._supports.get(space_id)
 
     async def find_support_of_request(self, request_id: str) -> Support | None:
         for support in self._supports.values():

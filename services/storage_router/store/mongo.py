@@ -2,7 +2,8 @@
 
 storages         _id storage id, name (unique), driver, parameters, readonly, request_id (unique), ...
 storage_secrets  _id storage id, secrets; apart, so that no listing can show them by mistake
-supports         _id space id, storage_id, size_bytes, request_id, space_name
+supports         _id space id, storage_id, size_bytes, request_id (unique), space_name, revision,
+                 ended: true for one that has
 sweeps           _id storage id, cursor
 """
 
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from bson.int64 import Int64
 from pymongo import MongoClient
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
@@ -98,32 +100,47 @@ class MongoStorageStore:
 
         await self._threads.write(work)
 
-    async def add_support(self, support: Support) -> Support:
-        def work() -> Support:
+    async def put_support(self, support: Support) -> bool:
+        # One with neither an older revision nor none at all is as new; then the insert finds the id taken.
+        older = {"_id": support.space_id, "revision": {"$not": {"$gte": support.revision}}}
+        document = _support_to_document(support)
+
+        def work() -> bool:
             try:
-                self._supports.insert_one(_support_to_document(support))
+                self._supports.replace_one(older, document, upsert=True)
             except DuplicateKeyError:
-                known = self._supports.find_one({"_id": support.space_id})
-                if known is None or known["request_id"] != support.request_id:
-                    raise AlreadyExists("the space is supported already", space_id=support.space_id) from None
-                return _support_from_document(known)
-            return support
+                return False
+            return True
 
         return await self._threads.write(work)
 
+    async def end_support(self, space_id: str, revision: int) -> bool:
+        query = {"_id": space_id, "ended": {"$exists": False}, "revision": {"$not": {"$gt": revision}}}
+        change = {"$set": {"ended": True, "revision": Int64(revision)}}
+        done = await self._threads.write(lambda: self._supports.update_one(query, change))
+        return done.matched_count == 1
+
+    async def find_support(self, space_id: str) -> Support | None:
+        query = {"_id": space_id, "ended": {"$exists": False}}
+        found = await self._threads.read(lambda: self._supports.find_one(query))
+        return None if found is None else _support_from_document(found)
+
     async def find_support_of_request(self, request_id: str) -> Support | None:
-        found = await self._threads.read(lambda: self._supports.find_one({"request_id": request_id}))
+        query = {"request_id": request_id, "ended": {"$exists": False}}
+        found = await self._threads.read(lambda: self._supports.find_one(query))
         return None if found is None else _support_from_document(found)
 
     async def list_supports(self, *, after_space: str = "", limit: int = 1000) -> Sequence[Support]:
         def work() -> Sequence[Support]:
-            found = self._supports.find({"_id": {"$gt": after_space}}).sort("_id", 1).limit(limit)
+            query = {"_id": {"$gt": after_space}, "ended": {"$exists": False}}
+            found = self._supports.find(query).sort("_id", 1).limit(limit)
             return [_support_from_document(document) for document in found]
 
         return await self._threads.read(work)
 
     async def has_supports(self, storage_id: str) -> bool:
-        found = await self._threads.read(lambda: self._supports.find_one({"storage_id": storage_id}))
+        query = {"storage_id": storage_id, "ended": {"$exists": False}}
+        found = await self._threads.read(lambda: self._supports.find_one(query))
         return found is not None
 
     async def get_cursor(self, storage_id: str) -> str:
@@ -177,6 +194,7 @@ def _support_to_document(support: Support) -> Document:
         "size_bytes": support.size_bytes,
         "request_id": support.request_id,
         "space_name": support.space_name,
+        "revision": Int64(support.revision),
     }
 
 
@@ -187,4 +205,5 @@ def _support_from_document(document: Mapping[str, Any]) -> Support:
         size_bytes=document["size_bytes"],
         request_id=document["request_id"],
         space_name=document["space_name"],
+        revision=int(document.get("revision", 0)),
     )

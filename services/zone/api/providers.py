@@ -1,4 +1,4 @@
-"""ProviderService: what a provider tells the zone about itself."""
+"""ProviderService: what a provider tells the zone about itself and its supports."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from services.zone.api.provider_door import ProviderDoor
 from services.zone.domain.audit import AuditLog
 from services.zone.domain.entities import Provider, Space
 from services.zone.domain.providers import Providers
+from services.zone.domain.support_parameters import SupportParameterRules
+from services.zone.domain.supports import Supports
 from services.zone.domain.value_errors import BadValueNotInRange
 
 _DEFAULT_PAGE_SIZE = 100
@@ -20,15 +22,24 @@ _MAX_PAGE_SIZE = 1000
 class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
     """Decode, ask, encode."""
 
-    def __init__(self, providers: Providers, audit: AuditLog, door: ProviderDoor) -> None:
+    def __init__(
+        self,
+        providers: Providers,
+        supports: Supports,
+        parameters: SupportParameterRules,
+        audit: AuditLog,
+        door: ProviderDoor,
+    ) -> None:
         self._providers = providers
+        self._supports = supports
+        self._parameters = parameters
         self._audit = audit
         self._door = door
 
     async def ReportStatus(
         self, request: providers_pb2.ReportStatusRequest, context: Any
     ) -> providers_pb2.ReportStatusResponse:
-        time_ms = await self._providers.report(self._door.current(), request.version)
+        time_ms = await self._providers.report(self._door.current(), request.version, request.build)
         return providers_pb2.ReportStatusResponse(time_ms=time_ms)
 
     async def SupportSpace(
@@ -39,15 +50,42 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
             "token": request.token,
             "size": request.size_bytes,
             "storageId": request.storage_id,
-            "readonly": request.readonly,
             "requestId": request.request_id,
         }
         about = (request.storage_id,)
         noted = self._audit.noted(caller, "support_space", about, body, request_id=request_id())
         async with noted as also_about:
-            space = await self._providers.support(caller, body)
+            space = await self._supports.begin(caller, body)
             also_about.append(space.id)
         return providers_pb2.SupportSpaceResponse(space=_to_proto(space, caller.as_provider()))
+
+    async def ResizeSupport(
+        self, request: providers_pb2.ResizeSupportRequest, context: Any
+    ) -> providers_pb2.ResizeSupportResponse:
+        caller = self._door.current()
+        body: dict[str, object] = {"size": request.size_bytes}
+        about = (request.space_id,)
+        async with self._audit.noted(caller, "resize_support", about, body, request_id=request_id()):
+            space = await self._supports.resize(caller, request.space_id, body)
+        return providers_pb2.ResizeSupportResponse(space=_to_proto(space, caller.as_provider()))
+
+    async def RevokeSupport(
+        self, request: providers_pb2.RevokeSupportRequest, context: Any
+    ) -> providers_pb2.RevokeSupportResponse:
+        caller = self._door.current()
+        about = (request.space_id,)
+        async with self._audit.noted(caller, "withdraw_support", about, {}, request_id=request_id()):
+            revision = await self._supports.end(caller, request.space_id)
+        return providers_pb2.RevokeSupportResponse(revision=revision)
+
+    async def ReportDirStatsStatus(
+        self, request: providers_pb2.ReportDirStatsStatusRequest, context: Any
+    ) -> providers_pb2.ReportDirStatsStatusResponse:
+        # How far a machine is with its work is no decision of anybody, so nothing is noted.
+        caller = self._door.current()
+        body = {"dirStatsServiceStatus": request.status}
+        await self._parameters.update(caller, request.space_id, caller.as_provider(), body)
+        return providers_pb2.ReportDirStatsStatusResponse()
 
     async def ListSupportedSpaces(
         self, request: providers_pb2.ListSupportedSpacesRequest, context: Any
@@ -89,5 +127,8 @@ def _supporting(space: Space, provider: Provider) -> providers_pb2.SupportingPro
 
 def _to_proto(space: Space, provider_id: str) -> providers_pb2.SupportedSpace:
     return providers_pb2.SupportedSpace(
-        space_id=space.id, name=space.name, size_bytes=space.sizes().get(provider_id, 0)
+        space_id=space.id,
+        name=space.name,
+        size_bytes=space.sizes().get(provider_id, 0),
+        revision=space.revision,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from runtime.clock import Clock
 from services.zone.domain.audit import AuditLog
 from services.zone.domain.authentication import Authenticator
+from services.zone.domain.documents import Documents
 from services.zone.domain.groups import Groups
 from services.zone.domain.logins import Logins
 from services.zone.domain.members import Members
@@ -17,7 +18,9 @@ from services.zone.domain.scope import Scopes
 from services.zone.domain.share_roads import ShareRoads
 from services.zone.domain.shares import Shares
 from services.zone.domain.spaces import Spaces
+from services.zone.domain.storages import Storages
 from services.zone.domain.support_parameters import SupportParameterRules
+from services.zone.domain.supports import Supports
 from services.zone.domain.token_checks import TokenChecks
 from services.zone.domain.tokens import Tokens
 from services.zone.domain.users import Users
@@ -40,6 +43,9 @@ class ZoneServices:
     shares: Shares
     share_roads: ShareRoads
     providers: Providers
+    storages: Storages
+    supports: Supports
+    documents: Documents
     principals: Principals
     scopes: Scopes
     audit: AuditLog

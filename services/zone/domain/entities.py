@@ -128,12 +128,13 @@ class TemporarySecret:
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """A promise of one storage of a provider to a space."""
+    """A promise of one storage of a provider to a space. `readonly`, `imported`: as the storage is."""
 
     provider_id: str
     storage_id: str
     size_bytes: int
     readonly: bool = False
+    imported: bool = False
     #: Of the provider; tells a repetition from a second support.
     request_id: str = ""
 
@@ -163,6 +164,8 @@ class Space:
     parameters: Mapping[str, SupportParameters] = field(default_factory=dict)
     creator: Subject = NOBODY
     created_at_ms: int = 0
+    #: Grows with each change that a supporting provider is told of; the store's to count.
+    revision: int = field(default=0, compare=False)
 
     @property
     def ref(self) -> Ref:
@@ -235,8 +238,23 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
+class Storage:
+    """What the zone knows of a provider's storage. `qos_parameters`: what can be asked of it by QoS."""
+
+    id: str
+    provider_id: str
+    name: str
+    qos_parameters: Mapping[str, str | float] = field(default_factory=dict)
+    imported: bool = False
+    readonly: bool = False
+    created_at_ms: int = 0
+    #: Grows with each change; the store's to count.
+    revision: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
-    """A site. It counts as online for a while after each report."""
+    """A site. It counts as online for a while after each report. `version`, `build`: of its software."""
 
     id: str
     name: str
@@ -247,8 +265,10 @@ class Provider:
     longitude: float = 0.0
     version: str = ""
     last_seen_ms: int = 0
-    root_token_id: str = ""
     created_at_ms: int = 0
+    build: str = ""
+    #: Grows with each change but reports of being up; the store's to count.
+    revision: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,27 @@ class RelationAlreadyExists(ZoneError, errors.AlreadyExists):
     error_id = "relationAlreadyExists"
 
 
+class SpaceAlreadySupportedWithImportedStorage(ZoneError, errors.AlreadyExists):
+    """A space has at most one imported storage."""
+
+    reason = "SPACE_ALREADY_SUPPORTED_WITH_IMPORTED_STORAGE"
+    error_id = "spaceAlreadySupportedWithImportedStorage"
+
+
+class RequiresImportedStorage(ZoneError, errors.FailedPrecondition):
+    """Only an imported storage can be so."""
+
+    reason = "REQUIRES_IMPORTED_STORAGE"
+    error_id = "requiresImportedStorage"
+
+
+class StorageInUse(ZoneError, errors.FailedPrecondition):
+    """The storage supports a space."""
+
+    reason = "STORAGE_IN_USE"
+    error_id = "storageInUse"
+
+
 class CannotAddRelationToSelf(ZoneError, errors.FailedPrecondition):
     """A group would be in itself, at once or by way of others."""
 

@@ -1,4 +1,4 @@
-"""Providers: how they join the zone, what they promise to spaces, and whether they are up."""
+"""Providers: how they join the zone, what they are, and whether they are up."""
 
 from __future__ import annotations
 
@@ -12,21 +12,27 @@ from runtime.clock import Clock
 from runtime.identity import SpacePrivilege as P
 from services.zone.domain import names
 from services.zone.domain.access import Caller
-from services.zone.domain.entities import Kind, NamedToken, Provider, Ref, Space, Support, user_ref
+from services.zone.domain.entities import Kind, NamedToken, Provider, Ref, Space, user_ref
 from services.zone.domain.errors import (
     NotFound,
-    RelationAlreadyExists,
     SubdomainDelegationNotSupported,
     ZoneError,
 )
 from services.zone.domain.groups import Groups
-from services.zone.domain.identifiers import ACCESS, InviteType, decode, invitation, provider_subject
+from services.zone.domain.identifiers import ACCESS, decode, provider_subject
 from services.zone.domain.ids import new_id
 from services.zone.domain.invites import Invites
 from services.zone.domain.params import Params
 from services.zone.domain.rights import Rights
 from services.zone.domain.spaces import Spaces
-from services.zone.domain.stores import MembershipStore, ProviderStore, SpaceStore, Taken, TokenStore
+from services.zone.domain.stores import (
+    MembershipStore,
+    ProviderStore,
+    SpaceStore,
+    StorageStore,
+    Taken,
+    TokenStore,
+)
 from services.zone.domain.token_errors import TokenInvalid
 from services.zone.domain.tokens import Tokens
 from services.zone.domain.value_errors import (
@@ -49,6 +55,7 @@ class Providers:
         self,
         store: ProviderStore,
         space_store: SpaceStore,
+        storage_store: StorageStore,
         token_store: TokenStore,
         *,
         memberships: MembershipStore,
@@ -60,10 +67,10 @@ class Providers:
         verifier: Verifier,
         clock: Clock,
         offline_after_s: float,
-        minimum_support_bytes: int,
     ) -> None:
         self._store = store
         self._space_store = space_store
+        self._storage_store = storage_store
         self._token_store = token_store
         self._memberships = memberships
         self._spaces = spaces
@@ -74,7 +81,6 @@ class Providers:
         self._verifier = verifier
         self._clock = clock
         self._offline_after_ms = offline_after_s * 1000
-        self._minimum_bytes = minimum_support_bytes
 
     def is_online(self, provider: Provider) -> bool:
         """Whether it reported lately."""
@@ -110,7 +116,6 @@ class Providers:
             type=ACCESS,
             created_at_ms=provider.created_at_ms,
         )
-        provider = replace(provider, root_token_id=root.id)
         # The token first: a provider that is seen can also speak for itself.
         text = await self._tokens.keep(root)
         try:
@@ -205,12 +210,16 @@ class Providers:
             changes["admin_email"] = names.check_email(params.text("adminEmail", empty=True))
         await self._store.update(provider.id, changes)
 
-    async def report(self, caller: Caller, version: str) -> int:
-        """Notes that the provider is up; gives the zone's clock in milliseconds."""
+    async def report(self, caller: Caller, version: str, build: str = "") -> int:
+        """Notes that the provider is up, and its software; gives the zone's clock in milliseconds."""
         provider = await self.current(caller, "update")
         now_ms = self._clock.now_ms()
-        changes = {"last_seen_ms": now_ms, "version": version[:MAX_VERSION_CHARS]}
-        await self._store.update(provider.id, changes)
+        version, build = version[:MAX_VERSION_CHARS], build[:MAX_VERSION_CHARS]
+        if (provider.version, provider.build) == (version, build) and self.is_online(provider):
+            await self._store.touch(provider.id, now_ms)
+        else:
+            changes = {"last_seen_ms": now_ms, "version": version, "build": build}
+            await self._store.update(provider.id, changes)
         return now_ms
 
     async def delete(self, caller: Caller, provider_id: str) -> None:
@@ -232,39 +241,10 @@ class Providers:
         while spaces := await self._space_store.supported_by(provider.id, after="", limit=1000):
             for space in spaces:
                 await self._space_store.remove_support(space.id, provider.id)
+        await self._storage_store.delete_all(provider.id)
         log.info("provider_deleted", provider_id=provider.id)
 
-    # --- support ---
-
-    async def support(self, caller: Caller, body: Mapping[str, object]) -> Space:
-        """Consumes a support token: from now on the calling provider supports the space.
-
-        `token`, `size`, `storageId` (default: the provider's only one), `readonly`, `requestId`. The same
-        request again is a success, since its first answer may have been lost.
-        """
-        provider = await self.current(caller, "create", "support")
-        params = Params(body)
-        invitation = await self._invites.for_support(params.text("token", empty=True), caller)
-        support = Support(
-            provider_id=provider.id,
-            storage_id=params.find_text("storageId", empty=True) or provider.id,
-            size_bytes=params.integer("size", low=self._minimum_bytes),
-            readonly=params.flag("readonly"),
-            request_id=params.find_text("requestId", empty=True) or "",
-        )
-        before = await self._spaces.require(invitation.target_id)
-        if support.request_id and support in before.supports:
-            return before
-        async with self._invites.used(invitation):
-            if not await self._space_store.add_support(invitation.target_id, support):
-                raise RelationAlreadyExists.of(
-                    childType="storage",
-                    childId=support.storage_id,
-                    parentType="space",
-                    parentId=invitation.target_id,
-                )
-        log.info("space_supported", space_id=invitation.target_id, provider_id=provider.id)
-        return await self._spaces.require(invitation.target_id)
+    # --- what it supports ---
 
     async def supported(self, caller: Caller, *, after: str = "", limit: int = 1000) -> list[Space]:
         """One page of the spaces the caller supports, in the order of their ids."""
@@ -319,27 +299,6 @@ class Providers:
             raise NotFound
         return space
 
-    async def resize(self, caller: Caller, space_id: str, body: Mapping[str, object]) -> None:
-        """Changes what the caller promises to a space."""
-        await self.get_supported(caller, space_id)
-        caller.allow("update", "od_provider", caller.as_provider(), f"space,{space_id}")
-        size = Params(body).integer("size", low=self._minimum_bytes)
-        await self._space_store.resize_support(space_id, caller.as_provider(), size)
-
-    async def withdraw(self, caller: Caller, space_id: str) -> None:
-        """Ends the caller's support of a space."""
-        await self.get_supported(caller, space_id)
-        caller.allow("delete", "od_provider", caller.as_provider(), f"space,{space_id}")
-        await self._space_store.remove_support(space_id, caller.as_provider())
-
-    async def invite(self, caller: Caller, space_id: str) -> str:
-        """The text of a token with which a provider can support the space."""
-        space = await self._spaces.require(space_id)
-        type = invitation(InviteType.SUPPORT_SPACE, space_id)
-        caller.allow("create", "od_space", space_id, f"invite_{type.code}_token")
-        await self._rights.demand(caller, space, P.ADD_SUPPORT, "oz_spaces_add_relationships")
-        return await self._tokens.invite(caller, type)
-
     async def of_space(self, caller: Caller, space_id: str) -> list[str]:
         """Providers of a space, for any member."""
         space = await self._spaces.require(space_id)
@@ -353,14 +312,6 @@ class Providers:
         caller.allow("get", "od_provider", provider_id)
         await self._rights.demand(caller, space, P.VIEW, "oz_providers_view")
         return await self.require(provider_id)
-
-    async def revoke_support(self, caller: Caller, space_id: str, provider_id: str) -> None:
-        """Ends a support from the side of the space."""
-        space = await self._require_support(space_id, provider_id)
-        caller.allow("delete", "od_space", space_id, f"provider,{provider_id}")
-        await self._rights.demand(caller, space, P.REMOVE_SUPPORT, "oz_spaces_remove_relationships")
-        await self._space_store.remove_support(space_id, provider_id)
-        log.info("support_revoked", space_id=space_id, provider_id=provider_id)
 
     async def _require_support(self, space_id: str, provider_id: str) -> Space:
         space = await self._spaces.require(space_id)

@@ -21,6 +21,7 @@ from services.zone.domain.entities import (
     Ref,
     Share,
     Space,
+    Storage,
     Support,
     TemporarySecret,
     User,
@@ -177,7 +178,8 @@ class GroupStore(Protocol):
 
 
 class SpaceStore(Protocol):
-    """Spaces with owners and supports."""
+    """Spaces with owners and supports. Whatever providers are told of makes the revision grow; it begins with
+    the time of creation, so it also grows when a space is deleted and made again under the same id."""
 
     async def create(self, space: Space, memberships: Collection[Membership]) -> None:
         """The space with its first members. Raises Taken("id")."""
@@ -200,7 +202,9 @@ class SpaceStore(Protocol):
         ...
 
     async def add_support(self, space_id: str, support: Support) -> bool:
-        """False when the storage supports the space already, or there is no such space."""
+        """False when the provider supports the space already, when an imported storage does and this is
+        another, or when there is no such space. Raises Taken("storage") for an imported storage that supports
+        another space."""
         ...
 
     async def resize_support(self, space_id: str, provider_id: str, size_bytes: int) -> bool:
@@ -213,6 +217,14 @@ class SpaceStore(Protocol):
 
     async def remove_support(self, space_id: str, provider_id: str) -> bool:
         """All storages of the provider, and its parameters."""
+        ...
+
+    async def uses_storage(self, storage_id: str) -> bool:
+        """Whether it supports any space."""
+        ...
+
+    async def set_readonly(self, storage_id: str, *, readonly: bool) -> None:
+        """In all supports by this storage. Not one step: repeat it after a failure."""
         ...
 
     async def supported_by(self, provider_id: str, *, after: str, limit: int) -> list[Space]:
@@ -246,6 +258,30 @@ class ShareStore(Protocol):
         ...
 
 
+class StorageStore(Protocol):
+    """Storages of providers, as far as the zone knows them. Every change makes the revision grow, which
+    begins with the time of creation."""
+
+    async def create(self, storage: Storage) -> None:
+        """Raises Taken("id")."""
+        ...
+
+    async def find(self, storage_id: str) -> Storage | None: ...
+    async def find_many(self, storage_ids: Collection[str]) -> list[Storage]: ...
+    async def of_provider(self, provider_id: str) -> list[Storage]:
+        """In the order of their ids."""
+        ...
+
+    async def update(self, storage_id: str, changes: Mapping[str, Any]) -> bool:
+        """Sets fields of Storage."""
+        ...
+
+    async def delete(self, storage_id: str) -> bool: ...
+    async def delete_all(self, provider_id: str) -> None:
+        """All storages of a provider. Not one step: repeat it after a failure."""
+        ...
+
+
 class ProviderStore(Protocol):
     """Providers."""
 
@@ -257,7 +293,11 @@ class ProviderStore(Protocol):
     async def find_many(self, provider_ids: Collection[str]) -> list[Provider]: ...
     async def list_ids(self) -> list[str]: ...
     async def update(self, provider_id: str, changes: Mapping[str, Any]) -> bool:
-        """Sets fields of Provider. Raises Taken("domain")."""
+        """Sets fields of Provider; the revision grows. Raises Taken("domain")."""
+        ...
+
+    async def touch(self, provider_id: str, last_seen_ms: int) -> None:
+        """Notes when it was heard of; nothing that anybody is told of."""
         ...
 
     async def delete(self, provider_id: str) -> bool: ...
@@ -308,6 +348,8 @@ class Stores(Protocol):
     def spaces(self) -> SpaceStore: ...
     @property
     def shares(self) -> ShareStore: ...
+    @property
+    def storages(self) -> StorageStore: ...
     @property
     def providers(self) -> ProviderStore: ...
     @property

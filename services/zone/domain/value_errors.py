@@ -171,6 +171,13 @@ class BadValueTextTooLarge(BadValue):
     error_id = "badValueTextTooLarge"
 
 
+class BadValueQoSParameters(BadValue):
+    """Parameters for QoS are a few texts or numbers by name."""
+
+    reason = "BAD_VALUE_QOS_PARAMETERS"
+    error_id = "badValueQoSParameters"
+
+
 class BadValueName(BadValue):
     """Not a possible name."""
 

@@ -14,6 +14,7 @@ from services.zone.store.mongo_memberships import MongoMembershipStore, create_m
 from services.zone.store.mongo_providers import MongoProviderStore, create_provider_indexes
 from services.zone.store.mongo_shares import MongoShareStore, create_share_indexes
 from services.zone.store.mongo_spaces import MongoSpaceStore, create_space_indexes
+from services.zone.store.mongo_storages import MongoStorageStore, create_storage_indexes
 from services.zone.store.mongo_tokens import MongoTokenStore, create_token_indexes
 from services.zone.store.mongo_users import MongoUserStore, create_user_indexes
 
@@ -33,6 +34,7 @@ class MongoStores:
         self.groups = MongoGroupStore(self._database, threads)
         self.spaces = MongoSpaceStore(self._database, threads)
         self.shares = MongoShareStore(self._database, threads)
+        self.storages = MongoStorageStore(self._database, threads)
         self.providers = MongoProviderStore(self._database, threads)
 
     async def create_indexes(self, *, audit_keep_s: int = 400 * 86_400) -> None:
@@ -45,6 +47,7 @@ class MongoStores:
         create_membership_indexes(self._database)
         create_space_indexes(self._database)
         create_share_indexes(self._database)
+        create_storage_indexes(self._database)
         create_provider_indexes(self._database)
         create_guess_indexes(self._database)
         create_audit_indexes(self._database, keep_s=audit_keep_s)

@@ -20,15 +20,16 @@ Document = dict[str, Any]
 PACE_S = 0.02
 MAX_AWAIT_MS = 1000
 
-_WATCHED = ["users", "tokens", "temporary_secrets", "memberships", "spaces"]
+_WATCHED = ["users", "tokens", "temporary_secrets", "memberships", "spaces", "storages"]
 _PIPELINE: list[Document] = [
     {
         "$match": {
             "operationType": {"$in": ["insert", "update", "replace", "delete"]},
             "$or": [
                 {"ns.coll": {"$in": _WATCHED}},
-                # Reports that it is up come all the time; only its end matters.
-                {"ns.coll": "providers", "operationType": "delete"},
+                {"ns.coll": "providers", "operationType": {"$in": ["insert", "delete"]}},
+                # Reports that it is up come all the time, and make no new revision.
+                {"ns.coll": "providers", "updateDescription.updatedFields.revision": {"$exists": True}},
             ],
         }
     },
@@ -75,4 +76,4 @@ def changed_code(change: Document) -> str:
         fields = change.get("updateDescription", {}).get("updatedFields", {})
         counts_only = kind == "insert" or fields.keys() == {"usage_count"}
         return "" if counts_only else f"tok-{key}"
-    return {"users": "usr-", "spaces": "spc-", "providers": "prv-"}[collection] + key
+    return {"users": "usr-", "spaces": "spc-", "storages": "sto-", "providers": "prv-"}[collection] + key

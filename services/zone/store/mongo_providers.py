@@ -1,14 +1,15 @@
 """Providers in MongoDB.
 
-providers  _id, name, domain (unique), version, last_seen_ms, ...
+providers  _id, name, domain (unique), version, last_seen_ms, ..., revision
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any
 
+from bson.int64 import Int64
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
@@ -35,6 +36,7 @@ class MongoProviderStore:
         def work() -> None:
             document = asdict(provider)
             document["_id"] = document.pop("id")
+            document["revision"] = Int64(provider.created_at_ms)
             try:
                 self._providers.insert_one(document)
             except DuplicateKeyError:
@@ -59,7 +61,7 @@ class MongoProviderStore:
 
     async def update(self, provider_id: str, changes: Mapping[str, Any]) -> bool:
         def work() -> bool:
-            change = {"$set": dict(changes)}
+            change = {"$set": dict(changes), "$inc": {"revision": 1}}
             try:
                 return self._providers.update_one({"_id": provider_id}, change).matched_count == 1
             except DuplicateKeyError:
@@ -67,10 +69,18 @@ class MongoProviderStore:
 
         return await self._threads.write(work)
 
+    async def touch(self, provider_id: str, last_seen_ms: int) -> None:
+        change = {"$set": {"last_seen_ms": last_seen_ms}}
+        await self._threads.write(lambda: self._providers.update_one({"_id": provider_id}, change))
+
     async def delete(self, provider_id: str) -> bool:
         done = await self._threads.write(lambda: self._providers.delete_one({"_id": provider_id}))
         return done.deleted_count == 1
 
 
+_FIELDS = frozenset(field.name for field in fields(Provider))
+
+
 def _from_document(document: Document) -> Provider:
-    return Provider(id=document["_id"], **{name: value for name, value in document.items() if name != "_id"})
+    # Documents of earlier versions have fields that nobody asks for any more.
+    return Provider(id=document["_id"], **{name: document[name] for name in _FIELDS & document.keys()})

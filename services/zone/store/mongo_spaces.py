@@ -2,7 +2,8 @@
 
 spaces       _id, name, ..., owners [user id],
              parameters {provider_id: {accounting_enabled, dir_stats_enabled, dir_stats_status}},
-             supports [{provider_id, storage_id, size_bytes, readonly, request_id}]
+             supports [{provider_id, storage_id, size_bytes, readonly, imported, request_id}],
+             imported_storage {provider_id, storage_id (unique)} of the support that has one, revision
 """
 
 from __future__ import annotations
@@ -27,6 +28,13 @@ Document = dict[str, Any]
 def create_space_indexes(database: Database[Document]) -> None:
     """Once at start; harmless when they are there."""
     database.spaces.create_index([("supports.provider_id", 1), ("_id", 1)])
+    database.spaces.create_index("supports.storage_id")
+    # An imported storage supports one space.
+    database.spaces.create_index(
+        "imported_storage.storage_id",
+        unique=True,
+        partialFilterExpression={"imported_storage.storage_id": {"$type": "string"}},
+    )
 
 
 class MongoSpaceStore:
@@ -61,7 +69,12 @@ class MongoSpaceStore:
 
     async def update(self, space_id: str, changes: Mapping[str, Any]) -> bool:
         fields = {name: list(value) if isinstance(value, tuple) else value for name, value in changes.items()}
-        done = await self._threads.write(lambda: self._spaces.update_one({"_id": space_id}, {"$set": fields}))
+        return await self._change({"_id": space_id}, {"$set": fields})
+
+    async def _change(self, query: Document, change: Document) -> bool:
+        """Something providers are told of."""
+        change = {**change, "$inc": {"revision": 1}}
+        done = await self._threads.write(lambda: self._spaces.update_one(query, change))
         return done.matched_count == 1
 
     async def delete(self, space_id: str) -> bool:
@@ -86,32 +99,45 @@ class MongoSpaceStore:
         return done.matched_count == 1
 
     async def add_support(self, space_id: str, support: Support) -> bool:
-        same = {"provider_id": support.provider_id, "storage_id": support.storage_id}
-        query = {"_id": space_id, "supports": {"$not": {"$elemMatch": same}}}
-        change = {"$push": {"supports": _support_to_document(support)}}
-        done = await self._threads.write(lambda: self._spaces.update_one(query, change))
-        return done.matched_count == 1
+        query: Document = {"_id": space_id, "supports.provider_id": {"$ne": support.provider_id}}
+        change: Document = {"$push": {"supports": _support_to_document(support)}}
+        if support.imported:
+            query["imported_storage"] = {"$exists": False}
+            change["$set"] = {"imported_storage": _imported(support)}
+        try:
+            return await self._change(query, change)
+        except DuplicateKeyError:
+            raise Taken("storage") from None
 
     async def resize_support(self, space_id: str, provider_id: str, size_bytes: int) -> bool:
-        query = {"_id": space_id, "supports.provider_id": provider_id}
         change = {"$set": {"supports.$.size_bytes": Int64(size_bytes)}}
-        done = await self._threads.write(lambda: self._spaces.update_one(query, change))
-        return done.matched_count == 1
+        return await self._change({"_id": space_id, "supports.provider_id": provider_id}, change)
 
     async def remove_support(self, space_id: str, provider_id: str) -> bool:
         query = {"_id": space_id, "supports.provider_id": provider_id}
-        change = {
+        change: Document = {
             "$pull": {"supports": {"provider_id": provider_id}},
             "$unset": {f"parameters.{provider_id}": ""},
         }
-        done = await self._threads.write(lambda: self._spaces.update_one(query, change))
-        return done.matched_count == 1
+        freed = {**change, "$unset": {**change["$unset"], "imported_storage": ""}}
+        return await self._change({**query, "imported_storage.provider_id": provider_id}, freed) or (
+            await self._change(query, change)
+        )
+
+    async def uses_storage(self, storage_id: str) -> bool:
+        query = {"supports.storage_id": storage_id}
+        return await self._threads.read(lambda: self._spaces.find_one(query, {"_id": 1})) is not None
+
+    async def set_readonly(self, storage_id: str, *, readonly: bool) -> None:
+        query = {"supports.storage_id": storage_id}
+        change = {"$set": {"supports.$[its].readonly": readonly}, "$inc": {"revision": 1}}
+        its = [{"its.storage_id": storage_id}]
+        await self._threads.write(lambda: self._spaces.update_many(query, change, array_filters=its))
 
     async def set_parameters(self, space_id: str, provider_id: str, changes: Mapping[str, Any]) -> bool:
-        query = {"_id": space_id, "supports.provider_id": provider_id}
         fields = {f"parameters.{provider_id}.{name}": value for name, value in changes.items()}
-        done = await self._threads.write(lambda: self._spaces.update_one(query, {"$set": fields}))
-        return done.matched_count == 1
+        query = {"_id": space_id, "supports.provider_id": provider_id}
+        return await self._change(query, {"$set": fields})
 
     async def supported_by(self, provider_id: str, *, after: str, limit: int) -> list[Space]:
         query = {"supports.provider_id": provider_id, "_id": {"$gt": after}}
@@ -131,11 +157,17 @@ def _support_to_document(support: Support) -> Document:
         "storage_id": support.storage_id,
         "size_bytes": Int64(support.size_bytes),
         "readonly": support.readonly,
+        "imported": support.imported,
         "request_id": support.request_id,
     }
 
 
+def _imported(support: Support) -> Document:
+    return {"provider_id": support.provider_id, "storage_id": support.storage_id}
+
+
 def _to_document(space: Space) -> Document:
+    imported = next((_imported(support) for support in space.supports if support.imported), None)
     return {
         "_id": space.id,
         "name": space.name,
@@ -149,6 +181,8 @@ def _to_document(space: Space) -> Document:
         "parameters": {provider_id: asdict(each) for provider_id, each in space.parameters.items()},
         "creator": space.creator.code,
         "created_at_ms": space.created_at_ms,
+        "revision": Int64(space.created_at_ms),
+        **({"imported_storage": imported} if imported else {}),
     }
 
 
@@ -164,11 +198,12 @@ def _from_document(document: Document) -> Space:
         owners=tuple(document["owners"]),
         supports=tuple(
             Support(
-                each["provider_id"],
-                each["storage_id"],
-                int(each["size_bytes"]),
-                each["readonly"],
-                each["request_id"],
+                provider_id=each["provider_id"],
+                storage_id=each["storage_id"],
+                size_bytes=int(each["size_bytes"]),
+                readonly=each["readonly"],
+                imported=each.get("imported", False),
+                request_id=each["request_id"],
             )
             for each in document["supports"]
         ),
@@ -178,4 +213,5 @@ def _from_document(document: Document) -> Space:
         },
         creator=Subject.parse(document["creator"]),
         created_at_ms=document["created_at_ms"],
+        revision=int(document.get("revision", 0)),
     )

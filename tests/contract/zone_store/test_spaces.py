@@ -80,16 +80,63 @@ async def test_owner_is_added_once(stores: Stores) -> None:
     assert space.owners == ("u1", "u2")
 
 
-async def test_storage_supports_a_space_once(stores: Stores) -> None:
+async def _space(stores: Stores, space_id: str = "s1") -> Space:
+    space = await stores.spaces.find(space_id)
+    assert space is not None
+    return space
+
+
+async def test_provider_supports_a_space_once(stores: Stores) -> None:
     await stores.spaces.create(SPACE, [JOE])
     added = await asyncio.gather(*(stores.spaces.add_support("s1", SUPPORT) for _ in range(4)))
     assert added.count(True) == 1
-    assert await stores.spaces.add_support("s1", replace(SUPPORT, storage_id="st2", readonly=True))
+    assert not await stores.spaces.add_support("s1", replace(SUPPORT, storage_id="st2", readonly=True))
     assert not await stores.spaces.add_support("s9", SUPPORT)
-    space = await stores.spaces.find("s1")
-    assert space is not None
-    assert space.sizes() == {"p1": 2**41}
-    assert not space.readonly_at("p1")
+    assert await stores.spaces.add_support("s1", replace(SUPPORT, provider_id="p2", storage_id="st2"))
+    assert (await _space(stores)).sizes() == {"p1": 2**40, "p2": 2**40}
+
+
+async def test_imported_storage_supports_one_space_and_a_space_has_one(stores: Stores) -> None:
+    await stores.spaces.create(SPACE, [JOE])
+    await stores.spaces.create(replace(SPACE, id="s2"), [])
+    imported = replace(SUPPORT, imported=True)
+    assert await stores.spaces.add_support("s1", imported)
+    other = replace(imported, provider_id="p2", storage_id="st2")
+    assert not await stores.spaces.add_support("s1", other)
+    with pytest.raises(Taken, match="storage"):
+        await stores.spaces.add_support("s2", imported)
+    await stores.spaces.remove_support("s1", "p1")
+    assert await stores.spaces.add_support("s1", other)
+    assert await stores.spaces.add_support("s2", imported)
+    assert (await _space(stores, "s2")).supports == (imported,)
+
+
+async def test_storage_is_used_until_its_support_ends(stores: Stores) -> None:
+    await stores.spaces.create(SPACE, [JOE])
+    assert not await stores.spaces.uses_storage("st1")
+    await stores.spaces.add_support("s1", SUPPORT)
+    assert await stores.spaces.uses_storage("st1")
+    await stores.spaces.set_readonly("st1", readonly=True)
+    assert (await _space(stores)).readonly_at("p1")
+    await stores.spaces.remove_support("s1", "p1")
+    assert not await stores.spaces.uses_storage("st1")
+
+
+async def test_what_providers_are_told_of_makes_a_new_revision(stores: Stores) -> None:
+    await stores.spaces.create(SPACE, [JOE])
+    revisions = [(await _space(stores)).revision]
+    assert revisions == [SPACE.created_at_ms]
+    for change in (
+        stores.spaces.update("s1", {"name": "renamed"}),
+        stores.spaces.add_support("s1", SUPPORT),
+        stores.spaces.resize_support("s1", "p1", 7),
+        stores.spaces.set_parameters("s1", "p1", {"dir_stats_enabled": True}),
+        stores.spaces.set_readonly("st1", readonly=True),
+        stores.spaces.remove_support("s1", "p1"),
+    ):
+        await change
+        revisions.append((await _space(stores)).revision)
+    assert revisions == sorted(set(revisions))
 
 
 async def test_support_is_resized_and_removed(stores: Stores) -> None:

@@ -51,7 +51,7 @@ async def opened(folder: Path, pool: ThreadPoolExecutor, *, readonly: bool = Fal
     await store.add_storage(
         Storage("st1", "archive", "posix", parameters, imported=True, readonly=readonly, request_id="r")
     )
-    await store.add_support(Support(SPACE, "st1", 1000, "r2"))
+    await store.put_support(Support(SPACE, "st1", 1000, "r2"))
     catalog = Catalog(store, Drivers(pool))
     await catalog.refresh()
     return catalog

@@ -9,7 +9,7 @@ import pytest
 from isthmus.zone.v1 import shares_pb2
 
 from runtime.errors import NotFound
-from tests.support.zone import RunningZone, provider_client, registered_provider, user_token
+from tests.support.zone import RunningZone, give_support, provider_client, registered_provider, user_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -94,7 +94,7 @@ async def test_providers_are_noted_too(zone: RunningZone) -> None:
     space_id = await _space(zone)
     token = (await zone.admin.post(f"/spaces/{space_id}/providers/token")).json()["token"]
     async with provider_client(zone, provider) as rpc:
-        await rpc.support_space(token, size_bytes=10**9, storage_id="st1")
+        await give_support(rpc, token, 10**9)
     supported = (await _notes(zone, about=space_id))[0]
     assert (supported["action"], supported["who"]) == ("support_space", f"prv-{provider.provider_id}")
     assert supported["details"]["size"] == 10**9
@@ -125,7 +125,7 @@ async def test_shares_that_providers_make_change_and_end_are_noted(zone: Running
         creator_id="u1",
     )
     async with provider_client(zone, provider) as rpc:
-        await rpc.support_space(token, size_bytes=10**9, storage_id="st1")
+        await give_support(rpc, token, 10**9)
         await rpc.create_share(share)
         await rpc.update_share(share.share_id, name="renamed", description=None)
         await rpc.delete_share(share.share_id)

@@ -24,6 +24,7 @@ from runtime.rpc.channel import open_channel
 from tests.support.servers import own_mongod
 from tests.support.zone import (
     RunningZone,
+    give_support,
     provider_client,
     registered_provider,
     running_zone,
@@ -48,8 +49,8 @@ async def _site(zone: RunningZone, channel: grpc.aio.Channel) -> Site:
     async with zone.client(token) as joe, provider_client(zone, provider) as rpc:
         made = await joe.post("/user/spaces", json={"name": "space 1"})
         space_id = made.headers["location"].rpartition("/")[2]
-        support = (await joe.post(f"/spaces/{space_id}/providers/token")).json()["token"]
-        await rpc.support_space(support, size_bytes=10**9, storage_id="st1")
+        invitation = (await joe.post(f"/spaces/{space_id}/providers/token")).json()["token"]
+        await give_support(rpc, invitation, 10**9)
     credentials = ProviderCredentials(provider)
     return Site(token, TokenAuthenticator(channel, credentials, ClusterKey(bytes(32)), token_cache_s=0.3))
 

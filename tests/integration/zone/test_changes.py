@@ -21,6 +21,7 @@ from runtime.macaroons import deserialize
 from runtime.rpc.channel import open_channel
 from tests.support.zone import (
     RunningZone,
+    give_support,
     provider_client,
     registered_provider,
     running_zone,
@@ -90,8 +91,8 @@ async def _site(zone: RunningZone, *, addresses: str = "") -> AsyncIterator[Site
         open_channel(addresses or zone.rpc_address) as channel,
     ):
         space_id = _made(await joe.post("/user/spaces", json={"name": "space 1"}))
-        support = (await joe.post(f"/spaces/{space_id}/providers/token")).json()["token"]
-        await rpc.support_space(support, size_bytes=10**9, storage_id="st1")
+        invitation = (await joe.post(f"/spaces/{space_id}/providers/token")).json()["token"]
+        await give_support(rpc, invitation, 10**9)
         authenticator = TokenAuthenticator(
             channel, ProviderCredentials(provider), ClusterKey(bytes(32)), token_cache_s=NEVER_S
         )

@@ -20,7 +20,7 @@ from clients.zone_client import LOOK_EVERY_S, ProviderCredentials, ZoneClient
 from runtime.clock import ManualClock
 from runtime.config import ProviderFile
 from runtime.rpc.channel import open_channel
-from tests.support.zone import RunningZone, provider_client, registered_provider, user_token
+from tests.support.zone import RunningZone, give_support, provider_client, registered_provider, user_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -150,8 +150,8 @@ async def test_providers_are_listed_and_invited(joe: Shell) -> None:
     space = (await joe.json("space", "create", "here"))["space_id"]
     assert await joe.json("provider", "list") == []
     async with joe.zone.client(joe.token) as client, provider_client(joe.zone, provider) as rpc:
-        support = (await client.post(f"/spaces/{space}/providers/token")).json()["token"]
-        await rpc.support_space(support, size_bytes=10**9, storage_id="st1")
+        invitation = (await client.post(f"/spaces/{space}/providers/token")).json()["token"]
+        await give_support(rpc, invitation, 10**9)
     (own,) = await joe.json("provider", "list")
     assert own["provider_id"] == provider.provider_id
     listed = await joe.json("provider", "list", "--admin")

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.zone import RunningZone, provider_client, registered_provider, user_token
+from tests.support.zone import RunningZone, give_support, provider_client, registered_provider, user_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -285,7 +285,7 @@ async def test_provider_lists_whom_it_serves_through_groups(zone: RunningZone) -
     await zone.admin.put(f"/groups/{group_id}/users/{ann_id}")
     token = (await zone.admin.post(f"/spaces/{space_id}/providers/token")).json()["token"]
     async with provider_client(zone, provider) as rpc:
-        await rpc.support_space(token, size_bytes=10**9, storage_id="st1")
+        await give_support(rpc, token, 10**9)
     base = f"/providers/{provider.provider_id}"
     assert ann_id in await _listed(zone.admin, f"{base}/effective_users")
     assert await _listed(zone.admin, f"{base}/effective_groups") == [group_id]

@@ -9,7 +9,7 @@ import pytest_asyncio
 
 from clients.zone import ZoneClient
 from runtime.errors import InvalidArgument, NotFound
-from tests.support.zone import RunningZone, provider_client, registered_provider
+from tests.support.zone import RunningZone, give_support, provider_client, registered_provider
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,7 +22,7 @@ async def site(zone: RunningZone) -> AsyncIterator[tuple[ZoneClient, str]]:
     space_id = made.headers["location"].rpartition("/")[2]
     token = (await zone.admin.post(f"/spaces/{space_id}/providers/token")).json()["token"]
     async with provider_client(zone, provider) as rpc:
-        await rpc.support_space(token, size_bytes=10**9, storage_id="st1")
+        await give_support(rpc, token, 10**9)
         yield rpc, space_id
 
 

@@ -16,7 +16,7 @@ from clients.zone import UnregisteredOneprovider, ZoneClient
 from runtime.config import ProviderFile
 from runtime.errors import AlreadyExists, InvalidArgument, IsthmusError, Unauthenticated
 from runtime.macaroons import deserialize, serialize
-from tests.support.zone import RunningZone, provider_client, registered_provider, user_token
+from tests.support.zone import RunningZone, give_support, provider_client, registered_provider, user_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -139,7 +139,7 @@ async def test_support_appears_in_space_and_scope(
     async with zone.client(joe) as client:
         space_id = await _space(client)
         token = await _support_token(client, space_id)
-        space = await rpc.support_space(token, size_bytes=SIZE, storage_id="st1")
+        space = await give_support(rpc, token, SIZE)
         assert (space.space_id, space.name, space.size_bytes) == (space_id, "space 1", SIZE)
         view = (await client.get(f"/spaces/{space_id}")).json()
         assert view["providers"] == {provider.provider_id: SIZE}
@@ -165,16 +165,16 @@ async def test_support_appears_in_space_and_scope(
 async def test_small_and_repeated_supports_are_refused(zone: RunningZone, rpc: ZoneClient) -> None:
     token = await _support_token(zone.admin, await _space(zone.admin))
     with pytest.raises(InvalidArgument) as caught:
-        await rpc.support_space(token, size_bytes=999_999, storage_id="st1")
+        await give_support(rpc, token, 999_999)
     assert (caught.value.reason, caught.value.facts) == (
         "BAD_VALUE_TOO_LOW",
         {"key": "size", "limit": "1000000"},
     )
-    await rpc.support_space(token, size_bytes=SIZE, storage_id="st1")
+    await give_support(rpc, token, SIZE)
     with pytest.raises(AlreadyExists):
-        await rpc.support_space(token, size_bytes=SIZE, storage_id="st1")
+        await give_support(rpc, token, SIZE)
     with pytest.raises(InvalidArgument) as caught:
-        await rpc.support_space("nonsense", size_bytes=SIZE, storage_id="st1")
+        await give_support(rpc, "nonsense", SIZE)
     assert caught.value.reason == "BAD_VALUE_TOKEN"
 
 
@@ -182,7 +182,8 @@ async def test_a_support_whose_answer_was_lost_can_be_asked_for_again(
     zone: RunningZone, rpc: ZoneClient
 ) -> None:
     token = await _support_token(zone.admin, await _space(zone.admin))
-    ask = {"size_bytes": SIZE, "storage_id": "st1"}
+    storage = await rpc.create_storage("", "disk")
+    ask = {"size_bytes": SIZE, "storage_id": storage.storage_id}
     first = await rpc.support_space(token, request_id="r1", **ask)
     assert await rpc.support_space(token, request_id="r1", **ask) == first
     with pytest.raises(AlreadyExists):
@@ -195,7 +196,7 @@ async def test_supported_spaces_come_in_pages(
     wanted = sorted([await _space(zone.admin) for _ in range(3)])
     for space_id in wanted:
         token = await _support_token(zone.admin, space_id)
-        await rpc.support_space(token, size_bytes=SIZE, storage_id="st1")
+        await give_support(rpc, token, SIZE)
     first = await rpc.list_supported_spaces(page_size=2)
     rest = await rpc.list_supported_spaces(page_size=2, page_token=first.next_page_token)
     assert [space.space_id for space in [*first.spaces, *rest.spaces]] == wanted
@@ -214,12 +215,12 @@ async def test_support_is_resized_withdrawn_and_revoked(
     async with zone.client(provider.root_token.get_secret_value()) as client:
         path = f"/provider/spaces/{space_id}"
         assert _error(await client.get(path), 404)
-        await rpc.support_space(token, size_bytes=SIZE, storage_id="st1")
+        await give_support(rpc, token, SIZE)
         assert _error(await client.patch(path, json={"size": 5}), 400)["id"] == "badValueTooLow"
         assert (await client.patch(path, json={"size": 2 * SIZE})).status_code == 204
         assert (await client.get(path)).json()["providers"] == {provider.provider_id: 2 * SIZE}
         assert (await client.delete(path)).status_code == 204
-    await rpc.support_space(token, size_bytes=SIZE, storage_id="st1")
+    await give_support(rpc, token, SIZE)
     revoke = f"/spaces/{space_id}/providers/{provider.provider_id}"
     assert (await zone.admin.get(revoke)).json()["name"] == "krakow"
     assert (await zone.admin.delete(revoke)).status_code == 204
@@ -230,8 +231,8 @@ async def test_one_call_tells_all_about_a_user(zone: RunningZone, rpc: ZoneClien
     user_id, token = await user_token(zone, "joe")
     async with zone.client(token) as client:
         here, elsewhere = await _space(client), await _space(client)
-        support = await _support_token(client, here)
-        await rpc.support_space(support, size_bytes=SIZE, storage_id="st1")
+        invitation = await _support_token(client, here)
+        await give_support(rpc, invitation, SIZE)
     answer = await _verify(rpc, token)
     identity = answer.identity
     assert (identity.subject_id, answer.username) == (user_id, zone.username("joe"))
@@ -297,7 +298,7 @@ async def test_deleted_provider_is_unregistered(
 ) -> None:
     space_id = await _space(zone.admin)
     token = await _support_token(zone.admin, space_id)
-    await rpc.support_space(token, size_bytes=SIZE, storage_id="st1")
+    await give_support(rpc, token, SIZE)
     assert (await zone.admin.delete(f"/providers/{provider.provider_id}")).status_code == 204
     async with provider_client(zone, provider) as late:
         late.provider._renew_at_s = 0

@@ -14,7 +14,7 @@ from isthmus.zone.v1 import shares_pb2
 
 from clients.zone import ZoneClient
 from runtime.http import file_ids
-from tests.support.zone import RunningZone, provider_client, registered_provider, user_token
+from tests.support.zone import RunningZone, give_support, provider_client, registered_provider, user_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -43,7 +43,7 @@ async def site(zone: RunningZone) -> AsyncIterator[Site]:
     space_id = made.headers["location"].rpartition("/")[2]
     token = (await zone.admin.post(f"/spaces/{space_id}/providers/token")).json()["token"]
     async with provider_client(zone, provider) as rpc:
-        await rpc.support_space(token, size_bytes=10**9, storage_id="st1")
+        await give_support(rpc, token, 10**9)
         share = shares_pb2.Share(
             share_id=token_hex(16),
             space_id=space_id,

@@ -26,6 +26,7 @@ class Site:
     rpc: ZoneClient
     space_id: str
     provider_id: str
+    storage_id: str
 
     def share(self, **changes: object) -> shares_pb2.Share:
         """A share nobody made yet."""
@@ -49,8 +50,9 @@ async def site(zone: RunningZone) -> AsyncIterator[Site]:
     space_id = made.headers["location"].rpartition("/")[2]
     token = (await zone.admin.post(f"/spaces/{space_id}/providers/token")).json()["token"]
     async with provider_client(zone, provider) as rpc:
-        await rpc.support_space(token, size_bytes=SIZE, storage_id="st1")
-        yield Site(rpc, space_id, provider.provider_id)
+        storage = await rpc.create_storage("", "disk")
+        await rpc.support_space(token, size_bytes=SIZE, storage_id=storage.storage_id)
+        yield Site(rpc, space_id, provider.provider_id, storage.storage_id)
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -143,7 +145,7 @@ async def test_providers_of_spaces_are_told(site: Site, stranger: ZoneClient) ->
         assert told.space_id == site.space_id
         [provider] = told.providers
         assert (provider.provider_id, provider.name) == (site.provider_id, "krakow")
-        assert list(provider.storage_ids) == ["st1"]
+        assert list(provider.storage_ids) == [site.storage_id]
 
 
 async def test_a_request_asks_about_few_spaces(site: Site) -> None:

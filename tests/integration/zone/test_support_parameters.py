@@ -10,7 +10,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from tests.support.zone import RunningZone, provider_client, registered_provider, user_token
+from tests.support.zone import RunningZone, give_support, provider_client, registered_provider, user_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -49,8 +49,8 @@ async def site(zone: RunningZone) -> AsyncIterator[Site]:
     ):
         made = await ann.post("/user/spaces", json={"name": "space 1"})
         space_id = made.headers["location"].rpartition("/")[2]
-        support = (await ann.post(f"/spaces/{space_id}/providers/token")).json()["token"]
-        await rpc.support_space(support, size_bytes=10**9, storage_id="st1")
+        invitation = (await ann.post(f"/spaces/{space_id}/providers/token")).json()["token"]
+        await give_support(rpc, invitation, 10**9)
         yield Site(ann, own, space_id, provider.provider_id)
 
 

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from clients.cli.__main__ import app, with_json_first
 from clients.cli.output import size_text
 from clients.cli.settings import load
-from clients.cli.zone import parse_size
+from clients.cli.supports import parse_size
 from clients.http_api import ClientError
 
 RUNNER = CliRunner()

@@ -63,6 +63,10 @@ class ZoneTwin:
         self.requests: list[tokens_pb2.VerifyAccessTokenRequest] = []
         self.metadata: list[Any] = []
 
+    def stream_stream(self, _method: str, *_args: Any, **_kwargs: Any) -> Callable[..., Any]:
+        """What a service is told of its supports: nothing of it is asked here."""
+        return self.unary_stream(_method)
+
     def unary_stream(self, _method: str, *_args: Any, **_kwargs: Any) -> Callable[..., Any]:
         async def call(request: Any, *, metadata: Any) -> AsyncIterator[Any]:
             self.places.append(request.after)

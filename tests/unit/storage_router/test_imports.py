@@ -79,13 +79,13 @@ async def test_a_deletion_removes_bytes_unless_read_only(readonly: bool, left: l
 
 async def test_an_imported_storage_supports_one_space(router: Router) -> None:
     with pytest.raises(StorageInUse):
-        await router.storages.support_space(request_id="r9", storage_id="st1", token="other", size_bytes=1)
+        await router.supports.begin(request_id="r9", storage_id="st1", token="other", size_bytes=1)
     assert router.zone.consumed == []
 
 
 async def test_only_an_imported_storage_can_be_read_only(router: Router) -> None:
     values = {"driver": "memory", "parameters": {"mount_point": "/x"}, "secrets": {}, "fsync": True}
     with pytest.raises(InvalidArgument):
-        await router.storages.create(request_id="r", name="x", readonly=True, **values)
-    made = await router.storages.create(request_id="r", name="x", readonly=True, imported=True, **values)
+        await router.storages.create(request_id="r", name="xx", readonly=True, **values)
+    made = await router.storages.create(request_id="r", name="xx", readonly=True, imported=True, **values)
     assert (made.imported, "put" in router.drivers.made["/x"].calls) == (True, False)

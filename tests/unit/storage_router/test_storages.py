@@ -70,7 +70,7 @@ def test_secrets_are_not_shown() -> None:
 
 
 async def support(router: Router, storage: Storage, token: str = SPACE, request_id: str = "s1") -> Any:
-    return await router.storages.support_space(
+    return await router.supports.begin(
         request_id=request_id, storage_id=storage.storage_id, token=token, size_bytes=100
     )
 
@@ -98,9 +98,9 @@ async def test_an_interrupted_support_goes_on_where_it_stopped(router: Router) -
 
 async def test_supports_need_a_size_and_a_storage(router: Router) -> None:
     with pytest.raises(NoSuchStorage):
-        await router.storages.support_space(request_id="s", storage_id="no", token="t", size_bytes=1)
+        await router.supports.begin(request_id="s", storage_id="no", token="t", size_bytes=1)
     with pytest.raises(InvalidArgument):
-        await router.storages.support_space(request_id="s", storage_id="no", token="t", size_bytes=0)
+        await router.supports.begin(request_id="s", storage_id="no", token="t", size_bytes=0)
     assert router.zone.consumed == []
 
 

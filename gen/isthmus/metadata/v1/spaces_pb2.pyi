@@ -57,17 +57,21 @@ class EnsureSpaceRequest(_message.Message):
 
     SPACE_ID_FIELD_NUMBER: _builtins.int
     QUOTA_BYTES_FIELD_NUMBER: _builtins.int
+    SUPPORT_REVISION_FIELD_NUMBER: _builtins.int
     space_id: _builtins.str
     quota_bytes: _builtins.int
+    support_revision: _builtins.int
+    """Of the support that this is the size of; 0 sets the quota in any case."""
     def __init__(
         self,
         *,
         space_id: _builtins.str = ...,
         quota_bytes: _builtins.int = ...,
+        support_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["quota_bytes", b"quota_bytes", "space_id", b"space_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["quota_bytes", b"quota_bytes", "space_id", b"space_id", "support_revision", b"support_revision"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

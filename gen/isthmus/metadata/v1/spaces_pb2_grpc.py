@@ -64,7 +64,8 @@ class SpaceServiceServicer:
     """
 
     def EnsureSpace(self, request, context):
-        """Makes the root directory if absent and sets the quota. Idempotent.
+        """Makes the root directory if absent and sets the quota, unless that of a later
+        revision of the support is set. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,9 @@ class SpaceServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> SpaceServiceAsyncStub: ...
     EnsureSpace: _grpc.UnaryUnaryMultiCallable[_spaces_pb2.EnsureSpaceRequest, _spaces_pb2.EnsureSpaceResponse]
-    """Makes the root directory if absent and sets the quota. Idempotent."""
+    """Makes the root directory if absent and sets the quota, unless that of a later
+    revision of the support is set. Idempotent.
+    """
     GetSpaceUsage: _grpc.UnaryUnaryMultiCallable[_spaces_pb2.GetSpaceUsageRequest, _spaces_pb2.GetSpaceUsageResponse]
     """Quota and usage of one space. NOT_FOUND with reason SPACE_NOT_SUPPORTED."""
     RecountSpace: _grpc.UnaryUnaryMultiCallable[_spaces_pb2.RecountSpaceRequest, _spaces_pb2.RecountSpaceResponse]
@@ -57,7 +59,9 @@ class SpaceServiceAsyncStub(SpaceServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     EnsureSpace: _aio.UnaryUnaryMultiCallable[_spaces_pb2.EnsureSpaceRequest, _spaces_pb2.EnsureSpaceResponse]  # type: ignore[assignment]
-    """Makes the root directory if absent and sets the quota. Idempotent."""
+    """Makes the root directory if absent and sets the quota, unless that of a later
+    revision of the support is set. Idempotent.
+    """
     GetSpaceUsage: _aio.UnaryUnaryMultiCallable[_spaces_pb2.GetSpaceUsageRequest, _spaces_pb2.GetSpaceUsageResponse]  # type: ignore[assignment]
     """Quota and usage of one space. NOT_FOUND with reason SPACE_NOT_SUPPORTED."""
     RecountSpace: _aio.UnaryUnaryMultiCallable[_spaces_pb2.RecountSpaceRequest, _spaces_pb2.RecountSpaceResponse]  # type: ignore[assignment]
@@ -81,7 +85,9 @@ class SpaceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _spaces_pb2.EnsureSpaceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_spaces_pb2.EnsureSpaceResponse, _abc.Awaitable[_spaces_pb2.EnsureSpaceResponse]]:
-        """Makes the root directory if absent and sets the quota. Idempotent."""
+        """Makes the root directory if absent and sets the quota, unless that of a later
+        revision of the support is set. Idempotent.
+        """
 
     @_abc_1.abstractmethod
     def GetSpaceUsage(

@@ -61,6 +61,16 @@ class StorageServiceStub:
                 request_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SupportSpaceRequest.SerializeToString,
                 response_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SupportSpaceResponse.FromString,
                 _registered_method=True)
+        self.ResizeSupport = channel.unary_unary(
+                '/isthmus.storage_router.v1.StorageService/ResizeSupport',
+                request_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ResizeSupportRequest.SerializeToString,
+                response_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ResizeSupportResponse.FromString,
+                _registered_method=True)
+        self.RevokeSupport = channel.unary_unary(
+                '/isthmus.storage_router.v1.StorageService/RevokeSupport',
+                request_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.RevokeSupportRequest.SerializeToString,
+                response_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.RevokeSupportResponse.FromString,
+                _registered_method=True)
         self.ListSupports = channel.unary_unary(
                 '/isthmus.storage_router.v1.StorageService/ListSupports',
                 request_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ListSupportsRequest.SerializeToString,
@@ -122,6 +132,22 @@ class StorageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ResizeSupport(self, request, context):
+        """Changes how much of a space is supported. SPACE_NOT_SUPPORTED;
+        FAILED_PRECONDITION with reason SUPPORT_TOO_SMALL for less than is used.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeSupport(self, request, context):
+        """Ends the support of a space. What is stored stays, and is there again after a
+        new support. SPACE_NOT_SUPPORTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListSupports(self, request, context):
         """All supports, by space id.
         """
@@ -176,6 +202,16 @@ def add_StorageServiceServicer_to_server(servicer, server):
                     servicer.SupportSpace,
                     request_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SupportSpaceRequest.FromString,
                     response_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SupportSpaceResponse.SerializeToString,
+            ),
+            'ResizeSupport': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResizeSupport,
+                    request_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ResizeSupportRequest.FromString,
+                    response_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ResizeSupportResponse.SerializeToString,
+            ),
+            'RevokeSupport': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeSupport,
+                    request_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.RevokeSupportRequest.FromString,
+                    response_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.RevokeSupportResponse.SerializeToString,
             ),
             'ListSupports': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSupports,
@@ -330,6 +366,60 @@ class StorageService:
             '/isthmus.storage_router.v1.StorageService/SupportSpace',
             isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SupportSpaceRequest.SerializeToString,
             isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SupportSpaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResizeSupport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.storage_router.v1.StorageService/ResizeSupport',
+            isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ResizeSupportRequest.SerializeToString,
+            isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ResizeSupportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeSupport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.storage_router.v1.StorageService/RevokeSupport',
+            isthmus_dot_storage__router_dot_v1_dot_storages__pb2.RevokeSupportRequest.SerializeToString,
+            isthmus_dot_storage__router_dot_v1_dot_storages__pb2.RevokeSupportResponse.FromString,
             options,
             channel_credentials,
             insecure,

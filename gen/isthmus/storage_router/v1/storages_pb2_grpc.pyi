@@ -52,6 +52,14 @@ class StorageServiceStub:
     A space can be supported once. ALREADY_EXISTS, or INVALID_ARGUMENT with the
     zone's reason.
     """
+    ResizeSupport: _grpc.UnaryUnaryMultiCallable[_storages_pb2.ResizeSupportRequest, _storages_pb2.ResizeSupportResponse]
+    """Changes how much of a space is supported. SPACE_NOT_SUPPORTED;
+    FAILED_PRECONDITION with reason SUPPORT_TOO_SMALL for less than is used.
+    """
+    RevokeSupport: _grpc.UnaryUnaryMultiCallable[_storages_pb2.RevokeSupportRequest, _storages_pb2.RevokeSupportResponse]
+    """Ends the support of a space. What is stored stays, and is there again after a
+    new support. SPACE_NOT_SUPPORTED.
+    """
     ListSupports: _grpc.UnaryUnaryMultiCallable[_storages_pb2.ListSupportsRequest, _storages_pb2.ListSupportsResponse]
     """All supports, by space id."""
     SweepStorage: _grpc.UnaryUnaryMultiCallable[_storages_pb2.SweepStorageRequest, _storages_pb2.SweepStorageResponse]
@@ -90,6 +98,14 @@ class StorageServiceAsyncStub(StorageServiceStub):
     """Supports a space with a storage by consuming a support token at the zone.
     A space can be supported once. ALREADY_EXISTS, or INVALID_ARGUMENT with the
     zone's reason.
+    """
+    ResizeSupport: _aio.UnaryUnaryMultiCallable[_storages_pb2.ResizeSupportRequest, _storages_pb2.ResizeSupportResponse]  # type: ignore[assignment]
+    """Changes how much of a space is supported. SPACE_NOT_SUPPORTED;
+    FAILED_PRECONDITION with reason SUPPORT_TOO_SMALL for less than is used.
+    """
+    RevokeSupport: _aio.UnaryUnaryMultiCallable[_storages_pb2.RevokeSupportRequest, _storages_pb2.RevokeSupportResponse]  # type: ignore[assignment]
+    """Ends the support of a space. What is stored stays, and is there again after a
+    new support. SPACE_NOT_SUPPORTED.
     """
     ListSupports: _aio.UnaryUnaryMultiCallable[_storages_pb2.ListSupportsRequest, _storages_pb2.ListSupportsResponse]  # type: ignore[assignment]
     """All supports, by space id."""
@@ -156,6 +172,26 @@ class StorageServiceServicer(metaclass=_abc_1.ABCMeta):
         """Supports a space with a storage by consuming a support token at the zone.
         A space can be supported once. ALREADY_EXISTS, or INVALID_ARGUMENT with the
         zone's reason.
+        """
+
+    @_abc_1.abstractmethod
+    def ResizeSupport(
+        self,
+        request: _storages_pb2.ResizeSupportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_storages_pb2.ResizeSupportResponse, _abc.Awaitable[_storages_pb2.ResizeSupportResponse]]:
+        """Changes how much of a space is supported. SPACE_NOT_SUPPORTED;
+        FAILED_PRECONDITION with reason SUPPORT_TOO_SMALL for less than is used.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeSupport(
+        self,
+        request: _storages_pb2.RevokeSupportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_storages_pb2.RevokeSupportResponse, _abc.Awaitable[_storages_pb2.RevokeSupportResponse]]:
+        """Ends the support of a space. What is stored stays, and is there again after a
+        new support. SPACE_NOT_SUPPORTED.
         """
 
     @_abc_1.abstractmethod

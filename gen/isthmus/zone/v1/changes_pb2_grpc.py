@@ -26,8 +26,8 @@ if _version_not_supported:
 
 
 class ChangeServiceStub:
-    """What changes in the zone, for providers. The caller is a provider,
-    authenticated as in TokenService.
+    """What changes in the zone, for providers that keep its answers. The caller is a
+    provider, authenticated as in TokenService.
     """
 
     def __init__(self, channel):
@@ -44,8 +44,8 @@ class ChangeServiceStub:
 
 
 class ChangeServiceServicer:
-    """What changes in the zone, for providers. The caller is a provider,
-    authenticated as in TokenService.
+    """What changes in the zone, for providers that keep its answers. The caller is a
+    provider, authenticated as in TokenService.
     """
 
     def WatchChanges(self, request, context):
@@ -80,8 +80,8 @@ def add_ChangeServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ChangeService:
-    """What changes in the zone, for providers. The caller is a provider,
-    authenticated as in TokenService.
+    """What changes in the zone, for providers that keep its answers. The caller is a
+    provider, authenticated as in TokenService.
     """
 
     @staticmethod

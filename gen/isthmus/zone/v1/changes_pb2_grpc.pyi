@@ -27,8 +27,8 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ChangeServiceStub:
-    """What changes in the zone, for providers. The caller is a provider,
-    authenticated as in TokenService.
+    """What changes in the zone, for providers that keep its answers. The caller is a
+    provider, authenticated as in TokenService.
     """
 
     @_typing.overload
@@ -49,8 +49,8 @@ class ChangeServiceStub:
 
 @_typing.type_check_only
 class ChangeServiceAsyncStub(ChangeServiceStub):
-    """What changes in the zone, for providers. The caller is a provider,
-    authenticated as in TokenService.
+    """What changes in the zone, for providers that keep its answers. The caller is a
+    provider, authenticated as in TokenService.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -67,8 +67,8 @@ class ChangeServiceAsyncStub(ChangeServiceStub):
     """
 
 class ChangeServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What changes in the zone, for providers. The caller is a provider,
-    authenticated as in TokenService.
+    """What changes in the zone, for providers that keep its answers. The caller is a
+    provider, authenticated as in TokenService.
     """
 
     @_abc_1.abstractmethod

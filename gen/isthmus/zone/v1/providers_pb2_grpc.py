@@ -46,6 +46,21 @@ class ProviderServiceStub:
                 request_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.SupportSpaceRequest.SerializeToString,
                 response_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.SupportSpaceResponse.FromString,
                 _registered_method=True)
+        self.ResizeSupport = channel.unary_unary(
+                '/isthmus.zone.v1.ProviderService/ResizeSupport',
+                request_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ResizeSupportRequest.SerializeToString,
+                response_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ResizeSupportResponse.FromString,
+                _registered_method=True)
+        self.RevokeSupport = channel.unary_unary(
+                '/isthmus.zone.v1.ProviderService/RevokeSupport',
+                request_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.RevokeSupportRequest.SerializeToString,
+                response_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.RevokeSupportResponse.FromString,
+                _registered_method=True)
+        self.ReportDirStatsStatus = channel.unary_unary(
+                '/isthmus.zone.v1.ProviderService/ReportDirStatsStatus',
+                request_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ReportDirStatsStatusRequest.SerializeToString,
+                response_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ReportDirStatsStatusResponse.FromString,
+                _registered_method=True)
         self.ListSupportedSpaces = channel.unary_unary(
                 '/isthmus.zone.v1.ProviderService/ListSupportedSpaces',
                 request_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ListSupportedSpacesRequest.SerializeToString,
@@ -64,17 +79,44 @@ class ProviderServiceServicer:
     """
 
     def ReportStatus(self, request, context):
-        """Tells that the provider is up. A provider not heard of for the configured
-        time shows as offline.
+        """Tells that the provider is up, and which software it runs. A provider not heard
+        of for the configured time shows as offline. Also answers the zone's time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def SupportSpace(self, request, context):
-        """Consumes a support token: this provider supports the space from now on. The
-        same `request_id` again answers as the first time.
-        INVALID_ARGUMENT (BAD_VALUE_TOKEN, BAD_VALUE_TOO_LOW), ALREADY_EXISTS.
+        """Consumes a support token: this provider supports the space from now on, with a
+        storage that it registered. The same `request_id` again answers as the first time.
+        INVALID_ARGUMENT (BAD_VALUE_TOKEN, BAD_VALUE_TOO_LOW, BAD_VALUE_ID_NOT_FOUND),
+        ALREADY_EXISTS (RELATION_ALREADY_EXISTS,
+        SPACE_ALREADY_SUPPORTED_WITH_IMPORTED_STORAGE), FAILED_PRECONDITION
+        (STORAGE_IN_USE: an imported storage supports another space).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResizeSupport(self, request, context):
+        """Changes how much this provider promises to a space. NOT_FOUND for a space it
+        does not support, INVALID_ARGUMENT (BAD_VALUE_TOO_LOW).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeSupport(self, request, context):
+        """Ends this provider's support of a space. One that has ended is a success.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ReportDirStatsStatus(self, request, context):
+        """Tells how far the statistics of directories are that were switched on or off.
+        NOT_FOUND for a space it does not support, INVALID_ARGUMENT
+        (BAD_VALUE_NOT_ALLOWED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -107,6 +149,21 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.SupportSpace,
                     request_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.SupportSpaceRequest.FromString,
                     response_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.SupportSpaceResponse.SerializeToString,
+            ),
+            'ResizeSupport': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResizeSupport,
+                    request_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ResizeSupportRequest.FromString,
+                    response_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ResizeSupportResponse.SerializeToString,
+            ),
+            'RevokeSupport': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeSupport,
+                    request_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.RevokeSupportRequest.FromString,
+                    response_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.RevokeSupportResponse.SerializeToString,
+            ),
+            'ReportDirStatsStatus': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReportDirStatsStatus,
+                    request_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ReportDirStatsStatusRequest.FromString,
+                    response_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ReportDirStatsStatusResponse.SerializeToString,
             ),
             'ListSupportedSpaces': grpc.unary_unary_rpc_method_handler(
                     servicer.ListSupportedSpaces,
@@ -175,6 +232,87 @@ class ProviderService:
             '/isthmus.zone.v1.ProviderService/SupportSpace',
             isthmus_dot_zone_dot_v1_dot_providers__pb2.SupportSpaceRequest.SerializeToString,
             isthmus_dot_zone_dot_v1_dot_providers__pb2.SupportSpaceResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResizeSupport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.zone.v1.ProviderService/ResizeSupport',
+            isthmus_dot_zone_dot_v1_dot_providers__pb2.ResizeSupportRequest.SerializeToString,
+            isthmus_dot_zone_dot_v1_dot_providers__pb2.ResizeSupportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeSupport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.zone.v1.ProviderService/RevokeSupport',
+            isthmus_dot_zone_dot_v1_dot_providers__pb2.RevokeSupportRequest.SerializeToString,
+            isthmus_dot_zone_dot_v1_dot_providers__pb2.RevokeSupportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReportDirStatsStatus(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.zone.v1.ProviderService/ReportDirStatsStatus',
+            isthmus_dot_zone_dot_v1_dot_providers__pb2.ReportDirStatsStatusRequest.SerializeToString,
+            isthmus_dot_zone_dot_v1_dot_providers__pb2.ReportDirStatsStatusResponse.FromString,
             options,
             channel_credentials,
             insecure,

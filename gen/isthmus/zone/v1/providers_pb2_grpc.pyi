@@ -36,13 +36,27 @@ class ProviderServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> ProviderServiceAsyncStub: ...
     ReportStatus: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ReportStatusRequest, _providers_pb2.ReportStatusResponse]
-    """Tells that the provider is up. A provider not heard of for the configured
-    time shows as offline.
+    """Tells that the provider is up, and which software it runs. A provider not heard
+    of for the configured time shows as offline. Also answers the zone's time.
     """
     SupportSpace: _grpc.UnaryUnaryMultiCallable[_providers_pb2.SupportSpaceRequest, _providers_pb2.SupportSpaceResponse]
-    """Consumes a support token: this provider supports the space from now on. The
-    same `request_id` again answers as the first time.
-    INVALID_ARGUMENT (BAD_VALUE_TOKEN, BAD_VALUE_TOO_LOW), ALREADY_EXISTS.
+    """Consumes a support token: this provider supports the space from now on, with a
+    storage that it registered. The same `request_id` again answers as the first time.
+    INVALID_ARGUMENT (BAD_VALUE_TOKEN, BAD_VALUE_TOO_LOW, BAD_VALUE_ID_NOT_FOUND),
+    ALREADY_EXISTS (RELATION_ALREADY_EXISTS,
+    SPACE_ALREADY_SUPPORTED_WITH_IMPORTED_STORAGE), FAILED_PRECONDITION
+    (STORAGE_IN_USE: an imported storage supports another space).
+    """
+    ResizeSupport: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ResizeSupportRequest, _providers_pb2.ResizeSupportResponse]
+    """Changes how much this provider promises to a space. NOT_FOUND for a space it
+    does not support, INVALID_ARGUMENT (BAD_VALUE_TOO_LOW).
+    """
+    RevokeSupport: _grpc.UnaryUnaryMultiCallable[_providers_pb2.RevokeSupportRequest, _providers_pb2.RevokeSupportResponse]
+    """Ends this provider's support of a space. One that has ended is a success."""
+    ReportDirStatsStatus: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ReportDirStatsStatusRequest, _providers_pb2.ReportDirStatsStatusResponse]
+    """Tells how far the statistics of directories are that were switched on or off.
+    NOT_FOUND for a space it does not support, INVALID_ARGUMENT
+    (BAD_VALUE_NOT_ALLOWED).
     """
     ListSupportedSpaces: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ListSupportedSpacesRequest, _providers_pb2.ListSupportedSpacesResponse]
     """Spaces this provider supports, by space id."""
@@ -59,13 +73,27 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ReportStatus: _aio.UnaryUnaryMultiCallable[_providers_pb2.ReportStatusRequest, _providers_pb2.ReportStatusResponse]  # type: ignore[assignment]
-    """Tells that the provider is up. A provider not heard of for the configured
-    time shows as offline.
+    """Tells that the provider is up, and which software it runs. A provider not heard
+    of for the configured time shows as offline. Also answers the zone's time.
     """
     SupportSpace: _aio.UnaryUnaryMultiCallable[_providers_pb2.SupportSpaceRequest, _providers_pb2.SupportSpaceResponse]  # type: ignore[assignment]
-    """Consumes a support token: this provider supports the space from now on. The
-    same `request_id` again answers as the first time.
-    INVALID_ARGUMENT (BAD_VALUE_TOKEN, BAD_VALUE_TOO_LOW), ALREADY_EXISTS.
+    """Consumes a support token: this provider supports the space from now on, with a
+    storage that it registered. The same `request_id` again answers as the first time.
+    INVALID_ARGUMENT (BAD_VALUE_TOKEN, BAD_VALUE_TOO_LOW, BAD_VALUE_ID_NOT_FOUND),
+    ALREADY_EXISTS (RELATION_ALREADY_EXISTS,
+    SPACE_ALREADY_SUPPORTED_WITH_IMPORTED_STORAGE), FAILED_PRECONDITION
+    (STORAGE_IN_USE: an imported storage supports another space).
+    """
+    ResizeSupport: _aio.UnaryUnaryMultiCallable[_providers_pb2.ResizeSupportRequest, _providers_pb2.ResizeSupportResponse]  # type: ignore[assignment]
+    """Changes how much this provider promises to a space. NOT_FOUND for a space it
+    does not support, INVALID_ARGUMENT (BAD_VALUE_TOO_LOW).
+    """
+    RevokeSupport: _aio.UnaryUnaryMultiCallable[_providers_pb2.RevokeSupportRequest, _providers_pb2.RevokeSupportResponse]  # type: ignore[assignment]
+    """Ends this provider's support of a space. One that has ended is a success."""
+    ReportDirStatsStatus: _aio.UnaryUnaryMultiCallable[_providers_pb2.ReportDirStatsStatusRequest, _providers_pb2.ReportDirStatsStatusResponse]  # type: ignore[assignment]
+    """Tells how far the statistics of directories are that were switched on or off.
+    NOT_FOUND for a space it does not support, INVALID_ARGUMENT
+    (BAD_VALUE_NOT_ALLOWED).
     """
     ListSupportedSpaces: _aio.UnaryUnaryMultiCallable[_providers_pb2.ListSupportedSpacesRequest, _providers_pb2.ListSupportedSpacesResponse]  # type: ignore[assignment]
     """Spaces this provider supports, by space id."""
@@ -85,8 +113,8 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _providers_pb2.ReportStatusRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_providers_pb2.ReportStatusResponse, _abc.Awaitable[_providers_pb2.ReportStatusResponse]]:
-        """Tells that the provider is up. A provider not heard of for the configured
-        time shows as offline.
+        """Tells that the provider is up, and which software it runs. A provider not heard
+        of for the configured time shows as offline. Also answers the zone's time.
         """
 
     @_abc_1.abstractmethod
@@ -95,9 +123,41 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _providers_pb2.SupportSpaceRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_providers_pb2.SupportSpaceResponse, _abc.Awaitable[_providers_pb2.SupportSpaceResponse]]:
-        """Consumes a support token: this provider supports the space from now on. The
-        same `request_id` again answers as the first time.
-        INVALID_ARGUMENT (BAD_VALUE_TOKEN, BAD_VALUE_TOO_LOW), ALREADY_EXISTS.
+        """Consumes a support token: this provider supports the space from now on, with a
+        storage that it registered. The same `request_id` again answers as the first time.
+        INVALID_ARGUMENT (BAD_VALUE_TOKEN, BAD_VALUE_TOO_LOW, BAD_VALUE_ID_NOT_FOUND),
+        ALREADY_EXISTS (RELATION_ALREADY_EXISTS,
+        SPACE_ALREADY_SUPPORTED_WITH_IMPORTED_STORAGE), FAILED_PRECONDITION
+        (STORAGE_IN_USE: an imported storage supports another space).
+        """
+
+    @_abc_1.abstractmethod
+    def ResizeSupport(
+        self,
+        request: _providers_pb2.ResizeSupportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_providers_pb2.ResizeSupportResponse, _abc.Awaitable[_providers_pb2.ResizeSupportResponse]]:
+        """Changes how much this provider promises to a space. NOT_FOUND for a space it
+        does not support, INVALID_ARGUMENT (BAD_VALUE_TOO_LOW).
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeSupport(
+        self,
+        request: _providers_pb2.RevokeSupportRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_providers_pb2.RevokeSupportResponse, _abc.Awaitable[_providers_pb2.RevokeSupportResponse]]:
+        """Ends this provider's support of a space. One that has ended is a success."""
+
+    @_abc_1.abstractmethod
+    def ReportDirStatsStatus(
+        self,
+        request: _providers_pb2.ReportDirStatsStatusRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_providers_pb2.ReportDirStatsStatusResponse, _abc.Awaitable[_providers_pb2.ReportDirStatsStatusResponse]]:
+        """Tells how far the statistics of directories are that were switched on or off.
+        NOT_FOUND for a space it does not support, INVALID_ARGUMENT
+        (BAD_VALUE_NOT_ALLOWED).
         """
 
     @_abc_1.abstractmethod

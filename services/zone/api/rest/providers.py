@@ -149,7 +149,7 @@ def current_provider_routes(door: Door) -> APIRouter:
 
 
 def _add_support_routes(router: APIRouter, door: Door) -> None:
-    providers = door.zone.providers
+    providers, supports = door.zone.providers, door.zone.supports
 
     @router.get("/spaces")
     async def list_supported_spaces(request: Request) -> Response:
@@ -166,13 +166,13 @@ def _add_support_routes(router: APIRouter, door: Door) -> None:
     async def resize_support(request: Request, space_id: str) -> Response:
         """What the caller promises to it."""
         caller, body = await door.caller_and_body(request)
-        await providers.resize(caller, space_id, body)
+        await supports.resize(caller, space_id, body)
         return done()
 
     @router.delete("/spaces/{space_id}", status_code=204)
     async def withdraw_support(request: Request, space_id: str) -> Response:
         """Ends the caller's support."""
-        await providers.withdraw(await door.caller(request), space_id)
+        await supports.withdraw(await door.caller(request), space_id)
         return done()
 
 

@@ -97,7 +97,7 @@ def _add_owner_routes(router: APIRouter, door: Door) -> None:
 
 
 def _add_provider_routes(router: APIRouter, door: Door) -> None:
-    providers = door.zone.providers
+    providers, supports = door.zone.providers, door.zone.supports
 
     @router.get("/{space_id}/providers")
     async def list_supporting_providers(request: Request, space_id: str) -> Response:
@@ -107,7 +107,7 @@ def _add_provider_routes(router: APIRouter, door: Door) -> None:
     @router.post("/{space_id}/providers/token")
     async def create_support_token(request: Request, space_id: str) -> Response:
         """A token for a provider's administrator, to support the space with."""
-        return reply({"token": await providers.invite(await door.caller(request), space_id)})
+        return reply({"token": await supports.invite(await door.caller(request), space_id)})
 
     @router.get("/{space_id}/providers/{provider_id}")
     async def get_supporting_provider(request: Request, space_id: str, provider_id: str) -> Response:
@@ -129,5 +129,5 @@ def _add_provider_routes(router: APIRouter, door: Door) -> None:
     @router.delete("/{space_id}/providers/{provider_id}", status_code=204)
     async def revoke_support(request: Request, space_id: str, provider_id: str) -> Response:
         """Ends a provider's support."""
-        await providers.revoke_support(await door.caller(request), space_id, provider_id)
+        await supports.revoke(await door.caller(request), space_id, provider_id)
         return done()

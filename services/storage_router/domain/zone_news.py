@@ -1,0 +1,31 @@
+"""What the zone tells this provider of its supports and storages."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from services.storage_router.domain.storages import Support
+
+
+@dataclass(frozen=True, slots=True)
+class SupportState:
+    """A support as it is now. `dir_stats`: the status of statistics of directories that the zone knows."""
+
+    support: Support
+    dir_stats: str = "disabled"
+
+
+@dataclass(frozen=True, slots=True)
+class ZoneNews:
+    """What is told at once.
+
+    `ended`: revisions as of which spaces are supported no more; `storages`: ids of those that the zone
+    knows; `forgotten`: and of those that it knows no more. `caught_up`: all that the zone knows was told.
+    """
+
+    supports: Sequence[SupportState] = ()
+    ended: Mapping[str, int] = field(default_factory=dict)
+    storages: Collection[str] = ()
+    forgotten: Collection[str] = ()
+    caught_up: bool = False

@@ -1,0 +1,91 @@
+"""Acts on what the zone says of our supports and storages, and tells it what it does not know yet."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+
+import structlog
+
+from runtime.errors import AlreadyExists, FailedPrecondition, InvalidArgument
+from services.storage_router.domain.storages import Storage, StorageStore, ZoneStorages
+from services.storage_router.domain.supports import Supports
+from services.storage_router.domain.zone_news import ZoneNews
+
+log = structlog.get_logger(__name__)
+
+_PAGE = 1000
+
+
+class ZoneFollower:
+    """Takes in supports as the zone tells them, and tells it of storages that it does not know.
+
+    Every instance does it all: what an instance finds done by another one is done. `on_change` is called
+    when supports are other than before.
+    """
+
+    def __init__(
+        self,
+        supports: Supports,
+        store: StorageStore,
+        zone_storages: ZoneStorages,
+        *,
+        on_change: Callable[[], Awaitable[object]],
+    ) -> None:
+        self._supports = supports
+        self._store = store
+        self._zone_storages = zone_storages
+        self._on_change = on_change
+        self._known: set[str] = set()
+        self._refused: set[str] = set()
+        self._caught_up = False
+
+    async def held(self) -> Collection[str]:
+        """Spaces of which it has to be heard when their support ended: those there are."""
+        found: list[str] = []
+        while page := await self._supports.list(after_space=found[-1] if found else "", limit=_PAGE):
+            found += (support.space_id for support in page)
+        return found
+
+    async def act(self, news: ZoneNews) -> None:
+        """Takes in what was told at once. What it fails at has to be told again."""
+        changed = False
+        for state in news.supports:
+            changed |= await self._supports.take(state.support)
+        for space_id, revision in news.ended.items():
+            changed |= await self._supports.end(space_id, revision)
+        if changed:
+            await self._on_change()
+        self._known.update(news.storages)
+        self._known.difference_update(news.forgotten)
+        self._caught_up |= news.caught_up
+
+    async def run_once(self) -> int:
+        """Makes the zone know the storages there are, and no others. It tells of them itself then, so 0."""
+        if not self._caught_up:
+            return 0
+        # What the zone knows first: a storage is kept here before the zone is told of it.
+        known = set(self._known)
+        storages = {storage.storage_id: storage for storage in await self._storages()}
+        for storage_id in storages.keys() - known:
+            await self._tell(storage_id, self._zone_storages.register(storages[storage_id]))
+        for storage_id in known - storages.keys():
+            await self._tell(storage_id, self._zone_storages.forget(storage_id))
+        return 0
+
+    async def _tell(self, storage_id: str, telling: Awaitable[None]) -> None:
+        try:
+            await telling
+        except (AlreadyExists, FailedPrecondition, InvalidArgument) as error:
+            if storage_id not in self._refused:
+                log.warning("zone_refuses_storage", storage_id=storage_id, reason=error.reason)
+            self._refused.add(storage_id)
+        else:
+            self._refused.discard(storage_id)
+
+    async def _storages(self) -> list[Storage]:
+        found: list[Storage] = []
+        while page := await self._store.list_storages(
+            after_name=found[-1].name if found else "", limit=_PAGE
+        ):
+            found += page
+        return found

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from runtime.errors import SpaceNotSupported, Unavailable
+from services.storage_router.domain.storages import Storage, Support
+from services.storage_router.domain.supports import SupportTooSmall
+from services.storage_router.domain.zone_news import SupportState, ZoneNews
+from services.storage_router.workers.zone_follower import ZoneFollower
+from tests.support.router_rules import SPACE, Router
+
+NOW = Support(SPACE, "st1", 1000, "r2", "name", 5)
+
+
+@pytest.fixture
+async def router() -> Router:
+    """With a support of revision 0."""
+    return await Router().open()
+
+
+@pytest.fixture
+def follower(router: Router) -> ZoneFollower:
+    return ZoneFollower(router.supports, router.store, router.zone, on_change=router.catalog.refresh)
+
+
+def told(*supports: Support, caught_up: bool = False) -> ZoneNews:
+    return ZoneNews([SupportState(each) for each in supports], caught_up=caught_up)
+
+
+async def test_a_size_told_by_the_zone_becomes_the_quota(router: Router, follower: ZoneFollower) -> None:
+    await follower.act(told(replace(NOW, size_bytes=7, space_name="renamed")))
+    assert router.spaces.quotas == {SPACE: 7}
+    assert router.catalog.supports[SPACE].space_name == "renamed"
+
+
+async def test_what_comes_late_changes_nothing(router: Router, follower: ZoneFollower) -> None:
+    await follower.act(told(NOW))
+    await follower.act(told(replace(NOW, size_bytes=3, revision=4)))
+    await follower.act(ZoneNews(ended={SPACE: 4}))
+    assert router.spaces.quotas == {SPACE: 1000}
+    assert await router.store.find_support(SPACE) == NOW
+
+
+async def test_a_support_nobody_here_knows_is_taken_over(router: Router, follower: ZoneFollower) -> None:
+    other = Support("other", "st1", 50, "r9", "other", 3)
+    await follower.act(told(other))
+    assert router.catalog.supports["other"] == other
+    assert router.spaces.quotas == {"other": 50}
+
+
+async def test_an_ended_support_takes_no_more_data(router: Router, follower: ZoneFollower) -> None:
+    assert await follower.held() == [SPACE]
+    await follower.act(ZoneNews(ended={SPACE: 9}))
+    assert router.spaces.quotas == {SPACE: 0}
+    with pytest.raises(SpaceNotSupported):
+        router.catalog.storage_for_new_data(SPACE)
+    assert await follower.held() == []
+
+
+async def test_what_fails_is_taken_in_when_it_is_told_again(router: Router, follower: ZoneFollower) -> None:
+    router.spaces.failure = Unavailable()
+    with pytest.raises(Unavailable):
+        await follower.act(told(NOW))
+    router.spaces.failure = None
+    await follower.act(told(NOW))
+    assert router.spaces.quotas == {SPACE: 1000}
+
+
+async def test_the_zone_is_told_of_storages_it_does_not_know(router: Router, follower: ZoneFollower) -> None:
+    assert await follower.run_once() == 0
+    assert router.zone.storages == {}
+    await follower.act(ZoneNews(storages=["gone"], caught_up=True))
+    router.zone.storages["gone"] = Storage("gone", "gone", "memory", {})
+    await follower.run_once()
+    assert list(router.zone.storages) == ["st1"]
+
+
+async def test_an_operator_resizes_a_support_everywhere(router: Router) -> None:
+    router.spaces.used = {SPACE: 60}
+    resized = await router.supports.resize(SPACE, 60)
+    assert (resized.size_bytes, router.spaces.quotas) == (60, {SPACE: 60})
+    assert await router.store.find_support(SPACE) == resized
+    with pytest.raises(SupportTooSmall):
+        await router.supports.resize(SPACE, 59)
+    with pytest.raises(SpaceNotSupported):
+        await router.supports.resize("other", 60)
+
+
+async def test_an_operator_revokes_a_support_everywhere(router: Router) -> None:
+    await router.supports.resize(SPACE, 500)
+    await router.supports.revoke(SPACE)
+    assert router.zone.supports == {}
+    assert router.spaces.quotas == {SPACE: 0}
+    assert await router.store.find_support(SPACE) is None
+    with pytest.raises(SpaceNotSupported):
+        await router.supports.revoke(SPACE)
+
+
+async def test_a_zone_that_is_away_leaves_the_support_as_it_is(router: Router) -> None:
+    router.zone.failure = Unavailable()
+    with pytest.raises(Unavailable):
+        await router.supports.resize(SPACE, 500)
+    with pytest.raises(Unavailable):
+        await router.supports.revoke(SPACE)
+    assert router.spaces.quotas == {}
+    assert await router.store.find_support(SPACE) is not None
