@@ -16,6 +16,7 @@ from isthmus.metadata.v1 import (
     bulk_pb2,
     changes_pb2,
     contents_pb2,
+    copies_pb2,
     dir_stats_pb2,
     distribution_pb2,
     downloads_pb2,
@@ -35,6 +36,7 @@ R = TypeVar("R", bound=Message)
 
 _FILES = "/isthmus.metadata.v1.FileService/"
 _BULK = "/isthmus.metadata.v1.BulkService/"
+_COPIES = "/isthmus.metadata.v1.CopyService/"
 _CONTENTS = "/isthmus.metadata.v1.ContentService/"
 _LINKS = "/isthmus.metadata.v1.LinkService/"
 _SUBTREES = "/isthmus.metadata.v1.SubtreeService/"
@@ -186,6 +188,56 @@ class MetadataClient:
             bulk_pb2.RunBulkResponse,
             routing_key=request.space_id,
             timeout_s=LONG_TIMEOUT_S,
+        )
+
+    # Copies
+
+    async def start_copy(self, request: copies_pb2.StartCopyRequest) -> copies_pb2.StartCopyResponse:
+        return await self._call(
+            _COPIES + "StartCopy", request, copies_pb2.StartCopyResponse, request.parent.space_id
+        )
+
+    async def claim_copy(self, request: copies_pb2.ClaimCopyRequest) -> copies_pb2.ClaimCopyResponse:
+        return await self._call_as_service(
+            _COPIES + "ClaimCopy", request, copies_pb2.ClaimCopyResponse, request.holder
+        )
+
+    async def save_copy(self, request: copies_pb2.SaveCopyRequest) -> copies_pb2.SaveCopyResponse:
+        return await self._call_as_service(
+            _COPIES + "SaveCopy", request, copies_pb2.SaveCopyResponse, request.copy_id
+        )
+
+    async def release_copy(self, request: copies_pb2.ReleaseCopyRequest) -> copies_pb2.ReleaseCopyResponse:
+        return await self._call_as_service(
+            _COPIES + "ReleaseCopy", request, copies_pb2.ReleaseCopyResponse, request.copy_id
+        )
+
+    async def publish_copy(self, request: copies_pb2.PublishCopyRequest) -> copies_pb2.PublishCopyResponse:
+        return await self._call(
+            _COPIES + "PublishCopy", request, copies_pb2.PublishCopyResponse, request.space_id
+        )
+
+    async def end_copy(self, request: copies_pb2.EndCopyRequest) -> copies_pb2.EndCopyResponse:
+        return await self._call_as_service(
+            _COPIES + "EndCopy", request, copies_pb2.EndCopyResponse, request.space_id
+        )
+
+    async def fail_copy(self, request: copies_pb2.FailCopyRequest) -> copies_pb2.FailCopyResponse:
+        return await self._call_as_service(
+            _COPIES + "FailCopy", request, copies_pb2.FailCopyResponse, request.space_id
+        )
+
+    async def find_copy(self, request: copies_pb2.FindCopyRequest) -> copies_pb2.FindCopyResponse:
+        return await self._call(
+            _COPIES + "FindCopy", request, copies_pb2.FindCopyResponse, request.parent.space_id
+        )
+
+    async def get_copy(self, request: copies_pb2.GetCopyRequest) -> copies_pb2.GetCopyResponse:
+        return await self._call(_COPIES + "GetCopy", request, copies_pb2.GetCopyResponse, request.space_id)
+
+    async def cancel_copy(self, request: copies_pb2.CancelCopyRequest) -> copies_pb2.CancelCopyResponse:
+        return await self._call(
+            _COPIES + "CancelCopy", request, copies_pb2.CancelCopyResponse, request.parent.space_id
         )
 
     # Content

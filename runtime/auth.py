@@ -24,7 +24,7 @@ from isthmus.common.v1 import identity_pb2
 
 from runtime.config import BadSettings
 from runtime.errors import Unauthenticated
-from runtime.identity import DataCaveats, Identity, Kind, SpaceRights
+from runtime.identity import GUEST, DataCaveats, Identity, Kind, SpaceRights
 from runtime.request import current_call
 
 #: Longest a service's own identity may be believed; renewed at half of it.
@@ -162,6 +162,33 @@ def as_caller(identity: Identity, blob: bytes) -> Iterator[None]:
         yield
     finally:
         current_call.reset(token)
+
+
+class LastingIdentity:
+    """Somebody for whom work goes on that he was allowed to begin, however long it takes.
+
+    What allowed it is what may be taken back or not; the identity is as old as that, and is signed anew for
+    `life_ms` whenever half of it is over. `blob`: signed at the beginning; empty for the guest.
+    """
+
+    def __init__(self, key: ClusterKey, blob: bytes, *, life_ms: int) -> None:
+        self._key = key
+        self._life_ms = life_ms
+        self._identity = replace(key.verify(blob, 0) if blob else GUEST, expires_at_ms=0)
+        self._blob = b""
+
+    def current(self, now_ms: int) -> tuple[Identity, bytes]:
+        """The identity and its signed form, good for half its life at least."""
+        if self._identity.expires_at_ms - now_ms <= self._life_ms // 2:
+            self._identity = replace(self._identity, expires_at_ms=now_ms + self._life_ms)
+            self._blob = self._key.sign(self._identity)
+        return self._identity, self._blob
+
+    def everywhere(self) -> None:
+        """Lifts the places a token was confined to, for work all of which was found to be inside of them."""
+        if self._identity.caveats is not None:
+            caveats = replace(self._identity.caveats, paths=(), object_ids=())
+            self._identity = replace(self._identity, caveats=caveats, expires_at_ms=0)
 
 
 _service_identities: dict[str, Identity] = {}

@@ -57,6 +57,9 @@ MODE: Final = b"isthmus-mode"
 #: parts, where they were told beside the body: `FIRST-LAST,…`.
 PARTS: Final = b"isthmus-parts"
 RANGES: Final = b"isthmus-ranges"
+#: A copy that takes longer is answered 200 with lines of JSON: `{"copied": BYTES}` once a second, at last
+#: `{"created": BOOLEAN}` or what the body of an error would have been.
+PROGRESS: Final = b"isthmus-progress"
 
 #: How long a client may remember a redirect.
 _REDIRECT_SECONDS: Final = 3600

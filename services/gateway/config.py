@@ -40,6 +40,16 @@ class Settings(RuntimeSettings):
     cdmi_max_children: int = Field(default=1000, ge=1, le=100_000)
     #: Announce the CDMI capabilities of the original server and no more, for clients that compare the sets.
     cdmi_original_capabilities: bool = False
+    #: A CDMI copy of a file up to this size is made within its request, without a record of its own.
+    copy_direct_bytes: int = Field(default=64 << 20, ge=0, le=1 << 30)
+    #: How long a request waits for any other copy to end before it is answered 202 and the copy goes on.
+    copy_wait_s: float = Field(default=5.0, ge=0, le=25)
+    #: Copies this process goes on with at a time; requests may begin four times as many.
+    copies_at_a_time: int = Field(default=4, ge=1, le=64)
+    #: How long a copy waits for a storage or service that is away before it is given up.
+    copy_patience_s: float = Field(default=300.0, ge=1, le=86_400)
+    #: How often a process with room looks for copies nobody works at.
+    copy_claim_interval_s: float = Field(default=10.0, ge=0.1, le=600)
     #: How long a ticket of the direct road is good.
     ticket_life_s: float = Field(default=300.0, ge=1, le=3600)
     #: Streams of changes served at a time; they also count among the requests.

@@ -10,4 +10,9 @@ REQUESTS = telemetry.counter(
 SECONDS = telemetry.histogram(
     "gateway_request_seconds", "From the head of a request to the end of its answer.", ("front",)
 )
+COPIES_UNDER_WAY = telemetry.gauge("gateway_copies_under_way", "Copies this process works at now.")
+COPIES_ENDED = telemetry.counter(
+    "gateway_copies_ended", "Copies this process has worked at: done, failed, released or lost.", ("outcome",)
+)
+COPIED_BYTES = telemetry.counter("gateway_copied_bytes", "Bytes of files that such copies have made.")
 IN_FLIGHT = telemetry.gauge("gateway_requests_in_flight", "Requests being served now.")

@@ -20,8 +20,11 @@ from runtime.process import Part
 from runtime.rpc.channel import ChannelPart, open_channel
 from runtime.rpc.mux import MuxClient
 from runtime.version import ONEDATA_VERSION
+from services.gateway.api.cdmi.copy_jobs import CopyJobs, CopyOptions
 from services.gateway.api.cdmi.described import cdmi_entries
+from services.gateway.api.cdmi.duplicates import Duplicates
 from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
+from services.gateway.api.cdmi.updates import Updates
 from services.gateway.api.direct import direct_entries
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
@@ -64,9 +67,13 @@ async def build(settings: Settings) -> Sequence[Part]:
         provider_id=outside.provider.provider_id,
     )
     heads = ChangeHeads(outside.metadata)
+    duplicates = Duplicates(outside.metadata, outside.data_port, Updates(outside.metadata))
+    copies = CopyJobs(
+        outside.metadata, outside.metadata, duplicates, outside.key, clock, _copy_options(settings)
+    )
     changes = ChangeRoutes(outside.metadata, heads, gate, clock, max_streams=settings.max_change_streams)
     server = HttpServer(
-        _application(settings, outside, gate, changes),
+        _application(settings, outside, gate, changes, copies, duplicates),
         host=settings.listen_host,
         port=settings.http_port,
         uds=settings.gateway_uds,
@@ -79,6 +86,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         Acquainted(outside.data_port_watch),
         heads,
         accesses,
+        copies,
         server,
         # Stopped before the server, which waits for what is under way.
         changes,
@@ -150,7 +158,23 @@ class _Outside:
         )
 
 
-def _application(settings: Settings, outside: _Outside, gate: Gate, changes: ChangeRoutes) -> Front:
+def _copy_options(settings: Settings) -> CopyOptions:
+    return CopyOptions(
+        wait_s=settings.copy_wait_s,
+        at_a_time=settings.copies_at_a_time,
+        patience_s=settings.copy_patience_s,
+        claim_interval_s=settings.copy_claim_interval_s,
+    )
+
+
+def _application(
+    settings: Settings,
+    outside: _Outside,
+    gate: Gate,
+    changes: ChangeRoutes,
+    copies: CopyJobs,
+    duplicates: Duplicates,
+) -> Front:
     clock = SystemClock()
     provider_id = outside.provider.provider_id
     domain = settings.public_domain or outside.provider.domain
@@ -177,13 +201,17 @@ def _application(settings: Settings, outside: _Outside, gate: Gate, changes: Cha
             gate,
             outside.metadata,
             outside.data_port,
+            outside.metadata,
             principals,
+            copies,
+            duplicates,
             CdmiOptions(
                 domain=domain,
                 value_limit_bytes=settings.cdmi_value_limit_bytes,
                 large_bodies=settings.cdmi_large_bodies,
                 max_children=settings.cdmi_max_children,
                 original_capabilities=settings.cdmi_original_capabilities,
+                copy_direct_bytes=settings.copy_direct_bytes,
             ),
         ),
         pages=build_pages(info, [*rest_entries(routes), *direct_entries(), *cdmi_entries()], ONEDATA_VERSION),

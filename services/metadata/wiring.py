@@ -10,6 +10,7 @@ from isthmus.metadata.v1 import (
     bulk_pb2_grpc,
     changes_pb2_grpc,
     contents_pb2_grpc,
+    copies_pb2_grpc,
     dir_stats_pb2_grpc,
     distribution_pb2_grpc,
     downloads_pb2_grpc,
@@ -39,6 +40,7 @@ from services.metadata.api.access_history import AccessHistoryServicer
 from services.metadata.api.bulk import BulkServicer
 from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
+from services.metadata.api.copies import CopyServicer
 from services.metadata.api.dir_stats import DirStatsServicer
 from services.metadata.api.distribution import DistributionServicer
 from services.metadata.api.downloads import DownloadServicer
@@ -61,6 +63,7 @@ from services.metadata.domain.changes import Changes
 from services.metadata.domain.charged import ChargedInserts
 from services.metadata.domain.commits import Commits
 from services.metadata.domain.content_writer import ContentWriter
+from services.metadata.domain.copies import Copies
 from services.metadata.domain.dir_stats import DirStats
 from services.metadata.domain.distribution import Distribution
 from services.metadata.domain.downloads import Downloads
@@ -94,6 +97,7 @@ from services.metadata.domain.xattrs import Xattrs
 from services.metadata.store.mongo import MongoStores
 from services.metadata.workers.cache_invalidator import CacheInvalidator
 from services.metadata.workers.change_sequencer import ChangeSequencer
+from services.metadata.workers.copy_undoer import CopyUndoer
 from services.metadata.workers.dir_stats_collector import DirStatsCollector
 from services.metadata.workers.intent_expirer import IntentExpirer
 from services.metadata.workers.location_reconciler import LocationReconciler
@@ -115,6 +119,7 @@ RECOUNT_INTERVAL_S = 60.0
 EXPIRE_INTERVAL_S = 600.0
 SHARE_INTERVAL_S = 30.0
 SAMPLE_INTERVAL_S = 60.0
+UNDO_INTERVAL_S = 10.0
 COUNT_INTERVAL_S = 1.0
 
 
@@ -134,6 +139,7 @@ class Rules:
     trash: Trash
     renames: Renames
     bulk: Bulk
+    copies: Copies
     uploads: Uploads
     commits: Commits
     small_uploads: SmallUploads
@@ -234,6 +240,7 @@ def assemble(
         trash=Trash(stores.files, tree, paths, page_tokens, touches, clock),
         renames=renames,
         bulk=Bulk(files, renames, tree),
+        copies=Copies(stores.copies, tree, paths, files, renames, clock, provider_id),
         uploads=uploads,
         distribution=Distribution(paths, uploads),
         commits=commits,
@@ -371,6 +378,7 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     server.add(xattrs_pb2_grpc.add_XattrServiceServicer_to_server, XattrServicer(rules.xattrs))
     server.add(queues_pb2_grpc.add_QueueServiceServicer_to_server, QueueServicer(rules.queues))
     server.add(bulk_pb2_grpc.add_BulkServiceServicer_to_server, BulkServicer(rules.bulk))
+    server.add(copies_pb2_grpc.add_CopyServiceServicer_to_server, CopyServicer(rules.copies))
     server.add(links_pb2_grpc.add_LinkServiceServicer_to_server, LinkServicer(rules.links))
     server.add(subtrees_pb2_grpc.add_SubtreeServiceServicer_to_server, SubtreeServicer(rules.subtrees))
     server.add(downloads_pb2_grpc.add_DownloadServiceServicer_to_server, DownloadServicer(rules.downloads))
@@ -434,6 +442,7 @@ def _shared_duties(settings: Settings, mongo: MongoStores, rules: Rules, clock: 
         ("tombstone_cleaner", TombstoneCleaner(rules.repairs).run_once, REAP_INTERVAL_S),
         ("location_reconciler", LocationReconciler(rules.repairs).run_once, RECONCILE_INTERVAL_S),
         ("quota_recounter", QuotaRecounter(rules.spaces, stores.quotas).run_once, RECOUNT_INTERVAL_S),
+        ("copy_undoer", CopyUndoer(rules.copies).run_once, UNDO_INTERVAL_S),
         ("intent_expirer", expirer.run_once, EXPIRE_INTERVAL_S),
         ("dir_stats_collector", DirStatsCollector(rules.dir_stats).run_once, COUNT_INTERVAL_S),
         ("usage_sampler", UsageSampler(rules.usage_history).run_once, SAMPLE_INTERVAL_S),

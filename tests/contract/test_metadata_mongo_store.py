@@ -10,6 +10,7 @@ import pytest
 from runtime.mongo import connect
 from services.metadata.domain.stores import Stores
 from services.metadata.store.mongo import INDEXES, MongoStores
+from tests.contract.metadata_copies import CopyStoreContract
 from tests.contract.metadata_store import PROVIDER, SPACE, MetadataStoreContract
 
 
@@ -21,7 +22,7 @@ async def mongo(mongo_url: str, mongo_database: str) -> AsyncIterator[MongoStore
     await mongo.stop()
 
 
-class TestMongoStores(MetadataStoreContract):
+class TestMongoStores(MetadataStoreContract, CopyStoreContract):
     @pytest.fixture
     def stores(self, mongo: MongoStores) -> Stores:
         return mongo.stores

@@ -139,7 +139,7 @@ CHAPTERS = (
         ("15.move", "same id, source gone; across spaces too"),
         ("15.metadata", "`metadata` in the body replaces what was copied"),
         ("15.errors", "errors leave the source untouched and no target"),
-        ("15.progress", "large copies answer 202 and tell how far they are", "copies are answered when done"),
+        ("15.progress", "large copies answer 202 and tell how far they are"),
     ),
     _chapter(
         "Metadata",
@@ -166,6 +166,10 @@ CHAPTERS = (
     ),
     _chapter(
         "Beyond",
+        ("21.1.accepted", "what takes longer answers 202 with an absolute `Location`"),
+        ("21.1.processing", "`Processing` and `percentComplete`, no value or children, before it is whole"),
+        ("21.1.error", "a failure is told by a text that begins with `Error`"),
+        ("21.1.cancel", "DELETE of the destination gives it up"),
         ("21.refused", "fields and types that are not built are 400, never a silent success"),
         ("21.2.multipart", "`multipart/mixed`: JSON and the value as it is, in one body, with ranges"),
         ("21.3.references", "references: made, listed with `?`, 302 on everything but DELETE, never changed"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,8 +24,11 @@ from runtime.http.paths import resolve_space, split_path
 from runtime.http.ranges import RangeNotSatisfiable, parse_content_range, parse_range
 from runtime.identity import GUEST, Identity, Kind, SpacePrivilege, SpaceRights
 from runtime.request import request_id
+from services.gateway.api.cdmi.copy_jobs import CopyJobs, CopyOptions
 from services.gateway.api.cdmi.described import cdmi_entries
+from services.gateway.api.cdmi.duplicates import Duplicates
 from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
+from services.gateway.api.cdmi.updates import Updates
 from services.gateway.api.direct import direct_entries
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
@@ -50,6 +54,7 @@ from services.metadata.api.access_history import AccessHistoryServicer
 from services.metadata.api.bulk import BulkServicer
 from services.metadata.api.changes import ChangeServicer
 from services.metadata.api.contents import ContentServicer
+from services.metadata.api.copies import CopyServicer
 from services.metadata.api.dir_stats import DirStatsServicer
 from services.metadata.api.distribution import DistributionServicer
 from services.metadata.api.files import FileServicer
@@ -75,6 +80,10 @@ KEY = ClusterKey(b"k" * 32)
 
 ALL = sum(1 << privilege for privilege in SpacePrivilege)
 DATA = 1 << SpacePrivilege.READ_DATA | 1 << SpacePrivilege.WRITE_DATA | 1 << SpacePrivilege.VIEW
+
+
+#: Calls the gateway makes in its own name.
+_AS_GATEWAY = ("claim_copy", "save_copy", "release_copy", "end_copy", "fail_copy")
 
 
 class MetadataTwin:
@@ -103,6 +112,8 @@ class MetadataTwin:
             rules.removals,
             rules.leases,
         )
+        self.copies = CopyServicer(rules.copies)
+        self.undo_copies = rules.copies.undo_some
         self.links = LinkServicer(rules.links)
         self.bulk = BulkServicer(rules.bulk)
         self.subtrees = SubtreeServicer(rules.subtrees)
@@ -127,10 +138,12 @@ class MetadataTwin:
             self.spaces,
             self.access_history,
             self.dir_stats,
+            self.copies,
         )  # fmt: skip
         for servicer in servicers:
             if hasattr(servicer, method):
-                return lambda request: self._call(getattr(servicer, method), request)
+                call = self._call_as_gateway if name in _AS_GATEWAY else self._call
+                return lambda request: call(getattr(servicer, method), request)
         raise AttributeError(name)
 
     async def get_change_heads(self, request: changes_pb2.GetChangeHeadsRequest) -> Any:
@@ -142,6 +155,10 @@ class MetadataTwin:
         """In the name of the gateway, or of a data port."""
         with as_caller(service_identity("gateway"), b""):
             return await self._call(self.access_history.NoteAccesses, request)
+
+    async def _call_as_gateway(self, method: Callable[..., Any], request: Any) -> Any:
+        with as_caller(service_identity("gateway"), b""):
+            return await self._call(method, request)
 
     async def _call(self, method: Callable[..., Any], request: Any) -> Any:
         if self.away is not None:
@@ -164,6 +181,9 @@ class DataPortTwin:
     def __init__(self, metadata: MetadataTwin) -> None:
         self._metadata = metadata
         self._storage: dict[str, bytes] = {}
+        #: What copies that may take long wait for.
+        self.gate = asyncio.Event()
+        self.gate.set()
 
     async def open(self, file: FileId, first: int = 0, last: int | None = None) -> OpenTwin:
         located = await self._told(
@@ -190,7 +210,12 @@ class DataPortTwin:
         place = (b"content-range", b"bytes %d-%d/%d" % (first, last, whole.size_bytes))
         return FetchedTwin(whole.content[first : last + 1], whole.size_bytes, 206, (*told, place))
 
-    async def copy(self, source: FileId, path: str, mode: int) -> None:
+    async def copy(
+        self, source: FileId, path: str, mode: int, told: Callable[[int], None] | None = None
+    ) -> None:
+        if told is not None:
+            told(0)
+            await self.gate.wait()
         content = await self.open(source)
         headers = {"isthmus-mode": f"{mode:o}"}
         await self.put(path, content.content, content.size_bytes, headers)
@@ -248,7 +273,7 @@ class DataPortTwin:
                 request_id=request_id(),
                 file=ref,
                 mode=mode,
-                create=not ref.file_id,
+                create=bool(ref.path),
                 size_bytes=len(body),
                 exclusive="isthmus-mode" in headers,
             )
@@ -423,8 +448,9 @@ class GatewayTwin:
     `http` speaks to it as `owner`, unless told another token or none.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, copy_wait_s: float = 5.0) -> None:
         self.clock = ManualClock()
+        self._copy_wait_s = copy_wait_s
         self.metadata = MetadataTwin(self.clock)
         self.storages = StorageFilesTwin()
         self.info = InfoTwin()
@@ -440,7 +466,12 @@ class GatewayTwin:
                 "stranger": user("u3", {"other1": SpaceRights("other", ALL)}),
             }
         )
-        options = CdmiOptions(domain="door:8443", value_limit_bytes=4 << 20, large_bodies=2)
+        options = CdmiOptions(
+            domain="door:8443", value_limit_bytes=4 << 20, large_bodies=2, copy_direct_bytes=1000
+        )
+        self.data_port = DataPortTwin(self.metadata)
+        self.duplicates = Duplicates(self.metadata, self.data_port, Updates(self.metadata))
+        self.jobs = self.new_jobs()
         self.accesses = AccessCounter(self.metadata, self.clock)
         gate = Gate(self.tokens, self.metadata, self.accesses, provider_id=PROVIDER_ID)
         tickets = TicketRoutes(self.metadata, SignerTwin(), self.clock, life_s=300)
@@ -462,7 +493,16 @@ class GatewayTwin:
         self.pages = build_pages(self.info, described, "21.02.8")
         self.app = Front(
             RestRouter(gate, routes),
-            CdmiRouter(gate, self.metadata, DataPortTwin(self.metadata), self.principals, options),
+            CdmiRouter(
+                gate,
+                self.metadata,
+                self.data_port,
+                self.metadata,
+                self.principals,
+                self.jobs,
+                self.duplicates,
+                options,
+            ),
             self.pages,
             provider_id=PROVIDER_ID,
         )
@@ -471,6 +511,19 @@ class GatewayTwin:
             base_url="https://door:8443",
             headers={"x-auth-token": "owner"},
         )
+
+    def new_jobs(self, **options: Any) -> CopyJobs:
+        """Another gateway's copies, over the same records."""
+        chosen = CopyOptions(**{"wait_s": self._copy_wait_s, "patience_s": 1.0, **options})
+        return CopyJobs(self.metadata, self.metadata, self.duplicates, KEY, self.clock, chosen)
+
+    async def settle_copies(self) -> None:
+        """Has copies end whose gateway has died, when their leases are over."""
+        self.clock.advance(31)
+        await self.jobs.claim_some()
+        async with asyncio.timeout(10):
+            while self.jobs.running:
+                await asyncio.sleep(0.01)
 
     async def start(self) -> None:
         """Makes the spaces."""

@@ -10,6 +10,7 @@ from isthmus.metadata.v1 import (
     bulk_pb2,
     changes_pb2,
     contents_pb2,
+    copies_pb2,
     dir_stats_pb2,
     distribution_pb2,
     files_pb2,
@@ -70,6 +71,34 @@ class Metadata(Protocol):
     async def get_json(self, request: xattrs_pb2.GetJsonRequest) -> xattrs_pb2.GetJsonResponse: ...
 
     async def get_rdf(self, request: xattrs_pb2.GetRdfRequest) -> xattrs_pb2.GetRdfResponse: ...
+
+
+class CopyRecords(Protocol):
+    """Copies that take long; part of the metadata service."""
+
+    async def start_copy(self, request: copies_pb2.StartCopyRequest) -> copies_pb2.StartCopyResponse: ...
+
+    async def claim_copy(self, request: copies_pb2.ClaimCopyRequest) -> copies_pb2.ClaimCopyResponse: ...
+
+    async def save_copy(self, request: copies_pb2.SaveCopyRequest) -> copies_pb2.SaveCopyResponse: ...
+
+    async def release_copy(
+        self, request: copies_pb2.ReleaseCopyRequest
+    ) -> copies_pb2.ReleaseCopyResponse: ...
+
+    async def publish_copy(
+        self, request: copies_pb2.PublishCopyRequest
+    ) -> copies_pb2.PublishCopyResponse: ...
+
+    async def end_copy(self, request: copies_pb2.EndCopyRequest) -> copies_pb2.EndCopyResponse: ...
+
+    async def fail_copy(self, request: copies_pb2.FailCopyRequest) -> copies_pb2.FailCopyResponse: ...
+
+    async def find_copy(self, request: copies_pb2.FindCopyRequest) -> copies_pb2.FindCopyResponse: ...
+
+    async def get_copy(self, request: copies_pb2.GetCopyRequest) -> copies_pb2.GetCopyResponse: ...
+
+    async def cancel_copy(self, request: copies_pb2.CancelCopyRequest) -> copies_pb2.CancelCopyResponse: ...
 
 
 class BulkRunner(Protocol):
@@ -267,10 +296,13 @@ class DataPort(Protocol):
         """
         ...
 
-    async def copy(self, source: FileId, path: str, mode: int) -> None:
+    async def copy(
+        self, source: FileId, path: str, mode: int, told: Callable[[int], None] | None = None
+    ) -> None:
         """Copies content, inside the storage where it can, to a new file of this mode at `path`, as `put`.
 
-        Raises as `open`.
+        `told` hears once a second how many bytes are copied; then it may take as long as it takes. Raises as
+        `open`.
         """
         ...
 

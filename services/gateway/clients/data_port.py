@@ -20,7 +20,7 @@ from runtime.auth import caller_blob, to_text
 from runtime.discovery import Instance, Watch
 from runtime.errors import Unavailable
 from runtime.http import file_ids
-from runtime.http.cdmi import BY_ID, COPY_OF, MODE, PARTS, RANGES
+from runtime.http.cdmi import BY_ID, COPY_OF, MODE, PARTS, PROGRESS, RANGES
 from runtime.http.errors import CATALOGUE, ApiError
 from runtime.http.file_ids import FileId
 from runtime.request import request_id
@@ -38,6 +38,8 @@ _ABOUT_CONTENT = frozenset(
 )
 
 Pieces = bytes | Callable[[], AsyncIterator[bytes]]
+#: Is told how many bytes are copied by now.
+Told = Callable[[int], None]
 
 
 class DataPortAway(Unavailable):
@@ -157,19 +159,29 @@ class DataPortClient:
             await _check(response)
         return FetchedContent(response)
 
-    async def copy(self, source: FileId, path: str, mode: int) -> None:
+    async def copy(self, source: FileId, path: str, mode: int, told: Told | None = None) -> None:
         """Copies content, inside the storage where it can, to a new file of this mode at `path`, as `put`.
 
-        Raises as `open`.
+        `told` hears once a second how many bytes are copied; then it may take as long as it takes. Raises as
+        `open`.
         """
         headers = {
             COPY_OF.decode(): file_ids.encode(source.space_id, source.uuid),
             MODE.decode(): f"{mode:o}",
             "content-length": "0",
         }
+        if told is not None:
+            headers[PROGRESS.decode()] = "1"
         response = await self._request("PUT", f"/cdmi{path}", headers, b"")
         await _check(response)
-        response.release()
+        try:
+            if response.status == 200:
+                await _hear(response, told or _nobody)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            raise DataPortAway from error
+        finally:
+            # What was not heard to its end is broken off, and the copy with it.
+            response.release()
 
     async def put(self, path: str, pieces: Pieces, size_bytes: int, headers: dict[str, str]) -> bool:
         """Writes a data object in plain CDMI form; `path` is percent-encoded, without the `/cdmi`.
@@ -297,6 +309,22 @@ async def _check(response: aiohttp.ClientResponse) -> None:
     finally:
         response.release()
     raise _told(response.status, body)
+
+
+def _nobody(copied_bytes: int) -> None:
+    """Nobody wants to know."""
+
+
+async def _hear(response: aiohttp.ClientResponse, told: Told) -> None:
+    """The lines of a copy to its end. Raises as `_check`; DataPortAway for an end that is none."""
+    async for text in response.content:
+        line = orjson.loads(text)
+        if "error" in line:
+            raise _told(line["status"], text)
+        if "created" in line:
+            return
+        told(line["copied"])
+    raise DataPortAway
 
 
 def _told(status: int, body: bytes) -> ApiError:

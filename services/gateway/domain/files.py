@@ -18,6 +18,9 @@ QUEUE: Final = 4
 #: As clients know them, to whom a queue is an empty file (docs/decisions/0036).
 TYPE_NAMES: Final = {REGULAR: "REG", DIRECTORY: "DIR", SYMLINK: "SYMLNK", QUEUE: "REG"}
 
+#: Names with this start belong to the system; what users see has none of them on its way.
+HIDDEN_PREFIX: Final = ".__onedata__"
+
 DEFAULT_MIMETYPE: Final = "application/octet-stream"
 
 _DISPLAY_ID_LOW = 100_000
@@ -114,6 +117,10 @@ class VirtualDirectory:
     has_acl: bool = False
     acl: tuple[Entry, ...] = ()
     xattrs: Mapping[str, bytes] = field(default_factory=dict)
+
+
+class UnfinishedFile(VirtualDirectory):
+    """A file or directory that is being copied, and is not at its place yet."""
 
 
 @lru_cache(maxsize=4096)

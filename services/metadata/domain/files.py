@@ -242,6 +242,10 @@ class Files:
             return
         raise LostRace(file_id=ref.file_id)
 
+    def require_delete(self, identity: Identity, found: Found) -> None:
+        """Raises unless the caller may take this file away with all below it."""
+        self._require_delete(identity, found, only_empty=False)
+
     def _new(self, identity: Identity, request_id: str, parent: File, new: NewFile) -> File:
         mode = new.mode
         if new.type is FileType.SYMLINK:

@@ -15,6 +15,7 @@ from runtime.errors import IsthmusError
 
 from .access_books import AccessHistoryStore
 from .columns import Columns
+from .copy_records import CopyStore
 from .dir_books import DirStatsStore
 from .locations import Location
 from .queue_books import QueueStore
@@ -515,3 +516,4 @@ class Stores:
     changes: ChangeLog
     downloads: DownloadStore
     queues: QueueStore
+    copies: CopyStore

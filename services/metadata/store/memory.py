@@ -24,6 +24,7 @@ from services.metadata.domain.stores import (
 
 from .memory_access_history import MemoryAccessHistoryStore
 from .memory_contents import MemoryChangeLog, MemoryIntentStore, MemoryLocationStore, MemoryQuotaStore
+from .memory_copies import MemoryCopyStore
 from .memory_dir_stats import MemoryDirStatsStore
 from .memory_downloads import MemoryDownloadStore
 from .memory_queues import MemoryQueueStore
@@ -285,6 +286,7 @@ def memory_stores() -> Stores:
         changes=MemoryChangeLog(),
         downloads=MemoryDownloadStore(),
         queues=MemoryQueueStore(),
+        copies=MemoryCopyStore(),
     )
 
 

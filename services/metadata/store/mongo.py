@@ -17,6 +17,7 @@ from services.metadata.domain.stores import Stores
 from .documents import Document
 from .mongo_access_history import MongoAccessHistoryStore
 from .mongo_changes import CachedChange, MongoChangeLog, OnChanges, follow_cached
+from .mongo_copies import MongoCopyStore
 from .mongo_custom_metadata import MongoCustomMetadataStore
 from .mongo_dir_stats import MongoDirStatsStore
 from .mongo_downloads import MongoDownloadStore
@@ -89,6 +90,12 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     ),
     "queue_values": (),
     "queue_ops": (_index("expires_at", expireAfterSeconds=0),),
+    "copies": (
+        _index("place", unique=True, sparse=True),
+        _index("state", "lease_until_ms"),
+        _index("user_id", "state"),
+        _index("expires_at", expireAfterSeconds=0),
+    ),
     "change_positions": (),
 }
 
@@ -128,6 +135,7 @@ class MongoStores:
             changes=self.changes,
             downloads=MongoDownloadStore(self._database, threads),
             queues=MongoQueueStore(self._database, threads),
+            copies=MongoCopyStore(self._database, threads),
         )
 
     def follow_cached(

@@ -119,6 +119,7 @@ class WriteHandle(Protocol):
     async def copy_from(self, source: ReadHandle, offset: int, length: int) -> None:
         """Takes so many bytes of another storage file, to the same offset.
 
+        Callers ask for pieces of bounded size: one call is not cut short, whatever becomes of its caller.
         Inside the kernel or the storage where both can, else through bounded memory. NoSpace;
         InputOutputError, also when the source is shorter.
         """

@@ -15,7 +15,6 @@ P = ParamSpec("P")
 
 #: What says that this pair of file systems cannot copy by itself.
 _CANNOT_COPY = frozenset({errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ETXTBSY})
-_COPY_AT_ONCE_BYTES = 64 << 20
 #: Reads up to this size are tried from the page cache without a thread.
 _INLINE_READ_BYTES = 256 * 1024
 
@@ -115,12 +114,7 @@ class PosixWriteHandle:
         if not source.has_descriptor:
             await copy_through_memory(source, self, offset, length)
             return
-        end = offset + length
-        while offset < end:
-            # By pieces, so that a caller that was cancelled does not wait for all of it.
-            piece = min(_COPY_AT_ONCE_BYTES, end - offset)
-            await self._in_thread(_copy_range, source.fileno(), self._descriptor, offset, piece)
-            offset += piece
+        await self._in_thread(_copy_range, source.fileno(), self._descriptor, offset, length)
 
     async def truncate(self, size_bytes: int) -> None:
         await self._in_thread(os.ftruncate, self._descriptor, size_bytes)

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from runtime.auth import as_caller
 from runtime.discovery import Instance
+from runtime.errors import NoSpace
 from runtime.http import file_ids
 from runtime.http.errors import ApiError
+from runtime.http.file_ids import FileId
 from runtime.request import bind
 from services.gateway.clients.data_port import DataPortAway, DataPortClient
+from services.storage_router.api.data_port import copies
+from services.storage_router.domain import copying
+from services.storage_router.drivers.posix_handles import PosixWriteHandle
 from tests.support.data_port import SPACE, USER, RunningPort, run_data_port
+from tests.support.waiting import until
 
 
 @dataclass
@@ -176,4 +185,85 @@ async def test_connections_of_gone_instances_are_closed(port: RunningPort, watch
         await client.put(PATH, b"x", 1, {})
     watch.become()
     assert client._sessions == {}
+    await client.stop()
+
+
+@pytest.fixture
+def slowly(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Copies pause before each piece of a megabyte, as long as is said here, and tell of it all the time."""
+    pauses = [0.05]
+    copy_from = PosixWriteHandle.copy_from
+
+    async def slow(self: PosixWriteHandle, *args: Any) -> None:
+        await asyncio.sleep(pauses[0])
+        await copy_from(self, *args)
+
+    monkeypatch.setattr(PosixWriteHandle, "copy_from", slow)
+    monkeypatch.setattr(copying, "PIECE_BYTES", 1 << 20)
+    monkeypatch.setattr(copies, "LINE_INTERVAL_S", 0.02)
+    return pauses
+
+
+async def source_of(client: DataPortClient, port: RunningPort, content: bytes) -> FileId:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield content
+
+    await client.put(PATH, pieces, len(content), {})
+    found = file_ids.decode(port.id_of("a b%"))
+    assert found is not None
+    return found
+
+
+TARGET = f"/space1@{SPACE}/copy"
+
+
+@pytest.mark.usefixtures("slowly")
+async def test_a_long_copy_tells_how_far_it_is(port: RunningPort, watch: WatchTwin) -> None:
+    client = DataPortClient(watch, host_id="h1")  # type: ignore[arg-type]
+    content = os.urandom(5 << 20)
+    told: list[int] = []
+    with as_caller(USER, port.key.sign(USER)), bind(request_id="r1"):
+        source = await source_of(client, port, content)
+        with bind(request_id="r2"):
+            await client.copy(source, TARGET, 0o640, told.append)
+    assert told == sorted(told)
+    assert 0 < max(told) <= len(content)
+    assert [path.read_bytes() for path in port.stored()] == [content, content]
+    await client.stop()
+
+
+@pytest.mark.usefixtures("slowly")
+async def test_a_long_copy_that_fails_tells_why_and_leaves_nothing(
+    port: RunningPort, watch: WatchTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = DataPortClient(watch, host_id="h1")  # type: ignore[arg-type]
+
+    async def full(*_: object) -> None:
+        await asyncio.sleep(0.2)
+        raise NoSpace
+
+    with as_caller(USER, port.key.sign(USER)), bind(request_id="r1"):
+        source = await source_of(client, port, b"x" * (3 << 20))
+        monkeypatch.setattr(PosixWriteHandle, "copy_from", full)
+        with bind(request_id="r2"), pytest.raises(ApiError) as refused:
+            await client.copy(source, TARGET, 0o640, lambda _: None)
+    assert (refused.value.id, refused.value.details) == ("posix", {"errno": "enospc"})
+    assert len(port.stored()) == 1
+    await client.stop()
+
+
+async def test_a_copy_nobody_waits_for_is_given_up(
+    port: RunningPort, watch: WatchTwin, slowly: list[float]
+) -> None:
+    client = DataPortClient(watch, host_id="h1")  # type: ignore[arg-type]
+    with as_caller(USER, port.key.sign(USER)), bind(request_id="r1"):
+        source = await source_of(client, port, b"x" * (3 << 20))
+        slowly[0] = 3600.0
+        heard = asyncio.Event()
+        with bind(request_id="r2"):
+            copy = asyncio.create_task(client.copy(source, TARGET, 0o640, lambda _: heard.set()))
+        await heard.wait()
+        assert len(port.stored()) == 2
+        copy.cancel()
+        await until(lambda: len(port.stored()) == 1)
     await client.stop()

@@ -16,3 +16,4 @@ async def gateway() -> AsyncIterator[GatewayTwin]:
     await twin.start()
     async with twin.http:
         yield twin
+        await twin.jobs.stop()

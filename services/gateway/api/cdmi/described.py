@@ -44,7 +44,8 @@ _COMMON: dict[str, Schema] = {
     "parentURI": _TEXT,
     "parentID": _TEXT,
     "capabilitiesURI": _TEXT,
-    "completionStatus": {"enum": ["Complete", "Processing", "Error"]},
+    "completionStatus": {"type": "string", "pattern": "^(Complete|Processing|Error.*)$"},
+    "percentComplete": {"type": "string", "description": "Of a copy that goes on, as far as it is known."},
     "metadata": _ITEMS,
 }
 _EXAMPLE: dict[str, Any] = {
@@ -202,6 +203,7 @@ def _data_objects(path: str) -> Iterator[Entry]:
         ),
     )
     made = Reply(201, "A new file: made, copied or moved.", (_DATA_OBJECT,))
+    accepted = _accepted(_DATA_OBJECT)
     replaced = Reply(200, "A move replaced a file.", (_DATA_OBJECT,))
     yield Entry(
         path,
@@ -212,7 +214,7 @@ def _data_objects(path: str) -> Iterator[Entry]:
             _ON_WRITING,
             "In the CDMI form the body says what to do; in plain HTTP it is the content.",
             body=(_NEW_OBJECT, _IN_PARTS, _ANY_CONTENT),
-            replies=(made, replaced, _OTHER_FORM, _NOT_THERE),
+            replies=(made, accepted, replaced, _OTHER_FORM, _NOT_THERE),
             request_headers=(_VERSION, _PARTIAL, _CONTENT_RANGE),
             tag="cdmi",
         ),
@@ -245,7 +247,7 @@ def _containers(path: str) -> Iterator[Entry]:
             (),
             _ON_WRITING,
             body=(_NEW_DIRECTORY,),
-            replies=(made, replaced, _OTHER_FORM, _NOT_THERE),
+            replies=(made, _accepted(_DIRECTORY), replaced, _OTHER_FORM, _NOT_THERE),
             request_headers=(_VERSION,),
             tag="cdmi",
         ),
@@ -262,13 +264,19 @@ def _containers(path: str) -> Iterator[Entry]:
             "As a PUT of a file: in the CDMI form the body says what to do, in plain HTTP it is the content. "
             "The file of a form keeps its name.",
             body=(_NEW_OBJECT, _IN_PARTS, _FORM, _ANY_CONTENT),
-            replies=(posted, _OTHER_FORM, _NOT_THERE),
+            replies=(posted, _accepted(_DATA_OBJECT), _OTHER_FORM, _NOT_THERE),
             request_headers=(_VERSION, _PARTIAL),
             tag="cdmi",
         ),
         status=201,
     )
     yield _removal(path, "Remove a directory with all in it")
+
+
+def _accepted(shape: Shape) -> Reply:
+    return Reply(
+        202, "A copy that goes on: its place tells how far it is.", (shape,), {"location": "Its place."}
+    )
 
 
 def _removal(path: str, summary: str) -> Entry:

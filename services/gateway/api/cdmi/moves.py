@@ -11,8 +11,8 @@ from runtime.http.errors import posix
 from runtime.request import request_id
 from services.gateway.api.cdmi.copies import Copies
 from services.gateway.api.cdmi.nodes import Node, Tree
-from services.gateway.api.cdmi.repeats import MOVED, REPLACED, has_done, is_ours, step_id
-from services.gateway.api.cdmi.updates import Updates, planned_for
+from services.gateway.api.cdmi.repeats import MOVED, REPLACED, has_done, is_ours
+from services.gateway.api.cdmi.updates import Update, Updates, planned_for
 from services.gateway.api.namespace import ref
 from services.gateway.api.ports import Metadata
 from services.gateway.domain.cdmi import addresses
@@ -29,7 +29,10 @@ class Moves:
         self._copies = copies
 
     async def move(self, node: Node, body: Body) -> tuple[Node, bool]:
-        """The moved node, and whether it replaced a file. The id stays the same inside a space."""
+        """The moved node, and whether it replaced a file. The id stays the same inside a space.
+
+        Raises Unfinished for a move to another space that takes longer.
+        """
         source = await self._tree.find(node.identity, addresses.parse_source(body.move, "move"))
         if source.record is None:
             update = planned_for(node, body)
@@ -37,21 +40,24 @@ class Moves:
         else:
             update = planned_for(source, body)
             await self._updates.check(source, update)
+            if source.space_id and source.space_id != node.space_id:
+                await self._across(source, node, update)
+                return await self._tree.refresh(node), False
             replaced = await self._move(source, node)
         await self._updates.apply(node, update, REPLACED if replaced else MOVED)
         return await self._tree.refresh(node), replaced
 
     async def _move(self, source: Node, node: Node) -> bool:
+        self._check(source, node)
+        return await self._rename(ref(source.id), node.parent_ref(), node) or node.record is not None
+
+    def _check(self, source: Node, node: Node) -> None:
         check_form(source, node)
-        target_parent = node.parent_ref()
+        node.parent_ref()
         if len(source.names) < 2:
             raise posix("eperm")
         if node.container and node.record is not None and node.id != source.id and not is_ours(node.record):
             raise posix("eexist")
-        if source.space_id == node.space_id:
-            return await self._rename(ref(source.id), target_parent, node) or node.record is not None
-        await self._across(source, node)
-        return False
 
     async def _repeat(self, source: Node, node: Node) -> bool:
         """Nothing is at the source: metadata knows whether an earlier try of this very request moved it."""
@@ -78,11 +84,9 @@ class Moves:
         )
         return answer.replaced
 
-    async def _across(self, source: Node, node: Node) -> None:
-        await self._copies.copy_tree(source, node)
-        await self._metadata.delete_file(
-            files_pb2.DeleteFileRequest(request_id=step_id("source"), file=ref(source.id))
-        )
+    async def _across(self, source: Node, node: Node, update: Update | None) -> None:
+        self._check(source, node)
+        await self._copies.move_across(source, node, update)
 
 
 async def find_source(tree: Tree, node: Node, text: Any, key: str) -> Node:

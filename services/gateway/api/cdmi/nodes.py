@@ -15,7 +15,7 @@ from runtime.identity import Identity
 from services.gateway.api.namespace import listed_spaces, ref, user_root_record
 from services.gateway.api.ports import Metadata
 from services.gateway.domain.cdmi.addresses import Address, to_url_path
-from services.gateway.domain.files import DIRECTORY, SYMLINK, FileRecord
+from services.gateway.domain.files import DIRECTORY, HIDDEN_PREFIX, SYMLINK, FileRecord
 
 
 @dataclass(slots=True)
@@ -101,7 +101,10 @@ class Tree:
         if file.is_user_root:
             return ()
         answer = await self._metadata.get_file(files_pb2.GetFileRequest(file=ref(file), with_path=True))
-        return (shown_space_name(identity, file.space_id), *answer.file.path)
+        path = answer.file.path
+        if path and path[0].startswith(HIDDEN_PREFIX):
+            raise NoSuchFile  # it is on its way to its place, and told of there
+        return (shown_space_name(identity, file.space_id), *path)
 
     async def _by_path(
         self, identity: Identity, names: tuple[str, ...], *, container: bool, address: Address

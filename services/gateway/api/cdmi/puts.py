@@ -12,9 +12,11 @@ from runtime.http.errors import ApiError, posix
 from services.gateway.api.cdmi import parts
 from services.gateway.api.cdmi.containers import Containers
 from services.gateway.api.cdmi.copies import Copies
+from services.gateway.api.cdmi.copy_jobs import Unfinished
 from services.gateway.api.cdmi.moves import Moves, find_source
 from services.gateway.api.cdmi.nodes import Node, Tree
 from services.gateway.api.cdmi.objects import Objects
+from services.gateway.api.cdmi.pending import Pending, is_container
 from services.gateway.api.cdmi.references import References
 from services.gateway.api.cdmi.repeats import CREATED, has_done
 from services.gateway.api.cdmi.updates import planned_for
@@ -35,6 +37,7 @@ class Puts:
         copies: Copies,
         moves: Moves,
         references: References,
+        pending: Pending,
         *,
         value_limit_bytes: int,
         large_bodies: int,
@@ -45,6 +48,7 @@ class Puts:
         self._copies = copies
         self._moves = moves
         self._references = references
+        self._pending = pending
         self._value_limit = value_limit_bytes
         self._large_bodies = asyncio.Semaphore(large_bodies)
 
@@ -89,11 +93,14 @@ class Puts:
     async def _put_cdmi(self, request: Request, node: Node, query: Query, body: Body) -> Answer:
         if body.reference is not None:
             return await self._references.create(node, body.reference)
-        if body.copy is not None:
-            return await self._copy(node, body)
-        if body.move is not None:
-            moved, replaced = await self._moves.move(node, body)
-            return await self._described(moved, 200 if replaced else 201)
+        try:
+            if body.copy is not None:
+                return await self._copy(node, body)
+            if body.move is not None:
+                moved, replaced = await self._moves.move(node, body)
+                return await self._described(moved, 200 if replaced else 201)
+        except Unfinished:
+            return await self._goes_on(node)
         if node.container:
             if node.record is None or has_done(node.record, "", CREATED):
                 return await self._containers.create(node, body)
@@ -108,6 +115,14 @@ class Puts:
         source = await find_source(self._tree, node, body.copy, "copy")
         await self._copies.copy_tree(source, node, planned_for(source, body))
         return await self._described(await self._tree.refresh(node), 201)
+
+    async def _goes_on(self, node: Node) -> Answer:
+        copy = await self._pending.find(node)
+        if copy is None:
+            # It has ended in this moment.
+            return await self._described(await self._tree.refresh(node), 201)
+        node.container = is_container(copy)
+        return self._pending.shown(copy, node, Query(), 202)
 
     async def _described(self, node: Node, status: int) -> Answer:
         if node.is_reference:

@@ -20,9 +20,12 @@ from runtime.identity import Identity
 from runtime.request import request_id
 from services.gateway.api.cdmi.containers import Containers
 from services.gateway.api.cdmi.copies import Copies
+from services.gateway.api.cdmi.copy_jobs import CopyJobs
+from services.gateway.api.cdmi.duplicates import Duplicates
 from services.gateway.api.cdmi.moves import Moves
 from services.gateway.api.cdmi.nodes import Node, Tree
 from services.gateway.api.cdmi.objects import Objects
+from services.gateway.api.cdmi.pending import Pending, is_container
 from services.gateway.api.cdmi.puts import Puts
 from services.gateway.api.cdmi.references import References
 from services.gateway.api.cdmi.repeats import has_done
@@ -30,7 +33,7 @@ from services.gateway.api.cdmi.updates import Updates
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer, Request, empty, json_answer, to_headers
 from services.gateway.api.namespace import ref
-from services.gateway.api.ports import DataPort, Metadata
+from services.gateway.api.ports import CopyRecords, DataPort, Metadata
 from services.gateway.domain.acls import PrincipalNames
 from services.gateway.domain.cdmi import addresses
 from services.gateway.domain.cdmi.fields import capability_fields
@@ -56,6 +59,7 @@ class CdmiOptions:
     `domain`: host and port users reach the provider by. `value_limit_bytes`: largest value in JSON, decoded.
     `large_bodies`: how many bodies above 1 MiB are in memory at a time. `max_children`: most in one answer.
     `original_capabilities`: announce what the original announces and no more, for clients that compare.
+    `copy_direct_bytes`: largest file that is copied without a record of the copy.
     """
 
     domain: str
@@ -63,6 +67,7 @@ class CdmiOptions:
     large_bodies: int = 4
     max_children: int = 1000
     original_capabilities: bool = False
+    copy_direct_bytes: int = 64 << 20
 
 
 class CdmiRouter:
@@ -73,7 +78,10 @@ class CdmiRouter:
         gate: Gate,
         metadata: Metadata,
         data_port: DataPort,
+        records: CopyRecords,
         principals: PrincipalNames,
+        jobs: CopyJobs,
+        duplicates: Duplicates,
         options: CdmiOptions,
     ) -> None:
         self._gate = gate
@@ -81,7 +89,8 @@ class CdmiRouter:
         self._options = options
         self._tree = Tree(metadata, provider_id=gate.provider_id)
         updates = Updates(metadata)
-        copies = Copies(metadata, data_port, updates)
+        copies = Copies(metadata, duplicates, jobs, direct_bytes=options.copy_direct_bytes)
+        self._pending = Pending(records, provider_id=gate.provider_id)
         self._containers = Containers(
             self._tree, metadata, updates, principals, max_children=options.max_children
         )
@@ -93,6 +102,7 @@ class CdmiRouter:
             copies,
             Moves(self._tree, metadata, updates, copies),
             References(metadata),
+            self._pending,
             value_limit_bytes=options.value_limit_bytes,
             large_bodies=options.large_bodies,
         )
@@ -149,13 +159,16 @@ class CdmiRouter:
         if node.record is None and request.method == "DELETE":
             return await self._delete_again(node)
         if node.record is None and request.method != "PUT":
-            return empty(404)
+            return await self._get_unfinished(request, node, query, speaks_cdmi=speaks_cdmi)
         if node.record is not None and node.is_directory != node.container:
             return self._redirect(request, node)
         if node.is_reference and request.method != "DELETE" and not has_done(node.record, ""):
             return empty(302, {"location": node.file.symlink_target})
         if request.method == "PUT":
-            return await self._puts.put(request, node, query, speaks_cdmi=speaks_cdmi)
+            answer = await self._puts.put(request, node, query, speaks_cdmi=speaks_cdmi)
+            if answer.status == 202:
+                answer.headers += to_headers({"location": self._location(request, node)}.items())
+            return answer
         if request.method == "POST":
             return await self._post(request, node, query, speaks_cdmi=speaks_cdmi)
         if request.method == "DELETE":
@@ -178,10 +191,24 @@ class CdmiRouter:
         )
         return empty(204)
 
+    async def _get_unfinished(
+        self, request: Request, node: Node, query: Query, *, speaks_cdmi: bool
+    ) -> Answer:
+        """Nothing is there, but a copy may be on its way."""
+        copy = await self._pending.find(node) if speaks_cdmi and request.method in ("GET", "HEAD") else None
+        if copy is None:
+            return empty(404)
+        if is_container(copy) != node.container:
+            node.container = is_container(copy)
+            return empty(302, cdmi.redirect(self._location(request, node), request.query))
+        return self._pending.shown(copy, node, query)
+
     async def _delete_again(self, node: Node) -> Answer:
-        """Nothing is there: metadata knows whether an earlier try of this very request took it away."""
+        """Nothing is there: a copy may be on its way, or an earlier try of this very request took it away."""
         if len(node.names) < 2 or not node.space_id or node.is_hidden:
             return empty(404)
+        if await self._pending.cancel(node):
+            return empty(204)
         gone = files_pb2.FileRef(space_id=node.space_id, path=node.names[1:])
         try:
             await self._metadata.delete_file(files_pb2.DeleteFileRequest(request_id=request_id(), file=gone))

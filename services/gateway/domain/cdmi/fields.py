@@ -31,6 +31,9 @@ CAPABILITIES: Final = {
     ),
 }  # fmt: skip
 
+#: Making a file costs about as much as copying so many bytes.
+_FILE_WEIGHT: Final = 64 << 10
+
 #: What works besides.
 BEYOND: Final[dict[str, tuple[str, ...]]] = {
     _ROOT: ("cdmi_multipart_mime", "cdmi_references"),
@@ -79,6 +82,28 @@ def common_fields(
     if query.wants("metadata"):
         fields["metadata"] = metadata.shown(file, items, query.metadata)
     return {name: value for name, value in fields.items() if query.wants(name)}
+
+
+def unfinished_fields(file: FileRecord, names: Sequence[str], query: Query, user_id: str) -> dict[str, Any]:
+    """Fields of what is being copied and is not there yet, but for how far it is."""
+    told = common_fields(file, names, query, {}, user_id)
+    for name in ("mimetype", "completionStatus"):
+        told.pop(name, None)
+    return told
+
+
+def percent_complete(
+    *, copied_bytes: int, copied_files: int, total_bytes: int, total_files: int
+) -> str | None:
+    """How much of the work is done, as text; None while nobody knows how much there is.
+
+    Only what is whole is a hundred per cent, and then there is no need to tell.
+    """
+    total = total_bytes + _FILE_WEIGHT * total_files
+    if not total:
+        return None
+    done = copied_bytes + _FILE_WEIGHT * copied_files
+    return str(min(99, 100 * done // total))
 
 
 def _parent_id(file: FileRecord, user_id: str) -> str:

@@ -10,12 +10,11 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from runtime.auth import ClusterKey
+from runtime.auth import ClusterKey, LastingIdentity
 from runtime.clock import Clock
 from runtime.errors import AccessDenied, IsthmusError, NoSuchFile, NotPermitted
 from runtime.http.errors import ApiError
 from runtime.http.ranges import MAX_OFFSET, RangeNotSatisfiable
-from runtime.identity import GUEST
 from runtime.request import Call, current_call, request_id
 from services.storage_router import metrics
 from services.storage_router.api.data_port import replies
@@ -42,9 +41,8 @@ AT_ONCE = 32
 FLUSH_BYTES = 256 * 1024
 #: How often it is noted how far a download has come.
 NOTE_INTERVAL_S = 2.0
-#: How long the identity that a code stands for is believed, and when it is renewed.
+#: How long the identity that a code stands for is believed; renewed at half of it.
 IDENTITY_LIFE_MS = 600_000
-RENEW_BEFORE_MS = 300_000
 
 _CORS: Headers = [(b"access-control-allow-origin", b"*")]
 _RANGE = re.compile(rb"[ \t]*bytes[ \t]*=[ \t]*([0-9]{1,19})[ \t]*-[ \t]*", re.IGNORECASE)
@@ -263,22 +261,14 @@ class _Caller:
     """Who made the code: all calls are made for him, however long the download takes."""
 
     def __init__(self, key: ClusterKey, clock: Clock, blob: bytes) -> None:
-        self._key = key
+        self._identity = LastingIdentity(key, blob, life_ms=IDENTITY_LIFE_MS)
         self._clock = clock
-        # The code is what is valid or not; the identity in it is as old as the code.
-        self._identity = replace(key.verify(blob, 0) if blob else GUEST, expires_at_ms=0)
 
     def renew(self) -> None:
         """Makes the identity good for the calls that follow."""
-        now_ms = self._clock.now_ms()
-        if self._identity.expires_at_ms - now_ms > RENEW_BEFORE_MS:
-            return
-        self._identity = replace(self._identity, expires_at_ms=now_ms + IDENTITY_LIFE_MS)
+        identity, blob = self._identity.current(self._clock.now_ms())
         call = current_call.get()
-        blob = self._key.sign(self._identity)
-        current_call.set(
-            Call(call.request_id, call.rpc, call.deadline_s, self._identity, blob, call.traceparent)
-        )
+        current_call.set(Call(call.request_id, call.rpc, call.deadline_s, identity, blob, call.traceparent))
 
 
 def _offset(header: bytes | None) -> int:

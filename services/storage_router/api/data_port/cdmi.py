@@ -9,7 +9,17 @@ from dataclasses import dataclass, replace
 
 from runtime.errors import IsADirectory, IsthmusError, NoSuchFile, NotADirectory
 from runtime.http import cdmi
-from runtime.http.cdmi import BY_ID, COPY_OF, MODE, MULTIPART, OBJECT, PARTS, RANGES, VERSION_HEADER
+from runtime.http.cdmi import (
+    BY_ID,
+    COPY_OF,
+    MODE,
+    MULTIPART,
+    OBJECT,
+    PARTS,
+    PROGRESS,
+    RANGES,
+    VERSION_HEADER,
+)
 from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId
 from runtime.http.media import choose, split_parameters
@@ -18,7 +28,7 @@ from runtime.http.paths import quote_segment, resolve_space, split_path
 from runtime.http.ranges import parse_content_range
 from runtime.http.tokens import require_user
 from runtime.request import request_id
-from services.storage_router.api.data_port import replies
+from services.storage_router.api.data_port import copies, replies
 from services.storage_router.api.data_port.content import Service
 from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.api.data_port.forms import FORM, FormFile
@@ -280,16 +290,21 @@ class CdmiFront:
             if error.reason != "ENOTSUP" or not await self._is_referred(exchange, target):
                 raise
             return
+        if committed is None:
+            return
         if committed.created:
             self._made(exchange, location)
         else:
             exchange.reply(204)
 
-    async def _take(self, exchange: Exchange, wish: Wish) -> Committed:
-        """Publishes what a PUT has, or names, as content."""
+    async def _take(self, exchange: Exchange, wish: Wish) -> Committed | None:
+        """Publishes what a PUT has, or names, as content. None: that was answered already."""
         source, boundary = _source(exchange), _from_inside(exchange, PARTS)
         if source is not None:
             wish = replace(wish, mode=Mode.REPLACE, offset=0, exclusive=True, permissions=_mode(exchange))
+            if exchange.header(PROGRESS):
+                await copies.copy(exchange, self._service, source, wish)
+                return None
             return await self._service.copying.copy(source, wish)
         if boundary is None:
             return await self._service.uploading.receive(exchange, wish)
