@@ -31,6 +31,7 @@ _EXPOSED: Final = (
 OBJECT: Final = "application/cdmi-object"
 CONTAINER: Final = "application/cdmi-container"
 CAPABILITY: Final = "application/cdmi-capability"
+QUEUE: Final = "application/cdmi-queue"
 #: Stands in `Accept` for the raw bytes of a data object.
 BINARY: Final = "application/binary"
 #: JSON and value in one body, each as a part.
@@ -46,6 +47,7 @@ CAPABILITY_IDS: Final = {
     "cdmi_capabilities/": file_ids.encode_data(b"%032d" % 1),
     "cdmi_capabilities/container/": file_ids.encode_data(b"%032d" % 2),
     "cdmi_capabilities/dataobject/": file_ids.encode_data(b"%032d" % 3),
+    "cdmi_capabilities/queue/": file_ids.encode_data(b"%032d" % 4),
 }
 _CAPABILITIES_BY_ID: Final = {id: address for address, id in CAPABILITY_IDS.items()}
 
@@ -101,10 +103,13 @@ def bad_version() -> ApiError:
 
 
 def offered_types(*, container: bool, cdmi: bool) -> tuple[str, ...]:
-    """What a resource can be told as, the first by default. `cdmi`: the request has the version header."""
+    """What a resource can be told as, the first by default. `cdmi`: the request has the version header.
+
+    Whether it is a data object or a queue shows only when it is found.
+    """
     if container:
         return (CONTAINER,)
-    return (OBJECT, BINARY, MULTIPART) if cdmi else (BINARY, OBJECT)
+    return (OBJECT, BINARY, MULTIPART, QUEUE) if cdmi else (BINARY, OBJECT, QUEUE)
 
 
 def body_type(media_type: str, *, container: bool, cdmi: bool) -> str | None:
@@ -124,7 +129,7 @@ def body_type(media_type: str, *, container: bool, cdmi: bool) -> str | None:
     if not cdmi:
         raise ApiError("missingRequiredValue", {"key": "version"})
     plain = media_type.removesuffix("+json")
-    if plain not in (OBJECT, CONTAINER):
+    if plain not in (OBJECT, CONTAINER, QUEUE):
         raise ApiError("notSupported")
     if (plain == CONTAINER) != container:
         raise ApiError("badValueIdentifier", {"key": "path"})
@@ -199,9 +204,9 @@ def posted_name(request_id: str) -> str:
     return hashlib.blake2b(request_id.encode(), digest_size=16).hexdigest().upper()
 
 
-def allowed(*, container: bool) -> str:
-    """Methods of a resource, as `Allow` tells them."""
-    return "PUT, GET, DELETE, POST" if container else "PUT, GET, DELETE"
+def allowed(*, posts: bool) -> str:
+    """Methods of a resource, as `Allow` tells them. `posts`: something can be added to it."""
+    return "PUT, GET, DELETE, POST" if posts else "PUT, GET, DELETE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +262,12 @@ def parse_query(query: bytes, *, in_parts: bool = False) -> Query:
     if any(first > last for first, last in values):
         raise _bad_query()
     return Query(tuple(fields), tuple(metadata), tuple(values), children[0] if children else None)
+
+
+def arguments_of(query: bytes, field: str) -> list[str]:
+    """The arguments of a field, each time it has one. Raises as `parse_query`."""
+    named = (_decode(part).partition(":") for part in query.split(b";", _MAX_FIELDS))
+    return [argument for name, colon, argument in named if name == field and colon]
 
 
 def _decode(part: bytes) -> str:

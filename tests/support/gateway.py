@@ -59,6 +59,7 @@ from services.metadata.api.dir_stats import DirStatsServicer
 from services.metadata.api.distribution import DistributionServicer
 from services.metadata.api.files import FileServicer
 from services.metadata.api.links import LinkServicer
+from services.metadata.api.queues import QueueServicer
 from services.metadata.api.shares import ShareServicer
 from services.metadata.api.spaces import SpaceServicer
 from services.metadata.api.subtrees import SubtreeServicer
@@ -122,6 +123,7 @@ class MetadataTwin:
         self.usage_history = rules.usage_history
         self.access_history = AccessHistoryServicer(rules.access_history)
         self.xattrs = XattrServicer(rules.xattrs)
+        self.queues = QueueServicer(rules.queues)
         self.shares = ShareServicer(rules.shares)
         self.distribution = DistributionServicer(rules.distribution)
         self.dir_stats_rules = rules.dir_stats
@@ -139,6 +141,7 @@ class MetadataTwin:
             self.access_history,
             self.dir_stats,
             self.copies,
+            self.queues,
         )  # fmt: skip
         for servicer in servicers:
             if hasattr(servicer, method):

@@ -10,7 +10,10 @@ import pytest
 
 from tests.support.folder import CONTAINER, OBJECT, Folder, V, errno, error
 
-ROOT, OF_CONTAINERS, OF_OBJECTS = (f"cdmi_capabilities/{name}" for name in ("", "container/", "dataobject/"))
+ROOT, OF_CONTAINERS, OF_OBJECTS, OF_QUEUES = (
+    f"cdmi_capabilities/{name}" for name in ("", "container/", "dataobject/", "queue/")
+)
+QUEUE = {**V, "content-type": "application/cdmi-queue"}
 
 
 async def announced(http: httpx.AsyncClient, address: str) -> set[str]:
@@ -20,9 +23,9 @@ async def announced(http: httpx.AsyncClient, address: str) -> set[str]:
     return set(told)
 
 
-async def get(folder: Folder, path: str) -> dict[str, object]:
+async def get(folder: Folder, path: str, query: str = "") -> dict[str, object]:
     """The CDMI form of something in the folder."""
-    answer = await folder.http.get(folder.cdmi(path), headers=V)
+    answer = await folder.http.get(folder.cdmi(path) + query, headers=V)
     assert answer.status_code == 200, answer.text
     return dict(answer.json())
 
@@ -176,6 +179,48 @@ async def references_work(folder: Folder) -> None:
     assert (told.status_code, told.headers["location"]) == (302, "/cdmi/")
 
 
+async def a_queue(folder: Folder, path: str) -> None:
+    """A queue with two values; one that was there before is gone."""
+    await folder.http.delete(folder.cdmi(path), headers=V)
+    body = {"metadata": {"colour": "blue"}}
+    assert (await folder.http.put(folder.cdmi(path), json=body, headers=QUEUE)).status_code == 201
+    added = await folder.http.post(folder.cdmi(path), json={"value": ["a", "b"]}, headers=QUEUE)
+    assert added.status_code == 204
+
+
+async def queues_work(folder: Folder) -> None:
+    await a_queue(folder, "qu")
+    assert (await get(folder, "qu", "?values:5"))["value"] == ["a", "b"]
+    assert (await folder.http.delete(folder.cdmi("qu") + "?value", headers=V)).status_code == 204
+    assert (await get(folder, "qu", "?values:5"))["value"] == ["b"]
+    metadata = (await get(folder, "qu"))["metadata"]
+    assert isinstance(metadata, dict)
+    assert metadata.keys() >= {"cdmi_size", "cdmi_ctime", "cdmi_atime", "cdmi_mtime", "colour"}
+    url = folder.cdmi("qu") + "?metadata:colour"
+    assert (await folder.http.put(url, json={"metadata": {"colour": 1}}, headers=QUEUE)).status_code == 204
+    assert (await get(folder, "qu", "?metadata:colour"))["metadata"] == {"colour": 1}
+    entry = {"acetype": "ALLOW", "identifier": "EVERYONE@", "aceflags": "NO_FLAGS", "acemask": "ALL_PERMS"}
+    url = folder.cdmi("qu") + "?metadata:cdmi_acl"
+    body = {"metadata": {"cdmi_acl": [entry]}}
+    assert (await folder.http.put(url, json=body, headers=QUEUE)).status_code == 204
+    assert (await folder.http.delete(folder.cdmi("qu"), headers=V)).status_code == 204
+    assert (await folder.http.get(folder.cdmi("qu"), headers=V)).status_code == 404
+
+
+async def queues_are_posted(folder: Folder) -> None:
+    answer = await folder.http.post(folder.cdmi("") + "/", json={}, headers=QUEUE)
+    assert (answer.status_code, answer.json()["objectType"]) == (201, QUEUE["content-type"])
+
+
+async def queues_move_and_copy(folder: Folder) -> None:
+    await a_queue(folder, "qm")
+    for key, target in (("copy", "qc"), ("move", "qn")):
+        await folder.http.delete(folder.cdmi(target), headers=V)
+        body = {key: folder.path("qm")}
+        assert (await folder.http.put(folder.cdmi(target), json=body, headers=QUEUE)).status_code == 201
+        assert (await get(folder, target, "?values:5"))["value"] == ["a", "b"]
+
+
 #: What shows that a capability works. A capability that is not here cannot be announced.
 PROOFS: dict[str, dict[str, Callable[[Folder], Awaitable[None]]]] = {
     ROOT: {
@@ -186,6 +231,7 @@ PROOFS: dict[str, dict[str, Callable[[Folder], Awaitable[None]]]] = {
         "cdmi_object_copy_from_local": copies_work,
         "cdmi_multipart_mime": parts_work,
         "cdmi_references": references_work,
+        "cdmi_queues": queues_work,
     },
     OF_CONTAINERS: {
         "cdmi_acl": acls_work,
@@ -199,6 +245,16 @@ PROOFS: dict[str, dict[str, Callable[[Folder], Awaitable[None]]]] = {
         "cdmi_create_value_range": parts_make_objects,
         "cdmi_post_dataobject": posts_work,
         "cdmi_create_reference": references_work,
+        "cdmi_create_queue": queues_work,
+        "cdmi_post_queue": queues_are_posted,
+    },
+    OF_QUEUES: {
+        **dict.fromkeys(
+            ("cdmi_acl", "cdmi_size", "cdmi_ctime", "cdmi_atime", "cdmi_mtime", "cdmi_read_value",
+             "cdmi_read_metadata", "cdmi_modify_value", "cdmi_modify_metadata", "cdmi_delete_queue"),
+            queues_work,
+        ),
+        **dict.fromkeys(("cdmi_move_queue", "cdmi_copy_queue"), queues_move_and_copy),
     },
     OF_OBJECTS: {
         "cdmi_acl": acls_work,

@@ -224,7 +224,7 @@ async def test_a_type_is_known_however_it_is_written(folder: Folder, kind: str) 
 
 
 @pytest.mark.cdmi("21.refused")
-@pytest.mark.parametrize("kind", ["queue", "domain", "capability", "anything"])
+@pytest.mark.parametrize("kind", ["domain", "capability", "anything"])
 async def test_objects_that_are_not_kept_are_refused_by_type(folder: Folder, kind: str) -> None:
     headers = {**V, "content-type": f"application/cdmi-{kind}"}
     for path in ("x", "x/"):

@@ -15,6 +15,7 @@ from isthmus.metadata.v1 import (
     distribution_pb2,
     files_pb2,
     links_pb2,
+    queues_pb2,
     shares_pb2,
     spaces_pb2,
     subtrees_pb2,
@@ -71,6 +72,20 @@ class Metadata(Protocol):
     async def get_json(self, request: xattrs_pb2.GetJsonRequest) -> xattrs_pb2.GetJsonResponse: ...
 
     async def get_rdf(self, request: xattrs_pb2.GetRdfRequest) -> xattrs_pb2.GetRdfResponse: ...
+
+    async def get_queue(self, request: queues_pb2.GetQueueRequest) -> queues_pb2.GetQueueResponse: ...
+
+    async def enqueue_values(
+        self, request: queues_pb2.EnqueueValuesRequest
+    ) -> queues_pb2.EnqueueValuesResponse: ...
+
+    async def dequeue_values(
+        self, request: queues_pb2.DequeueValuesRequest
+    ) -> queues_pb2.DequeueValuesResponse: ...
+
+    async def transfer_values(
+        self, request: queues_pb2.TransferValuesRequest
+    ) -> queues_pb2.TransferValuesResponse: ...
 
 
 class CopyRecords(Protocol):

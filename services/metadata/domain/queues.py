@@ -114,7 +114,7 @@ class Queues:
         itself: `limit` of them, or fewer when more would be too much for one request."""
         source = await self._resolve(identity, source_ref, permissions.READ_DATA)
         target = await self._resolve(identity, target_ref, permissions.WRITE_DATA)
-        self._check_many(limit)
+        limit = min(limit, self._limits.request_values)
         _, values = await self._read(source.file, first, limit, limit_bytes=MAX_TAKEN_BYTES, cuts=True)
         op_id = _op_id(identity, request_id, target.file)
         known = await self._store.find_ops([op_id]) if op_id else {}

@@ -76,6 +76,8 @@ class Copies:
         try:
             if source.is_reference:
                 await self._duplicates.link(answer.file, place, request_id())
+            elif source.is_queue:
+                await self._duplicates.queue(answer.file, place, request_id(), update)
             else:
                 await self._duplicates.file(answer.file, place, update)
         except BaseException as error:

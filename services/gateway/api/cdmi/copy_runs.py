@@ -40,7 +40,7 @@ from services.gateway.api.cdmi.updates import Update
 from services.gateway.api.namespace import ref
 from services.gateway.api.ports import CopyRecords, Metadata
 from services.gateway.domain.cdmi.addresses import to_url_path
-from services.gateway.domain.files import REGULAR, SYMLINK
+from services.gateway.domain.files import QUEUE, REGULAR, SYMLINK
 
 log = structlog.get_logger(__name__)
 
@@ -226,6 +226,8 @@ class CopyRun:
             try:
                 if file.type == SYMLINK:
                     await self._patiently(lambda: self._tools.duplicates.link(file, place, request_id))
+                elif file.type == QUEUE:
+                    await self._patiently(lambda: self._tools.duplicates.queue(file, place, request_id))
                 elif file.type == REGULAR:
                     await self._patiently(lambda: self._copy_file(file, place, None))
             except NoSuchFile:

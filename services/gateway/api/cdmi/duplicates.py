@@ -11,6 +11,7 @@ from isthmus.metadata.v1 import files_pb2, xattrs_pb2
 from runtime.errors import AccessDenied, FileExists
 from runtime.http.errors import ApiError
 from runtime.http.paths import quote_segment
+from services.gateway.api.cdmi.queue_values import copy_values
 from services.gateway.api.cdmi.repeats import is_ours, step_id
 from services.gateway.api.cdmi.updates import Update, Updates, overridden
 from services.gateway.api.namespace import id_of, ref
@@ -93,9 +94,7 @@ class Duplicates:
         self, file: files_pb2.File, place: Place, update: Update | None = None, told: Told | None = None
     ) -> None:
         """A regular file. `told` as `DataPort.copy`. Raises FileExists' answer for somebody else's file."""
-        # Nobody else sees the content before its ACL stands.
-        has_acl = file.has_acl or (update is not None and update.HasField("acl"))
-        mode = _OWNER_ONLY if has_acl else file.mode | _OWNER_ONLY
+        mode = _mode_at_first(file, update)
         try:
             await self._data_port.copy(id_of(file), place.path, mode, told)
         except ApiError as error:
@@ -105,6 +104,21 @@ class Duplicates:
         await self.metadata(file, place.ref, update)
         if mode != file.mode:
             await self._set_mode(place.ref, file.mode)
+
+    async def queue(
+        self, file: files_pb2.File, place: Place, request_id: str, update: Update | None = None
+    ) -> None:
+        """A queue with the values that this one holds now."""
+        mode = _mode_at_first(file, update)
+        made = await self._create(
+            files_pb2.CreateFileRequest(request_id=request_id, type=files_pb2.FILE_TYPE_QUEUE, mode=mode),
+            place,
+        )
+        where = ref(id_of(made))
+        await copy_values(self._metadata, ref(id_of(file)), where)
+        await self.metadata(file, where, update)
+        if mode != file.mode:
+            await self._set_mode(where, file.mode)
 
     async def metadata(self, file: files_pb2.File, where: files_pb2.FileRef, update: Update | None) -> None:
         """Items, documents, media type, encoding and ACL, but for what the update says."""
@@ -156,6 +170,12 @@ class Duplicates:
                 rdf = await self._metadata.get_rdf(xattrs_pb2.GetRdfRequest(file=source))
                 update.rdf = rdf.rdf
         return update
+
+
+def _mode_at_first(file: files_pb2.File, update: Update | None) -> int:
+    """Of a copy that is being filled: nobody else sees what is in it before its ACL stands."""
+    has_acl = file.has_acl or (update is not None and update.HasField("acl"))
+    return _OWNER_ONLY if has_acl else file.mode | _OWNER_ONLY
 
 
 def is_directory(file: files_pb2.File) -> bool:

@@ -86,6 +86,9 @@ class Moves:
 
     async def _across(self, source: Node, node: Node, update: Update | None) -> None:
         self._check(source, node)
+        if source.is_queue:
+            # What was added between copy and removal would be lost.
+            raise posix("exdev")
         await self._copies.move_across(source, node, update)
 
 

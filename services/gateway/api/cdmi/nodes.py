@@ -15,7 +15,7 @@ from runtime.identity import Identity
 from services.gateway.api.namespace import listed_spaces, ref, user_root_record
 from services.gateway.api.ports import Metadata
 from services.gateway.domain.cdmi.addresses import Address, to_url_path
-from services.gateway.domain.files import DIRECTORY, HIDDEN_PREFIX, SYMLINK, FileRecord
+from services.gateway.domain.files import DIRECTORY, HIDDEN_PREFIX, QUEUE, SYMLINK, FileRecord
 
 
 @dataclass(slots=True)
@@ -58,6 +58,11 @@ class Node:
     def is_reference(self) -> bool:
         """Whether a reference is there, which leads to another URI."""
         return self.record is not None and self.record.type == SYMLINK
+
+    @property
+    def is_queue(self) -> bool:
+        """Whether a queue is there."""
+        return self.record is not None and self.record.type == QUEUE
 
     def parent_ref(self) -> files_pb2.FileRef:
         """The directory in which this place is. Raises NotPermitted's answer where users make nothing."""

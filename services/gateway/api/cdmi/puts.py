@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from runtime.http import cdmi
-from runtime.http.cdmi import MULTIPART, Query
+from runtime.http.cdmi import MULTIPART, QUEUE, Query
 from runtime.http.errors import ApiError, posix
 from services.gateway.api.cdmi import parts
 from services.gateway.api.cdmi.containers import Containers
@@ -17,11 +17,12 @@ from services.gateway.api.cdmi.moves import Moves, find_source
 from services.gateway.api.cdmi.nodes import Node, Tree
 from services.gateway.api.cdmi.objects import Objects
 from services.gateway.api.cdmi.pending import Pending, is_container
+from services.gateway.api.cdmi.queues import Queues
 from services.gateway.api.cdmi.references import References
 from services.gateway.api.cdmi.repeats import CREATED, has_done
 from services.gateway.api.cdmi.updates import planned_for
 from services.gateway.api.http import Answer, Request, empty
-from services.gateway.domain.cdmi import bodies
+from services.gateway.domain.cdmi import addresses, bodies
 from services.gateway.domain.cdmi.bodies import Body
 from services.gateway.domain.cdmi.scanning import ROOM_BYTES, Scanner
 
@@ -34,6 +35,7 @@ class Puts:
         tree: Tree,
         containers: Containers,
         objects: Objects,
+        queues: Queues,
         copies: Copies,
         moves: Moves,
         references: References,
@@ -45,6 +47,7 @@ class Puts:
         self._tree = tree
         self._containers = containers
         self._objects = objects
+        self._queues = queues
         self._copies = copies
         self._moves = moves
         self._references = references
@@ -62,6 +65,9 @@ class Puts:
         if kind == MULTIPART:
             body = bodies.parse_parts(*await parts.split(request, query.values), query)
             return await self._put_cdmi(request, node, query, body)
+        if kind == QUEUE:
+            async with self._body(request, query) as body:
+                return await self._put_queue(node, body)
         async with self._body(request, query) as body:
             return await self._put_cdmi(request, node, query, body)
 
@@ -93,14 +99,10 @@ class Puts:
     async def _put_cdmi(self, request: Request, node: Node, query: Query, body: Body) -> Answer:
         if body.reference is not None:
             return await self._references.create(node, body.reference)
-        try:
-            if body.copy is not None:
-                return await self._copy(node, body)
-            if body.move is not None:
-                moved, replaced = await self._moves.move(node, body)
-                return await self._described(moved, 200 if replaced else 201)
-        except Unfinished:
-            return await self._goes_on(node)
+        if body.copy is not None or body.move is not None:
+            return await self._like_another(node, body)
+        if node.is_queue:
+            raise ApiError("badValueIdentifier", {"key": "path"})
         if node.container:
             if node.record is None or has_done(node.record, "", CREATED):
                 return await self._containers.create(node, body)
@@ -110,6 +112,37 @@ class Puts:
         if has_done(node.record, CREATED):
             return await self._objects.described(node, 201)
         return await self._objects.update(node, body, query, request)
+
+    async def _like_another(self, node: Node, body: Body) -> Answer:
+        try:
+            if body.copy is not None:
+                return await self._copy(node, body)
+            moved, replaced = await self._moves.move(node, body)
+            return await self._described(moved, 200 if replaced else 201)
+        except Unfinished:
+            return await self._goes_on(node)
+
+    async def _put_queue(self, node: Node, body: Body) -> Answer:
+        if body.reference is not None:
+            return await self._references.create(node, body.reference)
+        if body.value is not None:
+            # Values are added by POST.
+            raise ApiError("badData", {"key": "value"})
+        if body.copy is not None or body.move is not None:
+            await self._require_queue(node, body)
+            return await self._like_another(node, body)
+        if node.record is None or has_done(node.record, "", CREATED):
+            return await self._queues.create(node, body)
+        if not node.is_queue:
+            raise ApiError("badValueIdentifier", {"key": "path"})
+        return await self._queues.update(node, body)
+
+    async def _require_queue(self, node: Node, body: Body) -> None:
+        """Raises EINVAL when anything else is to become a queue."""
+        text, key = (body.copy, "copy") if body.copy is not None else (body.move, "move")
+        source = await self._tree.find(node.identity, addresses.parse_source(text, key))
+        if source.record is not None and not source.is_queue:
+            raise posix("einval")
 
     async def _copy(self, node: Node, body: Body) -> Answer:
         source = await find_source(self._tree, node, body.copy, "copy")
@@ -129,4 +162,6 @@ class Puts:
             return empty(status)
         if node.is_directory:
             return await self._containers.described(node, status)
+        if node.is_queue:
+            return await self._queues.described(node, status)
         return await self._objects.described(node, status)

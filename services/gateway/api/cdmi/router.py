@@ -13,7 +13,7 @@ from isthmus.metadata.v1 import files_pb2
 from runtime.auth import as_caller
 from runtime.errors import NoSuchFile, NotADirectory
 from runtime.http import cdmi
-from runtime.http.cdmi import BINARY, CAPABILITY, MULTIPART, VERSION_HEADER, Query
+from runtime.http.cdmi import BINARY, CAPABILITY, MULTIPART, QUEUE, VERSION_HEADER, Query
 from runtime.http.errors import ApiError, posix
 from runtime.http.media import choose
 from runtime.identity import Identity
@@ -27,6 +27,7 @@ from services.gateway.api.cdmi.nodes import Node, Tree
 from services.gateway.api.cdmi.objects import Objects
 from services.gateway.api.cdmi.pending import Pending, is_container
 from services.gateway.api.cdmi.puts import Puts
+from services.gateway.api.cdmi.queues import Queues
 from services.gateway.api.cdmi.references import References
 from services.gateway.api.cdmi.repeats import has_done
 from services.gateway.api.cdmi.updates import Updates
@@ -95,10 +96,14 @@ class CdmiRouter:
             self._tree, metadata, updates, principals, max_children=options.max_children
         )
         self._objects = Objects(self._tree, metadata, data_port, updates, principals)
+        self._queues = Queues(
+            self._tree, metadata, data_port, updates, principals, large_bodies=options.large_bodies
+        )
         self._puts = Puts(
             self._tree,
             self._containers,
             self._objects,
+            self._queues,
             copies,
             Moves(self._tree, metadata, updates, copies),
             References(metadata),
@@ -115,7 +120,7 @@ class CdmiRouter:
             return empty(501)
         if request.method == "POST" and request.raw_path.rstrip(b"/") == _NO_CONTAINER:
             # An object without a path is none of ours.
-            return empty(405, {"allow": cdmi.allowed(container=False)})
+            return empty(405, {"allow": cdmi.allowed(posts=False)})
         address = addresses.parse(request.raw_path[len(PREFIX) :])
         if address.capability is not None:
             return self._capability(request, address.capability)
@@ -126,8 +131,8 @@ class CdmiRouter:
             with as_caller(*caller):
                 node = await self._tree.find(caller[0], address)
         posts = request.method == "POST" and address.container
-        if request.method not in _METHODS and not posts:
-            return empty(405, {"allow": cdmi.allowed(container=address.container)})
+        if request.method not in _METHODS and not posts and not _adds_to_queue(request):
+            return empty(405, {"allow": cdmi.allowed(posts=address.container)})
         speaks_cdmi = cdmi.speaks_cdmi(request.header(VERSION_HEADER))
         offered = cdmi.offered_types(container=address.container and not posts, cdmi=speaks_cdmi)
         chosen = choose(request.header(b"accept"), offered)
@@ -164,6 +169,10 @@ class CdmiRouter:
             return self._redirect(request, node)
         if node.is_reference and request.method != "DELETE" and not has_done(node.record, ""):
             return empty(302, {"location": node.file.symlink_target})
+        if node.is_queue:
+            return await self._serve_queue(request, node, query, speaks_cdmi=speaks_cdmi)
+        if chosen == QUEUE and node.record is not None:
+            return empty(406)
         if request.method == "PUT":
             answer = await self._puts.put(request, node, query, speaks_cdmi=speaks_cdmi)
             if answer.status == 202:
@@ -182,6 +191,19 @@ class CdmiRouter:
         if chosen == MULTIPART:
             return await self._objects.get_parts(node, query)
         return await self._objects.get(node, query, head=request.method == "HEAD")
+
+    async def _serve_queue(self, request: Request, node: Node, query: Query, *, speaks_cdmi: bool) -> Answer:
+        if choose(request.header(b"accept"), (QUEUE,)) is None:
+            return empty(406)
+        if request.method == "PUT":
+            return await self._puts.put(request, node, query, speaks_cdmi=speaks_cdmi)
+        if request.method == "DELETE":
+            return await self._queues.dequeue(node, query, request) or await self._delete(node)
+        if not speaks_cdmi:
+            raise ApiError("missingRequiredValue", {"key": "version"})
+        if request.method == "POST":
+            return await self._queues.enqueue(node, request)
+        return await self._queues.get(node, query, request)
 
     async def _delete(self, node: Node) -> Answer:
         if len(node.names) < 2:
@@ -217,7 +239,9 @@ class CdmiRouter:
         return empty(204)
 
     async def _post(self, request: Request, node: Node, query: Query, *, speaks_cdmi: bool) -> Answer:
-        """A new data object in a container, under a name of ours."""
+        """A new data object or queue in a container, under a name of ours."""
+        if not node.container:
+            return empty(405, {"allow": cdmi.allowed(posts=False)})
         made = await self._tree.child(node, cdmi.posted_name(request_id()))
         answer = await self._puts.put(request, made, query, speaks_cdmi=speaks_cdmi)
         answer.headers += to_headers({"location": self._location(request, made)}.items())
@@ -243,3 +267,8 @@ def _is_in_parts(request: Request, chosen: str | None) -> bool:
     if request.method in ("PUT", "POST"):
         return request.media_type == MULTIPART
     return chosen == MULTIPART
+
+
+def _adds_to_queue(request: Request) -> bool:
+    """Whether this is a POST as only queues take it."""
+    return request.method == "POST" and request.media_type.removesuffix("+json") == QUEUE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -52,11 +53,10 @@ def parse(scanner: Scanner, query: Query, *, limit_bytes: int) -> Body:
     `notSupported` for what is not built, `badData` naming the field, `limitReached` for a value larger than
     `limit_bytes`.
     """
-    fields = _unambiguous(scanner.finish())
+    fields = unambiguous(scanner.finish())
     if sum(fields.get(source) is not None for source in _SOURCES) > 1:
         raise ApiError("malformedData")
-    if any(fields.get(name) is not None for name in _NOT_BUILT):
-        raise ApiError("notSupported")
+    refuse_unbuilt(fields)
     encoding = fields.get("valuetransferencoding")
     if encoding is not None and encoding not in ENCODINGS:
         raise _bad("valuetransferencoding")
@@ -73,8 +73,17 @@ def parse(scanner: Scanner, query: Query, *, limit_bytes: int) -> Body:
     )
 
 
-def _unambiguous(raw: bytes) -> dict[str, Any]:
-    """The object, no name of which occurs twice: which of both was meant nobody knows."""
+def refuse_unbuilt(fields: Mapping[str, Any]) -> None:
+    """Raises ApiError `notSupported` for what is no part of this server."""
+    if any(fields.get(name) is not None for name in _NOT_BUILT):
+        raise ApiError("notSupported")
+
+
+def unambiguous(raw: bytes | bytearray) -> dict[str, Any]:
+    """The object, no name of which occurs twice: which of both was meant nobody knows.
+
+    Raises ApiError `malformedData`.
+    """
     # The one parser is strict and bounds the depth, the other keeps every digit and sees every name.
     if not parse_object(raw):
         return {}

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from runtime.http import file_ids
-from runtime.http.cdmi import CAPABILITY, CAPABILITY_IDS, CONTAINER, OBJECT, Query
+from runtime.http.cdmi import CAPABILITY, CAPABILITY_IDS, CONTAINER, OBJECT, QUEUE, Query
 from runtime.http.file_ids import ROOT_SPACE_ID
+from services.gateway.domain import files
 from services.gateway.domain.cdmi import metadata
 from services.gateway.domain.files import DEFAULT_MIMETYPE, DIRECTORY, FileRecord
 
@@ -36,9 +37,19 @@ _FILE_WEIGHT: Final = 64 << 10
 
 #: What works besides.
 BEYOND: Final[dict[str, tuple[str, ...]]] = {
-    _ROOT: ("cdmi_multipart_mime", "cdmi_references"),
-    _ROOT + "container/": ("cdmi_create_value_range", "cdmi_post_dataobject", "cdmi_create_reference"),
-}
+    _ROOT: ("cdmi_multipart_mime", "cdmi_references", "cdmi_queues"),
+    _ROOT + "container/": (
+        "cdmi_create_value_range", "cdmi_post_dataobject", "cdmi_create_reference", "cdmi_create_queue",
+        "cdmi_post_queue",
+    ),
+    _ROOT + "queue/": (
+        *_STANDING, "cdmi_read_value", "cdmi_read_metadata", "cdmi_modify_value", "cdmi_modify_metadata",
+        "cdmi_delete_queue", "cdmi_move_queue", "cdmi_copy_queue",
+    ),
+}  # fmt: skip
+
+#: Object type and capability object by the type of a file; all others are data objects.
+_KINDS: Final = {DIRECTORY: (CONTAINER, "container/"), files.QUEUE: (QUEUE, "queue/")}
 
 
 def capability_fields(address: str, query: Query, *, original: bool = False) -> dict[str, Any]:
@@ -50,12 +61,17 @@ def capability_fields(address: str, query: Query, *, original: bool = False) -> 
     }
     if address != _ROOT:
         fields |= {"parentURI": _ROOT, "parentID": CAPABILITY_IDS[_ROOT]}
-    announced = CAPABILITIES[address] if original else CAPABILITIES[address] + BEYOND.get(address, ())
-    fields["capabilities"] = dict.fromkeys(announced, "true")
+    fields["capabilities"] = dict.fromkeys(_announced(address, original=original), "true")
     if address == _ROOT:
         fields["childrenrange"] = "0-1"
+    # Those of the original, whose clients compare them; that of queues is named by each queue.
     fields["children"] = ["container/", "dataobject/"] if address == _ROOT else []
     return {name: value for name, value in fields.items() if query.wants(name)}
+
+
+def _announced(address: str, *, original: bool) -> tuple[str, ...]:
+    known = CAPABILITIES.get(address, ())
+    return known if original else known + BEYOND.get(address, ())
 
 
 def common_fields(
@@ -66,18 +82,19 @@ def common_fields(
     `items`: of users, and the ACL; read by the caller only where `metadata` is wanted.
     """
     is_container = file.type == DIRECTORY
+    kind, capabilities = _KINDS.get(file.type, (OBJECT, "dataobject/"))
     name = names[-1] if names else ""
     fields: dict[str, Any] = {
-        "objectType": CONTAINER if is_container else OBJECT,
+        "objectType": kind,
         "objectID": file_ids.encode(file.space_id, file.file_id),
         "objectName": f"{name}/" if is_container else name,
         "parentURI": "/".join(("", *names[:-1], "")) if names else "",
     }
     if names:
         fields["parentID"] = _parent_id(file, user_id)
-    fields["capabilitiesURI"] = _ROOT + ("container/" if is_container else "dataobject/")
+    fields["capabilitiesURI"] = _ROOT + capabilities
     fields["completionStatus"] = file.completion_status or "Complete"
-    if not is_container:
+    if kind == OBJECT:
         fields["mimetype"] = file.mimetype or DEFAULT_MIMETYPE
     if query.wants("metadata"):
         fields["metadata"] = metadata.shown(file, items, query.metadata)

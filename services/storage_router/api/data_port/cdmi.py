@@ -17,6 +17,7 @@ from runtime.http.cdmi import (
     OBJECT,
     PARTS,
     PROGRESS,
+    QUEUE,
     RANGES,
     VERSION_HEADER,
 )
@@ -85,7 +86,7 @@ class CdmiFront:
         to_container = exchange.head.path.endswith(b"/") and names != [BY_ID]
         posts = exchange.head.method == "POST" and to_container
         if exchange.head.method not in ("GET", "HEAD", "PUT") and not posts:
-            await exchange.turn_away(405, [(b"allow", cdmi.allowed(container=False).encode())])
+            await exchange.turn_away(405, [(b"allow", cdmi.allowed(posts=False).encode())])
             return
         speaks_cdmi = cdmi.speaks_cdmi(_text(exchange, VERSION_HEADER))
         cdmi.parse_query(exchange.head.query)
@@ -178,7 +179,7 @@ class CdmiFront:
             await exchange.turn_away(404)
         elif accepted is None and not _suits(exchange, file.mimetype):
             await exchange.turn_away(406)
-        elif accepted == OBJECT:
+        elif accepted in (OBJECT, QUEUE):
             raise ApiError("missingRequiredValue", {"key": "version"})
         else:
             headers: Headers = [(b"content-disposition", replies.attachment(file.name))]

@@ -50,8 +50,9 @@ def test_the_first_type_offered_depends_on_the_version() -> None:
         cdmi.OBJECT,
         cdmi.BINARY,
         cdmi.MULTIPART,
+        cdmi.QUEUE,
     )
-    assert cdmi.offered_types(container=False, cdmi=False) == (cdmi.BINARY, cdmi.OBJECT)
+    assert cdmi.offered_types(container=False, cdmi=False) == (cdmi.BINARY, cdmi.OBJECT, cdmi.QUEUE)
 
 
 @pytest.mark.cdmi("6.2.handler", "6.2.json-suffix")
@@ -65,7 +66,9 @@ def test_the_first_type_offered_depends_on_the_version() -> None:
         ("", True, None),
         ("application/cdmi-object", True, ("badValueIdentifier", "path")),
         ("application/cdmi-container", False, ("badValueIdentifier", "path")),
-        ("application/cdmi-queue", False, ("notSupported", None)),
+        ("application/cdmi-queue", False, cdmi.QUEUE),
+        ("application/cdmi-queue", True, ("badValueIdentifier", "path")),
+        ("application/cdmi-domain", True, ("notSupported", None)),
         ("multipart/mixed", False, "multipart/mixed"),
         ("multipart/mixed", True, ("badValueIdentifier", "path")),
         ("application/cdmi-capability", True, ("notSupported", None)),
