@@ -154,6 +154,19 @@ class ZoneClient:
         )
         return answer
 
+    async def create_identity_token(self, consumer_provider_id: str) -> tuple[str, int]:
+        """A token that proves this provider to another one, and when it ends (s). Raises InvalidArgument."""
+        request = tokens_pb2.CreateIdentityTokenRequest(consumer_provider_id=consumer_provider_id)
+        answer = await self._call(self._tokens.CreateIdentityToken, request)
+        return answer.token, answer.expires_at_s
+
+    async def create_offline_access_token(
+        self, request: tokens_pb2.CreateOfflineAccessTokenRequest
+    ) -> tuple[str, int]:
+        """A token to go on with for a user who has left, and when it ends (s). Raises Unauthenticated."""
+        answer = await self._call(self._tokens.CreateOfflineAccessToken, request)
+        return answer.token, answer.expires_at_s
+
     async def watch_changes(self, *, after: str) -> AsyncIterator[changes_pb2.WatchChangesResponse]:
         """What changes in the zone, from a place on, without end."""
         request = changes_pb2.WatchChangesRequest(after=after)
@@ -298,11 +311,13 @@ class ZoneClient:
         answer = await self._call(self._principals.ListPrincipalNames, request, timeout_s=_NAMES_TIMEOUT_S)
         return dict(answer.user_names), dict(answer.group_names)
 
-    # Shares: that the user may do it is the provider's to see to
+    # Shares: that the user may do it is the provider's to see to, for whom it is done the zone's to note
 
-    async def create_share(self, share: shares_pb2.Share) -> shares_pb2.Share:
+    async def create_share(
+        self, share: shares_pb2.Share, *, behalf: shares_pb2.OnBehalfOf | None = None
+    ) -> shares_pb2.Share:
         """Registers a share under the id given. Safe to repeat."""
-        request = shares_pb2.CreateShareRequest(share=share)
+        request = shares_pb2.CreateShareRequest(share=share, on_behalf_of=behalf)
         made: shares_pb2.Share = (await self._call(self._shares.CreateShare, request)).share
         return made
 
@@ -312,14 +327,24 @@ class ZoneClient:
         share: shares_pb2.Share = (await self._call(self._shares.GetShare, request)).share
         return share
 
-    async def update_share(self, share_id: str, *, name: str | None, description: str | None) -> None:
+    async def update_share(
+        self,
+        share_id: str,
+        *,
+        name: str | None,
+        description: str | None,
+        behalf: shares_pb2.OnBehalfOf | None = None,
+    ) -> None:
         """Sets what is not None. Raises NotFound."""
-        request = shares_pb2.UpdateShareRequest(share_id=share_id, name=name, description=description)
+        request = shares_pb2.UpdateShareRequest(
+            share_id=share_id, name=name, description=description, on_behalf_of=behalf
+        )
         await self._call(self._shares.UpdateShare, request)
 
-    async def delete_share(self, share_id: str) -> None:
+    async def delete_share(self, share_id: str, *, behalf: shares_pb2.OnBehalfOf | None = None) -> None:
         """Ends a share, if there is one."""
-        await self._call(self._shares.DeleteShare, shares_pb2.DeleteShareRequest(share_id=share_id))
+        request = shares_pb2.DeleteShareRequest(share_id=share_id, on_behalf_of=behalf)
+        await self._call(self._shares.DeleteShare, request)
 
     async def _call(self, method: Any, request: Any, *, timeout_s: float = _CALL_TIMEOUT_S) -> Any:
         try:

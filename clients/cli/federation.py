@@ -127,14 +127,18 @@ def show_audit(
 ) -> None:
     """Show who changed what in the zone, when, and from where. For administrators.
 
-    `done` is no for a change whose outcome is not known.
+    `done` is no for a change whose outcome is not known; `for` names the user for whom a provider made it.
 
     Example: isthmus audit --about SPACE_ID --limit 20
     """
     run = context(ctx)
     with run.zone(admin=True) as zone:
         rows = [
-            {**each, "time": datetime.fromtimestamp(each["time"], UTC).isoformat(timespec="seconds")}
+            {
+                **each,
+                "for": each["onBehalfOf"] or "",
+                "time": datetime.fromtimestamp(each["time"], UTC).isoformat(timespec="seconds"),
+            }
             for each in zone.audit(who=who, about=about, limit=limit)
         ]
-    run.output.rows(("time", "who", "from", "action", "about", "details", "done"), rows)
+    run.output.rows(("time", "who", "for", "from", "action", "about", "details", "done"), rows)

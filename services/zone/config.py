@@ -35,6 +35,8 @@ class Settings(MongoSettings):
     max_temporary_token_ttl_s: int = Field(default=2_592_000, ge=60)
     #: How long a support token is good.
     support_token_ttl_s: int = Field(default=86_400, ge=60)
+    #: How long a provider may go on for a user who has left, in long jobs.
+    offline_token_ttl_s: int = Field(default=604_800, ge=60)
     #: How long the token is good that a log-in by an identity provider gives.
     login_token_ttl_s: int = Field(default=28_800, ge=60)
     #: File (JSON, a list) with the identity providers by which users may log in: `id`, `issuer`, `client_id`,

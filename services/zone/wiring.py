@@ -62,6 +62,7 @@ from services.zone.domain.members import Members
 from services.zone.domain.owners import Owners
 from services.zone.domain.passwords import Passwords
 from services.zone.domain.principals import Principals
+from services.zone.domain.provider_tokens import ProviderTokens
 from services.zone.domain.providers import Providers
 from services.zone.domain.rights import Rights
 from services.zone.domain.scope import Scopes
@@ -136,7 +137,10 @@ async def build(settings: Settings) -> Sequence[Part]:
 
 def _serve_providers(rpc: RpcServer, zone: ZoneServices, feed: ChangeFeed, door: ProviderDoor) -> None:
     """All that providers ask by gRPC."""
-    rpc.add(tokens_pb2_grpc.add_TokenServiceServicer_to_server, TokenServicer(zone.scopes, door))
+    rpc.add(
+        tokens_pb2_grpc.add_TokenServiceServicer_to_server,
+        TokenServicer(zone.scopes, zone.provider_tokens, zone.audit, door),
+    )
     rpc.add(
         providers_pb2_grpc.add_ProviderServiceServicer_to_server,
         ProviderServicer(zone.providers, zone.supports, zone.support_parameters, zone.audit, door),
@@ -258,6 +262,9 @@ def assemble(
             clock=clock,
         ),
         providers=providers,
+        provider_tokens=ProviderTokens(
+            token_rules, verifier, stores.providers, offline_ttl_s=settings.offline_token_ttl_s
+        ),
         storages=storages,
         supports=supports,
         documents=Documents(

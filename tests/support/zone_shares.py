@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from runtime.errors import IsthmusError
-from services.metadata.domain.shares import NoSuchShare, Share
+from services.metadata.domain.shares import NoSuchShare, Requester, Share
 
 
 @dataclass
@@ -15,9 +15,12 @@ class ZoneSharesTwin:
     shares: dict[str, Share] = field(default_factory=dict)
     fails: IsthmusError | None = None
     lost: IsthmusError | None = None
+    #: For whom something was done last.
+    by: Requester | None = None
 
-    async def create(self, share: Share) -> None:
+    async def create(self, share: Share, by: Requester) -> None:
         self._answer()
+        self.by = by
         self.shares[share.share_id] = share
         if self.lost is not None:
             raise self.lost
@@ -26,8 +29,11 @@ class ZoneSharesTwin:
         self._answer()
         return self.shares.get(share_id)
 
-    async def update(self, share_id: str, *, name: str | None, description: str | None) -> None:
+    async def update(
+        self, share_id: str, by: Requester, *, name: str | None, description: str | None
+    ) -> None:
         self._answer()
+        self.by = by
         share = self.shares.get(share_id)
         if share is None:
             raise NoSuchShare
@@ -35,8 +41,9 @@ class ZoneSharesTwin:
         given = {key: value for key, value in changes.items() if value is not None}
         self.shares[share_id] = replace(share, **given)
 
-    async def delete(self, share_id: str) -> None:
+    async def delete(self, share_id: str, by: Requester) -> None:
         self._answer()
+        self.by = by
         self.shares.pop(share_id, None)
 
     def _answer(self) -> None:

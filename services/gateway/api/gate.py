@@ -30,7 +30,7 @@ class Gate:
         """Identity and signed form of the caller; a guest has no token. Raises what is 401 or 503."""
         return await self._authenticator.authenticate(
             extract_token(request.headers),
-            client_ip(request.headers, request.peer),
+            peer_ip(request),
             consumer_token(request.headers),
         )
 
@@ -42,7 +42,7 @@ class Gate:
             # Whoever has no space here is served as a guest, too.
             if error.reason != "USER_NOT_SUPPORTED":
                 raise
-        return await self._authenticator.authenticate(None, client_ip(request.headers, request.peer))
+        return await self._authenticator.authenticate(None, peer_ip(request))
 
     async def authenticate_user(self, request: Request) -> tuple[Identity, bytes]:
         """The same for routes that guests may not use."""
@@ -63,6 +63,11 @@ class Gate:
         """To be called once a request turned out to be about this space; what strangers ask is not noted."""
         if space_id in identity.spaces:
             self._accesses.saw(space_id)
+
+
+def peer_ip(request: Request) -> str:
+    """Address of the client."""
+    return client_ip(request.headers, request.peer)
 
 
 def request_id_of(request: Request) -> str:

@@ -22,7 +22,12 @@ class ShareServicer(shares_pb2_grpc.ShareServiceServicer):
         self, request: shares_pb2.CreateShareRequest, context: Any
     ) -> shares_pb2.CreateShareResponse:
         share = await self._shares.create(
-            caller(), request.request_id, ref_from_proto(request.file), request.name, request.description
+            caller(),
+            request.request_id,
+            ref_from_proto(request.file),
+            request.name,
+            request.description,
+            peer_ip=request.peer_ip,
         )
         return shares_pb2.CreateShareResponse(share=_to_proto(share))
 
@@ -40,13 +45,14 @@ class ShareServicer(shares_pb2_grpc.ShareServiceServicer):
             request.share_id,
             name=request.name if request.HasField("name") else None,
             description=request.description if request.HasField("description") else None,
+            peer_ip=request.peer_ip,
         )
         return shares_pb2.UpdateShareResponse()
 
     async def DeleteShare(
         self, request: shares_pb2.DeleteShareRequest, context: Any
     ) -> shares_pb2.DeleteShareResponse:
-        await self._shares.delete(caller(), request.share_id)
+        await self._shares.delete(caller(), request.share_id, peer_ip=request.peer_ip)
         return shares_pb2.DeleteShareResponse()
 
 

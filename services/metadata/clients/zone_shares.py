@@ -7,7 +7,7 @@ from isthmus.zone.v1 import shares_pb2
 from clients.zone import NoConnectionToOnezone, UnregisteredOneprovider, ZoneClient
 from runtime.errors import DeadlineExceeded, NotFound, Unavailable
 from services.metadata.domain.records import FileType
-from services.metadata.domain.shares import Share
+from services.metadata.domain.shares import Requester, Share
 
 _TYPES = {
     FileType.REGULAR: shares_pb2.SHARE_ROOT_TYPE_REGULAR,
@@ -33,7 +33,7 @@ class ConnectedZoneShares:
     def __init__(self, zone: ZoneClient) -> None:
         self._zone = zone
 
-    async def create(self, share: Share) -> None:
+    async def create(self, share: Share, by: Requester) -> None:
         with _Reaching():
             await self._zone.create_share(
                 shares_pb2.Share(
@@ -44,7 +44,8 @@ class ConnectedZoneShares:
                     root_file_id=share.root_file_id,
                     root_type=_TYPES[share.root_type],
                     creator_id=share.creator_id,
-                )
+                ),
+                behalf=_behalf(by),
             )
 
     async def find(self, share_id: str) -> Share | None:
@@ -54,29 +55,37 @@ class ConnectedZoneShares:
             except NotFound:
                 return None
 
-    async def update(self, share_id: str, *, name: str | None, description: str | None) -> None:
+    async def update(
+        self, share_id: str, by: Requester, *, name: str | None, description: str | None
+    ) -> None:
         with _Reaching():
-            await self._zone.update_share(share_id, name=name, description=description)
+            await self._zone.update_share(share_id, name=name, description=description, behalf=_behalf(by))
 
-    async def delete(self, share_id: str) -> None:
+    async def delete(self, share_id: str, by: Requester) -> None:
         with _Reaching():
-            await self._zone.delete_share(share_id)
+            await self._zone.delete_share(share_id, behalf=_behalf(by))
 
 
 class NoZoneShares:
     """For a provider that belongs to no zone: it has no shares, and can't have any."""
 
-    async def create(self, share: Share) -> None:
+    async def create(self, share: Share, by: Requester) -> None:
         raise UnregisteredOneprovider
 
     async def find(self, share_id: str) -> Share | None:
         raise UnregisteredOneprovider
 
-    async def update(self, share_id: str, *, name: str | None, description: str | None) -> None:
+    async def update(
+        self, share_id: str, by: Requester, *, name: str | None, description: str | None
+    ) -> None:
         raise UnregisteredOneprovider
 
-    async def delete(self, share_id: str) -> None:
+    async def delete(self, share_id: str, by: Requester) -> None:
         raise UnregisteredOneprovider
+
+
+def _behalf(by: Requester) -> shares_pb2.OnBehalfOf:
+    return shares_pb2.OnBehalfOf(user_id=by.user_id, peer_ip=by.peer_ip)
 
 
 def _from_proto(share: shares_pb2.Share) -> Share:

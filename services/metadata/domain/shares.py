@@ -48,10 +48,18 @@ class Share:
     creator_id: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who wants a share made, changed or ended, for the zone to note. `peer_ip`: empty when unknown."""
+
+    user_id: str
+    peer_ip: str = ""
+
+
 class ZoneShares(Protocol):
     """The shares of the zone. All raise `NoConnectionToOnezone` when it does not answer."""
 
-    async def create(self, share: Share) -> None:
+    async def create(self, share: Share, by: Requester) -> None:
         """Registers it. The same again is a success."""
         ...
 
@@ -59,11 +67,13 @@ class ZoneShares(Protocol):
         """What the zone knows of it."""
         ...
 
-    async def update(self, share_id: str, *, name: str | None, description: str | None) -> None:
+    async def update(
+        self, share_id: str, by: Requester, *, name: str | None, description: str | None
+    ) -> None:
         """Sets what is not None. Raises `NotFound`."""
         ...
 
-    async def delete(self, share_id: str) -> None:
+    async def delete(self, share_id: str, by: Requester) -> None:
         """Ends it, if there is one."""
         ...
 
@@ -87,7 +97,14 @@ class Shares:
         self._clock = clock
 
     async def create(
-        self, identity: Identity, request_id: str, ref: FileRef, name: str, description: str
+        self,
+        identity: Identity,
+        request_id: str,
+        ref: FileRef,
+        name: str,
+        description: str,
+        *,
+        peer_ip: str = "",
     ) -> Share:
         """A new share. Raises `ZoneRefused` when the zone does not take it: then there is none."""
         _require_manager(identity, ref.space_id)
@@ -103,11 +120,11 @@ class Shares:
             root_type=found.file.type,
             creator_id=identity.subject_id,
         )
-        note = ShareNote(share.share_id, share.space_id, share.root_file_id, False, self._clock.now_ms())
+        note = self._note(share, identity, peer_ip, ending=False)
         await self._notes.put(note)
         try:
             await self._mark(note)
-            await self._zone.create(share)
+            await self._zone.create(share, _requester(note))
         except IsthmusError as error:
             await self._give_up(note)
             if isinstance(error, NoSuchFile):
@@ -123,20 +140,27 @@ class Shares:
         return share
 
     async def update(
-        self, identity: Identity, share_id: str, *, name: str | None, description: str | None
+        self,
+        identity: Identity,
+        share_id: str,
+        *,
+        name: str | None,
+        description: str | None,
+        peer_ip: str = "",
     ) -> None:
         """Sets what is not None."""
         share = await self._require(share_id)
         if not _manages(identity, share.space_id):
             raise Forbidden(space_id=share.space_id)
         permissions.enter_space(identity, share.space_id)
-        await self._zone.update(share_id, name=name, description=description)
+        by = Requester(identity.subject_id, peer_ip)
+        await self._zone.update(share_id, by, name=name, description=description)
 
-    async def delete(self, identity: Identity, share_id: str) -> None:
+    async def delete(self, identity: Identity, share_id: str, *, peer_ip: str = "") -> None:
         """Ends a share for the public; the zone hears of it now, or in the background."""
         share = await self._require(share_id)
         _require_manager(identity, share.space_id)
-        note = ShareNote(share_id, share.space_id, share.root_file_id, True, self._clock.now_ms())
+        note = self._note(share, identity, peer_ip, ending=True)
         await self._notes.put(note)
         await self._unmark(note)
         try:
@@ -156,6 +180,17 @@ class Shares:
             await self._end(note)
         return len(notes)
 
+    def _note(self, share: Share, identity: Identity, peer_ip: str, *, ending: bool) -> ShareNote:
+        return ShareNote(
+            share.share_id,
+            share.space_id,
+            share.root_file_id,
+            ending,
+            self._clock.now_ms(),
+            user_id=identity.subject_id,
+            peer_ip=peer_ip,
+        )
+
     async def _require(self, share_id: str) -> Share:
         share = await self._zone.find(share_id)
         note = await self._notes.find(share_id)
@@ -170,7 +205,7 @@ class Shares:
 
     async def _end(self, note: ShareNote) -> None:
         try:
-            await self._zone.delete(note.share_id)
+            await self._zone.delete(note.share_id, _requester(note))
         except PermissionDenied:
             # The space is supported here no more, so what the zone has of it is not ours to end.
             log.warning("share_not_ours", share_id=note.share_id, space_id=note.space_id)
@@ -208,6 +243,10 @@ class Shares:
 
 class _Change(Protocol):
     def __call__(self, ids: Sequence[str], /) -> tuple[str, ...]: ...
+
+
+def _requester(note: ShareNote) -> Requester:
+    return Requester(note.user_id, note.peer_ip)
 
 
 def _new_id(request_id: str, identity: Identity, root: File) -> str:

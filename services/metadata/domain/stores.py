@@ -385,13 +385,18 @@ class UsageHistoryStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ShareNote:
-    """A share that is being made, or (`ending`) ended: at the record of its root file and at the zone."""
+    """A share that is being made, or (`ending`) ended: at the record of its root file and at the zone.
+
+    `user_id`, `peer_ip`: for whom, and where his request came from.
+    """
 
     share_id: str
     space_id: str
     file_id: str
     ending: bool
     time_ms: int
+    user_id: str = ""
+    peer_ip: str = ""
 
 
 class ShareNoteStore(Protocol):

@@ -52,4 +52,6 @@ def _from_document(document: Mapping[str, Any]) -> ShareNote:
         file_id=document["file_id"],
         ending=document["ending"],
         time_ms=document["time_ms"],
+        user_id=document.get("user_id", ""),
+        peer_ip=document.get("peer_ip", ""),
     )

@@ -13,6 +13,7 @@ from services.zone.domain.logins import Logins
 from services.zone.domain.members import Members
 from services.zone.domain.owners import Owners
 from services.zone.domain.principals import Principals
+from services.zone.domain.provider_tokens import ProviderTokens
 from services.zone.domain.providers import Providers
 from services.zone.domain.scope import Scopes
 from services.zone.domain.share_roads import ShareRoads
@@ -43,6 +44,7 @@ class ZoneServices:
     shares: Shares
     share_roads: ShareRoads
     providers: Providers
+    provider_tokens: ProviderTokens
     storages: Storages
     supports: Supports
     documents: Documents

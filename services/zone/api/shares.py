@@ -10,13 +10,15 @@ from isthmus.zone.v1 import shares_pb2, shares_pb2_grpc
 
 from runtime.request import request_id
 from services.zone.api.provider_door import ProviderDoor
-from services.zone.domain.audit import AuditLog
+from services.zone.domain.audit import AuditLog, OnBehalfOf
 from services.zone.domain.entities import Share
 from services.zone.domain.shares import Shares
 from services.zone.domain.value_errors import BadData
 
 _TYPES = {"file": shares_pb2.SHARE_ROOT_TYPE_REGULAR, "dir": shares_pb2.SHARE_ROOT_TYPE_DIRECTORY}
 _FROM_PROTO = {number: name for name, number in _TYPES.items()}
+
+_Change = shares_pb2.CreateShareRequest | shares_pb2.UpdateShareRequest | shares_pb2.DeleteShareRequest
 
 
 class ShareServicer(shares_pb2_grpc.ShareServiceServicer):
@@ -34,7 +36,7 @@ class ShareServicer(shares_pb2_grpc.ShareServiceServicer):
         wanted = _from_proto(request.share)
         details = {"name": wanted.name, "rootFileId": wanted.root_file_id, "creatorId": wanted.creator_id}
         about = (wanted.id, wanted.space_id)
-        async with self._audit.noted(caller, "create_share", about, details, request_id=request_id()):
+        async with self._noted("create_share", about, details, request):
             share = await self._shares.create(caller, wanted)
         return shares_pb2.CreateShareResponse(share=_to_proto(share))
 
@@ -50,7 +52,7 @@ class ShareServicer(shares_pb2_grpc.ShareServiceServicer):
         body: dict[str, object] = {
             name: getattr(request, name) for name in ("name", "description") if request.HasField(name)
         }
-        async with self._noted("update_share", request.share_id, body) as also_about:
+        async with self._noted("update_share", (request.share_id,), body, request) as also_about:
             share = await self._shares.update(self._door.current(), request.share_id, body)
             also_about.append(share.space_id)
         return shares_pb2.UpdateShareResponse()
@@ -58,15 +60,17 @@ class ShareServicer(shares_pb2_grpc.ShareServiceServicer):
     async def DeleteShare(
         self, request: shares_pb2.DeleteShareRequest, context: Any
     ) -> shares_pb2.DeleteShareResponse:
-        async with self._noted("delete_share", request.share_id, {}) as also_about:
+        async with self._noted("delete_share", (request.share_id,), {}, request) as also_about:
             share = await self._shares.delete(self._door.current(), request.share_id)
             also_about += [share.space_id] if share is not None else []
         return shares_pb2.DeleteShareResponse()
 
     def _noted(
-        self, action: str, share_id: str, details: Mapping[str, object]
+        self, action: str, about: tuple[str, ...], details: Mapping[str, object], request: _Change
     ) -> AbstractAsyncContextManager[list[str]]:
-        return self._audit.noted(self._door.current(), action, (share_id,), details, request_id=request_id())
+        behalf = OnBehalfOf(request.on_behalf_of.user_id, request.on_behalf_of.peer_ip)
+        caller = self._door.current()
+        return self._audit.noted(caller, action, about, details, request_id=request_id(), behalf=behalf)
 
 
 def _to_proto(share: Share) -> shares_pb2.Share:

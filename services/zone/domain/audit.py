@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -19,6 +19,7 @@ from runtime.clock import Clock
 from runtime.errors import IsthmusError, Unavailable
 from services.zone.domain.access import Caller
 from services.zone.domain.entities import Note
+from services.zone.domain.identifiers import user_subject
 from services.zone.domain.params import Params
 from services.zone.domain.stores import AuditStore, Taken
 
@@ -27,6 +28,14 @@ SECRET = frozenset({"password", "oldPassword", "newPassword", "token", "macaroon
 MAX_DETAILS_BYTES = 4096
 MAX_PAGE = 1000
 DEFAULT_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class OnBehalfOf:
+    """The user for whom a provider acts, as it says. `peer_ip`: where his request came from, if known."""
+
+    user_id: str
+    peer_ip: str = ""
 
 
 class Noting:
@@ -62,6 +71,7 @@ class AuditLog:
         details: Mapping[str, Any],
         *,
         request_id: str,
+        behalf: OnBehalfOf | None = None,
     ) -> Noting:
         """Before a change. Raises Unavailable when it can't be noted; then it must not be done."""
         now_ms = self._clock.now_ms()
@@ -69,11 +79,12 @@ class AuditLog:
             id=f"{now_ms:012x}{secrets.token_hex(6)}",
             at_ms=now_ms,
             who=caller.subject.code,
-            peer_ip=caller.peer_ip or "",
+            peer_ip=(behalf.peer_ip if behalf else caller.peer_ip) or "",
             action=action,
             about=tuple(about),
             details=_told(details),
             request_id=request_id,
+            on_behalf_of=user_subject(behalf.user_id).code if behalf and behalf.user_id else "",
         )
         await self._store.begin(note)
         return Noting(self._store, note)
@@ -87,10 +98,11 @@ class AuditLog:
         details: Mapping[str, Any],
         *,
         request_id: str,
+        behalf: OnBehalfOf | None = None,
     ) -> AsyncIterator[list[str]]:
         """Around a change; into the list go ids that become known by it."""
         also_about: list[str] = []
-        noting = await self.begin(caller, action, about, details, request_id=request_id)
+        noting = await self.begin(caller, action, about, details, request_id=request_id, behalf=behalf)
         try:
             yield also_about
         except BaseException as error:
@@ -99,7 +111,8 @@ class AuditLog:
         await noting.finish(also_about)
 
     async def list(self, caller: Caller, query: Mapping[str, object]) -> list[Note]:
-        """The latest notes first. `who`, `about`: only those; `before`: the last id of the page before."""
+        """The latest notes first. `who` (did it, or had a provider do it), `about`: only those; `before`: the
+        last id of the page before."""
         caller.allow("get", "od_audit", aspect="list")
         caller.require_admin("oz_view_privileges")
         params = Params(query)

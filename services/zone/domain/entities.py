@@ -273,7 +273,10 @@ class Provider:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One change. `done` False: it is under way, or nobody knows. `about`: ids of what it concerns."""
+    """One change. `done` False: it is under way, or nobody knows. `about`: ids of what it concerns.
+
+    `on_behalf_of`: the user for whom a provider says it did it; `peer_ip` is his address then.
+    """
 
     id: str
     at_ms: int
@@ -284,3 +287,4 @@ class Note:
     details: Mapping[str, Any] = field(default_factory=dict)
     request_id: str = ""
     done: bool = False
+    on_behalf_of: str = ""

@@ -121,7 +121,7 @@ class Tokens:
         token_id = new_id()
         caveats: tuple[str, ...] = ()
         if type.invite is InviteType.SUPPORT_SPACE:
-            until_s = self._clock.now_ms() // 1000 + self._settings.support_token_ttl_s
+            until_s = self.now_s() + self._settings.support_token_ttl_s
             caveats = (TimeCaveat(until_s).text,)
         token = NamedToken(
             id=token_id,
@@ -222,17 +222,18 @@ class Tokens:
         caveats = self._caveats(params, type)
         ends = [caveat.valid_until_s for caveat in caveats if isinstance(caveat, TimeCaveat)]
         limit_s = self._settings.max_temporary_ttl_s
-        if not ends or min(ends) > self._clock.now_ms() // 1000 + limit_s:
+        if not ends or min(ends) > self.now_s() + limit_s:
             raise TokenTimeCaveatRequired.of(maxTtl=limit_s)
         await self._check_entitled(caller, subject, type, caveats, custom=False)
-        return await self._temporary(subject, type, caveats)
+        return await self.temporary(subject, type, caveats)
 
     async def for_login(self, user_id: str) -> tuple[str, int]:
         """A temporary access token for who has just logged in, and when it ends (s)."""
-        until_s = self._clock.now_ms() // 1000 + self._settings.login_token_ttl_s
-        return await self._temporary(user_subject(user_id), ACCESS, [TimeCaveat(until_s)]), until_s
+        until_s = self.now_s() + self._settings.login_token_ttl_s
+        return await self.temporary(user_subject(user_id), ACCESS, [TimeCaveat(until_s)]), until_s
 
-    async def _temporary(self, subject: Subject, type: TokenType, caveats: Sequence[Caveat]) -> str:
+    async def temporary(self, subject: Subject, type: TokenType, caveats: Sequence[Caveat]) -> str:
+        """The text of a temporary token whose values are checked already."""
         current = await self._store.temporary_secret(subject, new_secret())
         identifier = Identifier(new_id(), type, subject, current.generation)
         texts = tuple(caveat.text for caveat in caveats)
@@ -252,6 +253,10 @@ class Tokens:
         log.info("temporary_tokens_revoked", subject=subject.code, generation=generation)
 
     # --- shared ---
+
+    def now_s(self) -> int:
+        """By the clock that time caveats are held against."""
+        return self._clock.now_ms() // 1000
 
     def _allow(self, caller: Caller, op: str, subject: Subject) -> None:
         caller.allow(op, "od_token", aspect=f"{subject.type.value}_tokens")

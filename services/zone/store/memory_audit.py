@@ -24,7 +24,7 @@ class MemoryAuditStore:
         found = [
             note
             for note in self._notes.values()
-            if who in (None, note.who)
+            if who in (None, note.who, note.on_behalf_of)
             and (about is None or about in note.about)
             and (before is None or note.id < before)
         ]

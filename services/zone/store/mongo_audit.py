@@ -1,6 +1,7 @@
 """Notes of changes in MongoDB.
 
-audit  _id (in order of time), at (date, for the end of keeping), who, about [id], action, details (JSON), ...
+audit  _id (in order of time), at (date, for the end of keeping), who, on_behalf_of, about [id], action,
+       details (JSON), ...
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ Document = dict[str, Any]
 def create_audit_indexes(database: Database[Document], *, keep_s: int) -> None:
     """Once at start; harmless when they are there."""
     database.audit.create_index([("who", 1), ("_id", -1)])
+    database.audit.create_index([("on_behalf_of", 1), ("_id", -1)])
     database.audit.create_index([("about", 1), ("_id", -1)])
     # Made anew when the time of keeping is another than at the last start.
     known = database.audit.index_information().get("at_1", {})
@@ -47,7 +49,9 @@ class MongoAuditStore:
         await self._threads.write(lambda: self._audit.delete_one({"_id": note_id}))
 
     async def list(self, *, who: str | None, about: str | None, before: str | None, limit: int) -> list[Note]:
-        query: Document = {key: value for key, value in (("who", who), ("about", about)) if value is not None}
+        query: Document = {} if about is None else {"about": about}
+        if who is not None:
+            query["$or"] = [{"who": who}, {"on_behalf_of": who}]
         if before is not None:
             query["_id"] = {"$lt": before}
         found = await self._threads.read(lambda: list(self._audit.find(query).sort("_id", -1).limit(limit)))
@@ -60,6 +64,7 @@ def _to_document(note: Note) -> Document:
         "at": datetime.fromtimestamp(note.at_ms / 1000, UTC),
         "at_ms": note.at_ms,
         "who": note.who,
+        "on_behalf_of": note.on_behalf_of,
         "peer_ip": note.peer_ip,
         "action": note.action,
         "about": list(note.about),
@@ -80,4 +85,5 @@ def _from_document(document: Document) -> Note:
         details=orjson.loads(document["details"]),
         request_id=document["request_id"],
         done=document["done"],
+        on_behalf_of=document.get("on_behalf_of", ""),
     )

@@ -38,3 +38,11 @@ async def test_notes_are_chosen_and_paged_latest_first(stores: Stores) -> None:
     assert await _ids(stores, who="usr-u0") == ["4", "2"]
     assert await _ids(stores, about="s1", before="5") == ["3", "1"]
     assert await _ids(stores, about="u4") == ["4"]
+
+
+async def test_who_had_a_provider_do_it_is_found_too(stores: Stores) -> None:
+    await stores.audit.begin(replace(NOTE, who="prv-p1", on_behalf_of="usr-u2"))
+    await stores.audit.begin(replace(NOTE, id="2", who="usr-u2"))
+    assert await _ids(stores, who="usr-u2") == ["2", "1"]
+    assert await _ids(stores, who="prv-p1") == ["1"]
+    assert await _ids(stores, who="usr-u2", about="s1", limit=1) == ["2"]

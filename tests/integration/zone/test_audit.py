@@ -41,6 +41,7 @@ async def test_change_of_privileges_is_noted_whole(zone: RunningZone) -> None:
     assert changed.pop("id") > added["id"]
     assert changed == {
         "who": f"usr-{admin_id}",
+        "onBehalfOf": None,
         "from": "192.0.2.7",
         "action": "change_privileges",
         "about": [space_id, user_id],
@@ -124,11 +125,13 @@ async def test_shares_that_providers_make_change_and_end_are_noted(zone: Running
         root_type=shares_pb2.SHARE_ROOT_TYPE_DIRECTORY,
         creator_id="u1",
     )
+    user_id = f"u{zone.suffix}"
+    behalf = shares_pb2.OnBehalfOf(user_id=user_id, peer_ip="192.0.2.7")
     async with provider_client(zone, provider) as rpc:
         await give_support(rpc, token, 10**9)
-        await rpc.create_share(share)
-        await rpc.update_share(share.share_id, name="renamed", description=None)
-        await rpc.delete_share(share.share_id)
+        await rpc.create_share(share, behalf=behalf)
+        await rpc.update_share(share.share_id, name="renamed", description=None, behalf=behalf)
+        await rpc.delete_share(share.share_id, behalf=behalf)
     ended, renamed, made = (await _notes(zone, about=space_id))[:3]
     assert [note["action"] for note in (made, renamed, ended)] == [
         "create_share",
@@ -137,7 +140,9 @@ async def test_shares_that_providers_make_change_and_end_are_noted(zone: Running
     ]
     for note in (made, renamed, ended):
         assert (note["who"], note["about"]) == (f"prv-{provider.provider_id}", [share.share_id, space_id])
+        assert (note["onBehalfOf"], note["from"]) == (f"usr-{user_id}", "192.0.2.7")
         assert note["done"]
+    assert await _notes(zone, who=f"usr-{user_id}") == [ended, renamed, made]
     assert made["details"] == {"name": "results", "rootFileId": "f1", "creatorId": "u1"}
     assert renamed["details"] == {"name": "renamed"}
 

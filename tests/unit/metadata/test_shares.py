@@ -10,7 +10,7 @@ from runtime.errors import InvalidName, NotPermitted, Unavailable
 from runtime.identity import GUEST, Identity, SpacePrivilege, SpaceRights
 from services.metadata.domain.errors import Forbidden, ZoneRefused
 from services.metadata.domain.records import FileType
-from services.metadata.domain.shares import SETTLE_AFTER_MS, NoSuchShare, Share
+from services.metadata.domain.shares import SETTLE_AFTER_MS, NoSuchShare, Requester, Share
 from services.metadata.domain.stores import Stores
 from services.metadata.store.memory import memory_stores
 from tests.support.crashing import Fuse, Killed, crashing
@@ -118,6 +118,22 @@ async def test_a_share_outlives_its_root(site: Site) -> None:
     assert not site.zone.shares
 
 
+async def test_the_zone_is_told_for_whom_also_later(site: Site) -> None:
+    share = await site.share("d")
+    assert site.zone.by == Requester("olga")
+    shares = site.rules.shares
+    await shares.update(OWNER, share.share_id, name="renamed", description=None, peer_ip="192.0.2.1")
+    assert site.zone.by == Requester("olga", "192.0.2.1")
+    await shares.delete(OWNER, share.share_id, peer_ip="192.0.2.2")
+    assert site.zone.by == Requester("olga", "192.0.2.2")
+    site.zone.lost = Unavailable()
+    with pytest.raises(ZoneRefused):
+        await shares.create(MANAGER, "", ref("d"), "results", "", peer_ip="192.0.2.3")
+    site.zone.lost = site.zone.by = None
+    await settle(site)
+    assert site.zone.by == Requester("mary", "192.0.2.3")
+
+
 @pytest.mark.parametrize("lost", [False, True])
 async def test_without_the_zone_there_is_no_share(site: Site, lost: bool) -> None:
     site.zone.lost, site.zone.fails = (Unavailable(), None) if lost else (None, Unavailable())
@@ -133,7 +149,7 @@ async def test_a_share_ends_for_the_public_while_the_zone_is_away(site: Site) ->
     share = await site.share("d")
     zone_away = site.zone.delete
 
-    async def away(share_id: str) -> None:
+    async def away(share_id: str, by: Requester) -> None:
         raise Unavailable
 
     site.zone.delete = away  # type: ignore[method-assign]

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from isthmus.metadata.v1 import files_pb2 as isthmus_dot_metadata_dot_v1_dot_files__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n isthmus/metadata/v1/shares.proto\x12\x13isthmus.metadata.v1\x1a\x1fisthmus/metadata/v1/files.proto\"\x96\x01\n\x05Share\x12\x10\n\x08share_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x14\n\x0croot_file_id\x18\x05 \x01(\t\x12\x30\n\troot_type\x18\x06 \x01(\x0e\x32\x1d.isthmus.metadata.v1.FileType\"w\n\x12\x43reateShareRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\"@\n\x13\x43reateShareResponse\x12)\n\x05share\x18\x01 \x01(\x0b\x32\x1a.isthmus.metadata.v1.Share\"#\n\x0fGetShareRequest\x12\x10\n\x08share_id\x18\x01 \x01(\t\"=\n\x10GetShareResponse\x12)\n\x05share\x18\x01 \x01(\x0b\x32\x1a.isthmus.metadata.v1.Share\"l\n\x12UpdateShareRequest\x12\x10\n\x08share_id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_nameB\x0e\n\x0c_description\"\x15\n\x13UpdateShareResponse\"8\n\x12\x44\x65leteShareRequest\x12\x10\n\x08share_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\"\x15\n\x13\x44\x65leteShareResponse2\x8d\x03\n\x0cShareService\x12`\n\x0b\x43reateShare\x12\'.isthmus.metadata.v1.CreateShareRequest\x1a(.isthmus.metadata.v1.CreateShareResponse\x12W\n\x08GetShare\x12$.isthmus.metadata.v1.GetShareRequest\x1a%.isthmus.metadata.v1.GetShareResponse\x12`\n\x0bUpdateShare\x12\'.isthmus.metadata.v1.UpdateShareRequest\x1a(.isthmus.metadata.v1.UpdateShareResponse\x12`\n\x0b\x44\x65leteShare\x12\'.isthmus.metadata.v1.DeleteShareRequest\x1a(.isthmus.metadata.v1.DeleteShareResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n isthmus/metadata/v1/shares.proto\x12\x13isthmus.metadata.v1\x1a\x1fisthmus/metadata/v1/files.proto\"\x96\x01\n\x05Share\x12\x10\n\x08share_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x14\n\x0croot_file_id\x18\x05 \x01(\t\x12\x30\n\troot_type\x18\x06 \x01(\x0e\x32\x1d.isthmus.metadata.v1.FileType\"\x88\x01\n\x12\x43reateShareRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x0f\n\x07peer_ip\x18\x05 \x01(\t\"@\n\x13\x43reateShareResponse\x12)\n\x05share\x18\x01 \x01(\x0b\x32\x1a.isthmus.metadata.v1.Share\"#\n\x0fGetShareRequest\x12\x10\n\x08share_id\x18\x01 \x01(\t\"=\n\x10GetShareResponse\x12)\n\x05share\x18\x01 \x01(\x0b\x32\x1a.isthmus.metadata.v1.Share\"}\n\x12UpdateShareRequest\x12\x10\n\x08share_id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x0f\n\x07peer_ip\x18\x04 \x01(\tB\x07\n\x05_nameB\x0e\n\x0c_description\"\x15\n\x13UpdateShareResponse\"I\n\x12\x44\x65leteShareRequest\x12\x10\n\x08share_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x0f\n\x07peer_ip\x18\x03 \x01(\t\"\x15\n\x13\x44\x65leteShareResponse2\x8d\x03\n\x0cShareService\x12`\n\x0b\x43reateShare\x12\'.isthmus.metadata.v1.CreateShareRequest\x1a(.isthmus.metadata.v1.CreateShareResponse\x12W\n\x08GetShare\x12$.isthmus.metadata.v1.GetShareRequest\x1a%.isthmus.metadata.v1.GetShareResponse\x12`\n\x0bUpdateShare\x12\'.isthmus.metadata.v1.UpdateShareRequest\x1a(.isthmus.metadata.v1.UpdateShareResponse\x12`\n\x0b\x44\x65leteShare\x12\'.isthmus.metadata.v1.DeleteShareRequest\x1a(.isthmus.metadata.v1.DeleteShareResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,22 +34,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SHARE']._serialized_start=91
   _globals['_SHARE']._serialized_end=241
-  _globals['_CREATESHAREREQUEST']._serialized_start=243
-  _globals['_CREATESHAREREQUEST']._serialized_end=362
-  _globals['_CREATESHARERESPONSE']._serialized_start=364
-  _globals['_CREATESHARERESPONSE']._serialized_end=428
-  _globals['_GETSHAREREQUEST']._serialized_start=430
-  _globals['_GETSHAREREQUEST']._serialized_end=465
-  _globals['_GETSHARERESPONSE']._serialized_start=467
-  _globals['_GETSHARERESPONSE']._serialized_end=528
-  _globals['_UPDATESHAREREQUEST']._serialized_start=530
-  _globals['_UPDATESHAREREQUEST']._serialized_end=638
-  _globals['_UPDATESHARERESPONSE']._serialized_start=640
-  _globals['_UPDATESHARERESPONSE']._serialized_end=661
-  _globals['_DELETESHAREREQUEST']._serialized_start=663
-  _globals['_DELETESHAREREQUEST']._serialized_end=719
-  _globals['_DELETESHARERESPONSE']._serialized_start=721
-  _globals['_DELETESHARERESPONSE']._serialized_end=742
-  _globals['_SHARESERVICE']._serialized_start=745
-  _globals['_SHARESERVICE']._serialized_end=1142
+  _globals['_CREATESHAREREQUEST']._serialized_start=244
+  _globals['_CREATESHAREREQUEST']._serialized_end=380
+  _globals['_CREATESHARERESPONSE']._serialized_start=382
+  _globals['_CREATESHARERESPONSE']._serialized_end=446
+  _globals['_GETSHAREREQUEST']._serialized_start=448
+  _globals['_GETSHAREREQUEST']._serialized_end=483
+  _globals['_GETSHARERESPONSE']._serialized_start=485
+  _globals['_GETSHARERESPONSE']._serialized_end=546
+  _globals['_UPDATESHAREREQUEST']._serialized_start=548
+  _globals['_UPDATESHAREREQUEST']._serialized_end=673
+  _globals['_UPDATESHARERESPONSE']._serialized_start=675
+  _globals['_UPDATESHARERESPONSE']._serialized_end=696
+  _globals['_DELETESHAREREQUEST']._serialized_start=698
+  _globals['_DELETESHAREREQUEST']._serialized_end=771
+  _globals['_DELETESHARERESPONSE']._serialized_start=773
+  _globals['_DELETESHARERESPONSE']._serialized_end=794
+  _globals['_SHARESERVICE']._serialized_start=797
+  _globals['_SHARESERVICE']._serialized_end=1194
 # @@protoc_insertion_point(module_scope)

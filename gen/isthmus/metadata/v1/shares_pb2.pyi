@@ -62,9 +62,12 @@ class CreateShareRequest(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PEER_IP_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     name: _builtins.str
     description: _builtins.str
+    peer_ip: _builtins.str
+    """Address of the user's client, which the zone notes; empty when unknown."""
     @_builtins.property
     def file(self) -> _files_pb2.FileRef:
         """The root file."""
@@ -76,10 +79,11 @@ class CreateShareRequest(_message.Message):
         file: _files_pb2.FileRef | None = ...,
         name: _builtins.str = ...,
         description: _builtins.str = ...,
+        peer_ip: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "file", b"file", "name", b"name", "request_id", b"request_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["description", b"description", "file", b"file", "name", b"name", "peer_ip", b"peer_ip", "request_id", b"request_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -151,19 +155,23 @@ class UpdateShareRequest(_message.Message):
     SHARE_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PEER_IP_FIELD_NUMBER: _builtins.int
     share_id: _builtins.str
     name: _builtins.str
     description: _builtins.str
+    peer_ip: _builtins.str
+    """As in CreateShareRequest."""
     def __init__(
         self,
         *,
         share_id: _builtins.str = ...,
         name: _builtins.str | None = ...,
         description: _builtins.str | None = ...,
+        peer_ip: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "description", b"description", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "description", b"description", "name", b"name", "share_id", b"share_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "description", b"description", "name", b"name", "peer_ip", b"peer_ip", "share_id", b"share_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
@@ -197,18 +205,22 @@ class DeleteShareRequest(_message.Message):
 
     SHARE_ID_FIELD_NUMBER: _builtins.int
     SPACE_ID_FIELD_NUMBER: _builtins.int
+    PEER_IP_FIELD_NUMBER: _builtins.int
     share_id: _builtins.str
     space_id: _builtins.str
     """The space of the share, so that the call reaches the instance that serves it."""
+    peer_ip: _builtins.str
+    """As in CreateShareRequest."""
     def __init__(
         self,
         *,
         share_id: _builtins.str = ...,
         space_id: _builtins.str = ...,
+        peer_ip: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["share_id", b"share_id", "space_id", b"space_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer_ip", b"peer_ip", "share_id", b"share_id", "space_id", b"space_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -24,33 +24,35 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cisthmus/zone/v1/shares.proto\x12\x0fisthmus.zone.v1\"\xc2\x01\n\x05Share\x12\x10\n\x08share_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x14\n\x0croot_file_id\x18\x05 \x01(\t\x12\x31\n\troot_type\x18\x06 \x01(\x0e\x32\x1e.isthmus.zone.v1.ShareRootType\x12\x12\n\ncreator_id\x18\x07 \x01(\t\x12\x15\n\rcreated_at_ms\x18\x08 \x01(\x03\";\n\x12\x43reateShareRequest\x12%\n\x05share\x18\x01 \x01(\x0b\x32\x16.isthmus.zone.v1.Share\"<\n\x13\x43reateShareResponse\x12%\n\x05share\x18\x01 \x01(\x0b\x32\x16.isthmus.zone.v1.Share\"#\n\x0fGetShareRequest\x12\x10\n\x08share_id\x18\x01 \x01(\t\"9\n\x10GetShareResponse\x12%\n\x05share\x18\x01 \x01(\x0b\x32\x16.isthmus.zone.v1.Share\"l\n\x12UpdateShareRequest\x12\x10\n\x08share_id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x01\x88\x01\x01\x42\x07\n\x05_nameB\x0e\n\x0c_description\"\x15\n\x13UpdateShareResponse\"&\n\x12\x44\x65leteShareRequest\x12\x10\n\x08share_id\x18\x01 \x01(\t\"\x15\n\x13\x44\x65leteShareResponse*l\n\rShareRootType\x12\x1f\n\x1bSHARE_ROOT_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SHARE_ROOT_TYPE_REGULAR\x10\x01\x12\x1d\n\x19SHARE_ROOT_TYPE_DIRECTORY\x10\x02\x32\xed\x02\n\x0cShareService\x12X\n\x0b\x43reateShare\x12#.isthmus.zone.v1.CreateShareRequest\x1a$.isthmus.zone.v1.CreateShareResponse\x12O\n\x08GetShare\x12 .isthmus.zone.v1.GetShareRequest\x1a!.isthmus.zone.v1.GetShareResponse\x12X\n\x0bUpdateShare\x12#.isthmus.zone.v1.UpdateShareRequest\x1a$.isthmus.zone.v1.UpdateShareResponse\x12X\n\x0b\x44\x65leteShare\x12#.isthmus.zone.v1.DeleteShareRequest\x1a$.isthmus.zone.v1.DeleteShareResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cisthmus/zone/v1/shares.proto\x12\x0fisthmus.zone.v1\".\n\nOnBehalfOf\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\x0f\n\x07peer_ip\x18\x02 \x01(\t\"\xc2\x01\n\x05Share\x12\x10\n\x08share_id\x18\x01 \x01(\t\x12\x10\n\x08space_id\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x04 \x01(\t\x12\x14\n\x0croot_file_id\x18\x05 \x01(\t\x12\x31\n\troot_type\x18\x06 \x01(\x0e\x32\x1e.isthmus.zone.v1.ShareRootType\x12\x12\n\ncreator_id\x18\x07 \x01(\t\x12\x15\n\rcreated_at_ms\x18\x08 \x01(\x03\"n\n\x12\x43reateShareRequest\x12%\n\x05share\x18\x01 \x01(\x0b\x32\x16.isthmus.zone.v1.Share\x12\x31\n\x0con_behalf_of\x18\x02 \x01(\x0b\x32\x1b.isthmus.zone.v1.OnBehalfOf\"<\n\x13\x43reateShareResponse\x12%\n\x05share\x18\x01 \x01(\x0b\x32\x16.isthmus.zone.v1.Share\"#\n\x0fGetShareRequest\x12\x10\n\x08share_id\x18\x01 \x01(\t\"9\n\x10GetShareResponse\x12%\n\x05share\x18\x01 \x01(\x0b\x32\x16.isthmus.zone.v1.Share\"\x9f\x01\n\x12UpdateShareRequest\x12\x10\n\x08share_id\x18\x01 \x01(\t\x12\x11\n\x04name\x18\x02 \x01(\tH\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x03 \x01(\tH\x01\x88\x01\x01\x12\x31\n\x0con_behalf_of\x18\x04 \x01(\x0b\x32\x1b.isthmus.zone.v1.OnBehalfOfB\x07\n\x05_nameB\x0e\n\x0c_description\"\x15\n\x13UpdateShareResponse\"Y\n\x12\x44\x65leteShareRequest\x12\x10\n\x08share_id\x18\x01 \x01(\t\x12\x31\n\x0con_behalf_of\x18\x02 \x01(\x0b\x32\x1b.isthmus.zone.v1.OnBehalfOf\"\x15\n\x13\x44\x65leteShareResponse*l\n\rShareRootType\x12\x1f\n\x1bSHARE_ROOT_TYPE_UNSPECIFIED\x10\x00\x12\x1b\n\x17SHARE_ROOT_TYPE_REGULAR\x10\x01\x12\x1d\n\x19SHARE_ROOT_TYPE_DIRECTORY\x10\x02\x32\xed\x02\n\x0cShareService\x12X\n\x0b\x43reateShare\x12#.isthmus.zone.v1.CreateShareRequest\x1a$.isthmus.zone.v1.CreateShareResponse\x12O\n\x08GetShare\x12 .isthmus.zone.v1.GetShareRequest\x1a!.isthmus.zone.v1.GetShareResponse\x12X\n\x0bUpdateShare\x12#.isthmus.zone.v1.UpdateShareRequest\x1a$.isthmus.zone.v1.UpdateShareResponse\x12X\n\x0b\x44\x65leteShare\x12#.isthmus.zone.v1.DeleteShareRequest\x1a$.isthmus.zone.v1.DeleteShareResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'isthmus.zone.v1.shares_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SHAREROOTTYPE']._serialized_start=661
-  _globals['_SHAREROOTTYPE']._serialized_end=769
-  _globals['_SHARE']._serialized_start=50
-  _globals['_SHARE']._serialized_end=244
-  _globals['_CREATESHAREREQUEST']._serialized_start=246
-  _globals['_CREATESHAREREQUEST']._serialized_end=305
-  _globals['_CREATESHARERESPONSE']._serialized_start=307
-  _globals['_CREATESHARERESPONSE']._serialized_end=367
-  _globals['_GETSHAREREQUEST']._serialized_start=369
-  _globals['_GETSHAREREQUEST']._serialized_end=404
-  _globals['_GETSHARERESPONSE']._serialized_start=406
-  _globals['_GETSHARERESPONSE']._serialized_end=463
-  _globals['_UPDATESHAREREQUEST']._serialized_start=465
-  _globals['_UPDATESHAREREQUEST']._serialized_end=573
-  _globals['_UPDATESHARERESPONSE']._serialized_start=575
-  _globals['_UPDATESHARERESPONSE']._serialized_end=596
-  _globals['_DELETESHAREREQUEST']._serialized_start=598
-  _globals['_DELETESHAREREQUEST']._serialized_end=636
-  _globals['_DELETESHARERESPONSE']._serialized_start=638
-  _globals['_DELETESHARERESPONSE']._serialized_end=659
-  _globals['_SHARESERVICE']._serialized_start=772
-  _globals['_SHARESERVICE']._serialized_end=1137
+  _globals['_SHAREROOTTYPE']._serialized_start=863
+  _globals['_SHAREROOTTYPE']._serialized_end=971
+  _globals['_ONBEHALFOF']._serialized_start=49
+  _globals['_ONBEHALFOF']._serialized_end=95
+  _globals['_SHARE']._serialized_start=98
+  _globals['_SHARE']._serialized_end=292
+  _globals['_CREATESHAREREQUEST']._serialized_start=294
+  _globals['_CREATESHAREREQUEST']._serialized_end=404
+  _globals['_CREATESHARERESPONSE']._serialized_start=406
+  _globals['_CREATESHARERESPONSE']._serialized_end=466
+  _globals['_GETSHAREREQUEST']._serialized_start=468
+  _globals['_GETSHAREREQUEST']._serialized_end=503
+  _globals['_GETSHARERESPONSE']._serialized_start=505
+  _globals['_GETSHARERESPONSE']._serialized_end=562
+  _globals['_UPDATESHAREREQUEST']._serialized_start=565
+  _globals['_UPDATESHAREREQUEST']._serialized_end=724
+  _globals['_UPDATESHARERESPONSE']._serialized_start=726
+  _globals['_UPDATESHARERESPONSE']._serialized_end=747
+  _globals['_DELETESHAREREQUEST']._serialized_start=749
+  _globals['_DELETESHAREREQUEST']._serialized_end=838
+  _globals['_DELETESHARERESPONSE']._serialized_start=840
+  _globals['_DELETESHARERESPONSE']._serialized_end=861
+  _globals['_SHARESERVICE']._serialized_start=974
+  _globals['_SHARESERVICE']._serialized_end=1339
 # @@protoc_insertion_point(module_scope)

@@ -36,6 +36,31 @@ SHARE_ROOT_TYPE_DIRECTORY: ShareRootType.ValueType  # 2
 Global___ShareRootType: _TypeAlias = ShareRootType  # noqa: Y015
 
 @_typing.final
+class OnBehalfOf(_message.Message):
+    """The user for whom a provider does something, and where his request came from."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    USER_ID_FIELD_NUMBER: _builtins.int
+    PEER_IP_FIELD_NUMBER: _builtins.int
+    user_id: _builtins.str
+    peer_ip: _builtins.str
+    """Empty when unknown."""
+    def __init__(
+        self,
+        *,
+        user_id: _builtins.str = ...,
+        peer_ip: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["peer_ip", b"peer_ip", "user_id", b"user_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___OnBehalfOf: _TypeAlias = OnBehalfOf  # noqa: Y015
+
+@_typing.final
 class Share(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -83,18 +108,22 @@ class CreateShareRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SHARE_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def share(self) -> Global___Share:
         """`created_at_ms` is the zone's to say."""
 
+    @_builtins.property
+    def on_behalf_of(self) -> Global___OnBehalfOf: ...
     def __init__(
         self,
         *,
         share: Global___Share | None = ...,
+        on_behalf_of: Global___OnBehalfOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["share", b"share"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["on_behalf_of", b"on_behalf_of", "share", b"share"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["share", b"share"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["on_behalf_of", b"on_behalf_of", "share", b"share"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -166,19 +195,23 @@ class UpdateShareRequest(_message.Message):
     SHARE_ID_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
     share_id: _builtins.str
     name: _builtins.str
     description: _builtins.str
+    @_builtins.property
+    def on_behalf_of(self) -> Global___OnBehalfOf: ...
     def __init__(
         self,
         *,
         share_id: _builtins.str = ...,
         name: _builtins.str | None = ...,
         description: _builtins.str | None = ...,
+        on_behalf_of: Global___OnBehalfOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "description", b"description", "name", b"name"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "description", b"description", "name", b"name", "on_behalf_of", b"on_behalf_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "description", b"description", "name", b"name", "share_id", b"share_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "description", b"description", "name", b"name", "on_behalf_of", b"on_behalf_of", "share_id", b"share_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
@@ -211,15 +244,19 @@ class DeleteShareRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     SHARE_ID_FIELD_NUMBER: _builtins.int
+    ON_BEHALF_OF_FIELD_NUMBER: _builtins.int
     share_id: _builtins.str
+    @_builtins.property
+    def on_behalf_of(self) -> Global___OnBehalfOf: ...
     def __init__(
         self,
         *,
         share_id: _builtins.str = ...,
+        on_behalf_of: Global___OnBehalfOf | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["on_behalf_of", b"on_behalf_of"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["share_id", b"share_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["on_behalf_of", b"on_behalf_of", "share_id", b"share_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -29,7 +29,7 @@ class ShareServiceStub:
     """Shares, for providers: public, read-only pointers to a file or directory. The
     caller is a provider, authenticated as in TokenService, and, to change anything,
     one that supports the space of the share; that its user may do this is the
-    provider's to see to.
+    provider's to see to. Who the user is, it says in `on_behalf_of`, for the audit log.
     PERMISSION_DENIED (FORBIDDEN) for all others, NOT_FOUND (ZONE_NOT_FOUND) for an
     unknown space or share. Users read and change shares by REST.
     """
@@ -66,7 +66,7 @@ class ShareServiceServicer:
     """Shares, for providers: public, read-only pointers to a file or directory. The
     caller is a provider, authenticated as in TokenService, and, to change anything,
     one that supports the space of the share; that its user may do this is the
-    provider's to see to.
+    provider's to see to. Who the user is, it says in `on_behalf_of`, for the audit log.
     PERMISSION_DENIED (FORBIDDEN) for all others, NOT_FOUND (ZONE_NOT_FOUND) for an
     unknown space or share. Users read and change shares by REST.
     """
@@ -137,7 +137,7 @@ class ShareService:
     """Shares, for providers: public, read-only pointers to a file or directory. The
     caller is a provider, authenticated as in TokenService, and, to change anything,
     one that supports the space of the share; that its user may do this is the
-    provider's to see to.
+    provider's to see to. Who the user is, it says in `on_behalf_of`, for the audit log.
     PERMISSION_DENIED (FORBIDDEN) for all others, NOT_FOUND (ZONE_NOT_FOUND) for an
     unknown space or share. Users read and change shares by REST.
     """

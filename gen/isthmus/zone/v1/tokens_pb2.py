@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from isthmus.common.v1 import identity_pb2 as isthmus_dot_common_dot_v1_dot_identity__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cisthmus/zone/v1/tokens.proto\x12\x0fisthmus.zone.v1\x1a isthmus/common/v1/identity.proto\"\x81\x01\n\x18VerifyAccessTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0f\n\x07peer_ip\x18\x02 \x01(\t\x12\x11\n\tinterface\x18\x03 \x01(\t\x12\x16\n\x0e\x63onsumer_token\x18\x04 \x01(\t\x12\x1a\n\x12\x61llow_data_caveats\x18\x05 \x01(\x08\"o\n\x19VerifyAccessTokenResponse\x12-\n\x08identity\x18\x01 \x01(\x0b\x32\x1b.isthmus.common.v1.Identity\x12\x11\n\tfull_name\x18\x02 \x01(\t\x12\x10\n\x08username\x18\x03 \x01(\t2z\n\x0cTokenService\x12j\n\x11VerifyAccessToken\x12).isthmus.zone.v1.VerifyAccessTokenRequest\x1a*.isthmus.zone.v1.VerifyAccessTokenResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cisthmus/zone/v1/tokens.proto\x12\x0fisthmus.zone.v1\x1a isthmus/common/v1/identity.proto\"\x81\x01\n\x18VerifyAccessTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0f\n\x07peer_ip\x18\x02 \x01(\t\x12\x11\n\tinterface\x18\x03 \x01(\t\x12\x16\n\x0e\x63onsumer_token\x18\x04 \x01(\t\x12\x1a\n\x12\x61llow_data_caveats\x18\x05 \x01(\x08\"o\n\x19VerifyAccessTokenResponse\x12-\n\x08identity\x18\x01 \x01(\x0b\x32\x1b.isthmus.common.v1.Identity\x12\x11\n\tfull_name\x18\x02 \x01(\t\x12\x10\n\x08username\x18\x03 \x01(\t\":\n\x1a\x43reateIdentityTokenRequest\x12\x1c\n\x14\x63onsumer_provider_id\x18\x01 \x01(\t\"B\n\x1b\x43reateIdentityTokenResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x14\n\x0c\x65xpires_at_s\x18\x02 \x01(\x03\"l\n\x1f\x43reateOfflineAccessTokenRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x0f\n\x07peer_ip\x18\x02 \x01(\t\x12\x11\n\tinterface\x18\x03 \x01(\t\x12\x16\n\x0e\x63onsumer_token\x18\x04 \x01(\t\"G\n CreateOfflineAccessTokenResponse\x12\r\n\x05token\x18\x01 \x01(\t\x12\x14\n\x0c\x65xpires_at_s\x18\x02 \x01(\x03\x32\xed\x02\n\x0cTokenService\x12j\n\x11VerifyAccessToken\x12).isthmus.zone.v1.VerifyAccessTokenRequest\x1a*.isthmus.zone.v1.VerifyAccessTokenResponse\x12p\n\x13\x43reateIdentityToken\x12+.isthmus.zone.v1.CreateIdentityTokenRequest\x1a,.isthmus.zone.v1.CreateIdentityTokenResponse\x12\x7f\n\x18\x43reateOfflineAccessToken\x12\x30.isthmus.zone.v1.CreateOfflineAccessTokenRequest\x1a\x31.isthmus.zone.v1.CreateOfflineAccessTokenResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_VERIFYACCESSTOKENREQUEST']._serialized_end=213
   _globals['_VERIFYACCESSTOKENRESPONSE']._serialized_start=215
   _globals['_VERIFYACCESSTOKENRESPONSE']._serialized_end=326
-  _globals['_TOKENSERVICE']._serialized_start=328
-  _globals['_TOKENSERVICE']._serialized_end=450
+  _globals['_CREATEIDENTITYTOKENREQUEST']._serialized_start=328
+  _globals['_CREATEIDENTITYTOKENREQUEST']._serialized_end=386
+  _globals['_CREATEIDENTITYTOKENRESPONSE']._serialized_start=388
+  _globals['_CREATEIDENTITYTOKENRESPONSE']._serialized_end=454
+  _globals['_CREATEOFFLINEACCESSTOKENREQUEST']._serialized_start=456
+  _globals['_CREATEOFFLINEACCESSTOKENREQUEST']._serialized_end=564
+  _globals['_CREATEOFFLINEACCESSTOKENRESPONSE']._serialized_start=566
+  _globals['_CREATEOFFLINEACCESSTOKENRESPONSE']._serialized_end=637
+  _globals['_TOKENSERVICE']._serialized_start=640
+  _globals['_TOKENSERVICE']._serialized_end=1005
 # @@protoc_insertion_point(module_scope)

@@ -79,3 +79,99 @@ class VerifyAccessTokenResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___VerifyAccessTokenResponse: _TypeAlias = VerifyAccessTokenResponse  # noqa: Y015
+
+@_typing.final
+class CreateIdentityTokenRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONSUMER_PROVIDER_ID_FIELD_NUMBER: _builtins.int
+    consumer_provider_id: _builtins.str
+    """Who may use it."""
+    def __init__(
+        self,
+        *,
+        consumer_provider_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_provider_id", b"consumer_provider_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateIdentityTokenRequest: _TypeAlias = CreateIdentityTokenRequest  # noqa: Y015
+
+@_typing.final
+class CreateIdentityTokenResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_S_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    expires_at_s: _builtins.int
+    """Seconds since the epoch."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        expires_at_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at_s", b"expires_at_s", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateIdentityTokenResponse: _TypeAlias = CreateIdentityTokenResponse  # noqa: Y015
+
+@_typing.final
+class CreateOfflineAccessTokenRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    PEER_IP_FIELD_NUMBER: _builtins.int
+    INTERFACE_FIELD_NUMBER: _builtins.int
+    CONSUMER_TOKEN_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    """The user's, as he showed it."""
+    peer_ip: _builtins.str
+    """As in VerifyAccessTokenRequest."""
+    interface: _builtins.str
+    consumer_token: _builtins.str
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        peer_ip: _builtins.str = ...,
+        interface: _builtins.str = ...,
+        consumer_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["consumer_token", b"consumer_token", "interface", b"interface", "peer_ip", b"peer_ip", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOfflineAccessTokenRequest: _TypeAlias = CreateOfflineAccessTokenRequest  # noqa: Y015
+
+@_typing.final
+class CreateOfflineAccessTokenResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TOKEN_FIELD_NUMBER: _builtins.int
+    EXPIRES_AT_S_FIELD_NUMBER: _builtins.int
+    token: _builtins.str
+    expires_at_s: _builtins.int
+    """Seconds since the epoch."""
+    def __init__(
+        self,
+        *,
+        token: _builtins.str = ...,
+        expires_at_s: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expires_at_s", b"expires_at_s", "token", b"token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateOfflineAccessTokenResponse: _TypeAlias = CreateOfflineAccessTokenResponse  # noqa: Y015

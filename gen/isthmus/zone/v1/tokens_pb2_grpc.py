@@ -42,6 +42,16 @@ class TokenServiceStub:
                 request_serializer=isthmus_dot_zone_dot_v1_dot_tokens__pb2.VerifyAccessTokenRequest.SerializeToString,
                 response_deserializer=isthmus_dot_zone_dot_v1_dot_tokens__pb2.VerifyAccessTokenResponse.FromString,
                 _registered_method=True)
+        self.CreateIdentityToken = channel.unary_unary(
+                '/isthmus.zone.v1.TokenService/CreateIdentityToken',
+                request_serializer=isthmus_dot_zone_dot_v1_dot_tokens__pb2.CreateIdentityTokenRequest.SerializeToString,
+                response_deserializer=isthmus_dot_zone_dot_v1_dot_tokens__pb2.CreateIdentityTokenResponse.FromString,
+                _registered_method=True)
+        self.CreateOfflineAccessToken = channel.unary_unary(
+                '/isthmus.zone.v1.TokenService/CreateOfflineAccessToken',
+                request_serializer=isthmus_dot_zone_dot_v1_dot_tokens__pb2.CreateOfflineAccessTokenRequest.SerializeToString,
+                response_deserializer=isthmus_dot_zone_dot_v1_dot_tokens__pb2.CreateOfflineAccessTokenResponse.FromString,
+                _registered_method=True)
 
 
 class TokenServiceServicer:
@@ -61,6 +71,26 @@ class TokenServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def CreateIdentityToken(self, request, context):
+        """Makes a temporary identity token of the caller, good for some minutes and for
+        one other provider, which verifies it at the zone. INVALID_ARGUMENT
+        (BAD_VALUE_ID_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateOfflineAccessToken(self, request, context):
+        """Makes an access token with which a long job goes on for a user who has left. It
+        reaches what his token reaches, for the calling provider alone, and ends after the
+        zone's own time; blocking him, or revoking his temporary tokens, ends it at once.
+        The token is verified as in VerifyAccessToken, and refused alike, also with
+        TOKEN_SERVICE_FORBIDDEN for a user whom the provider does not serve.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TokenServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -68,6 +98,16 @@ def add_TokenServiceServicer_to_server(servicer, server):
                     servicer.VerifyAccessToken,
                     request_deserializer=isthmus_dot_zone_dot_v1_dot_tokens__pb2.VerifyAccessTokenRequest.FromString,
                     response_serializer=isthmus_dot_zone_dot_v1_dot_tokens__pb2.VerifyAccessTokenResponse.SerializeToString,
+            ),
+            'CreateIdentityToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateIdentityToken,
+                    request_deserializer=isthmus_dot_zone_dot_v1_dot_tokens__pb2.CreateIdentityTokenRequest.FromString,
+                    response_serializer=isthmus_dot_zone_dot_v1_dot_tokens__pb2.CreateIdentityTokenResponse.SerializeToString,
+            ),
+            'CreateOfflineAccessToken': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateOfflineAccessToken,
+                    request_deserializer=isthmus_dot_zone_dot_v1_dot_tokens__pb2.CreateOfflineAccessTokenRequest.FromString,
+                    response_serializer=isthmus_dot_zone_dot_v1_dot_tokens__pb2.CreateOfflineAccessTokenResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -100,6 +140,60 @@ class TokenService:
             '/isthmus.zone.v1.TokenService/VerifyAccessToken',
             isthmus_dot_zone_dot_v1_dot_tokens__pb2.VerifyAccessTokenRequest.SerializeToString,
             isthmus_dot_zone_dot_v1_dot_tokens__pb2.VerifyAccessTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateIdentityToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.zone.v1.TokenService/CreateIdentityToken',
+            isthmus_dot_zone_dot_v1_dot_tokens__pb2.CreateIdentityTokenRequest.SerializeToString,
+            isthmus_dot_zone_dot_v1_dot_tokens__pb2.CreateIdentityTokenResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateOfflineAccessToken(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.zone.v1.TokenService/CreateOfflineAccessToken',
+            isthmus_dot_zone_dot_v1_dot_tokens__pb2.CreateOfflineAccessTokenRequest.SerializeToString,
+            isthmus_dot_zone_dot_v1_dot_tokens__pb2.CreateOfflineAccessTokenResponse.FromString,
             options,
             channel_credentials,
             insecure,

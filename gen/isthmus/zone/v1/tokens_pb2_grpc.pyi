@@ -43,6 +43,18 @@ class TokenServiceStub:
     NOT_AN_ACCESS_TOKEN, TOKEN_SUBJECT_INVALID, USER_BLOCKED; facts carry the details
     as JSON texts under the names of the catalogue.
     """
+    CreateIdentityToken: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.CreateIdentityTokenRequest, _tokens_pb2.CreateIdentityTokenResponse]
+    """Makes a temporary identity token of the caller, good for some minutes and for
+    one other provider, which verifies it at the zone. INVALID_ARGUMENT
+    (BAD_VALUE_ID_NOT_FOUND).
+    """
+    CreateOfflineAccessToken: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.CreateOfflineAccessTokenRequest, _tokens_pb2.CreateOfflineAccessTokenResponse]
+    """Makes an access token with which a long job goes on for a user who has left. It
+    reaches what his token reaches, for the calling provider alone, and ends after the
+    zone's own time; blocking him, or revoking his temporary tokens, ends it at once.
+    The token is verified as in VerifyAccessToken, and refused alike, also with
+    TOKEN_SERVICE_FORBIDDEN for a user whom the provider does not serve.
+    """
 
 @_typing.type_check_only
 class TokenServiceAsyncStub(TokenServiceStub):
@@ -58,6 +70,18 @@ class TokenServiceAsyncStub(TokenServiceStub):
     BAD_TOKEN, TOKEN_INVALID, TOKEN_REVOKED, TOKEN_CAVEAT_UNVERIFIED,
     NOT_AN_ACCESS_TOKEN, TOKEN_SUBJECT_INVALID, USER_BLOCKED; facts carry the details
     as JSON texts under the names of the catalogue.
+    """
+    CreateIdentityToken: _aio.UnaryUnaryMultiCallable[_tokens_pb2.CreateIdentityTokenRequest, _tokens_pb2.CreateIdentityTokenResponse]  # type: ignore[assignment]
+    """Makes a temporary identity token of the caller, good for some minutes and for
+    one other provider, which verifies it at the zone. INVALID_ARGUMENT
+    (BAD_VALUE_ID_NOT_FOUND).
+    """
+    CreateOfflineAccessToken: _aio.UnaryUnaryMultiCallable[_tokens_pb2.CreateOfflineAccessTokenRequest, _tokens_pb2.CreateOfflineAccessTokenResponse]  # type: ignore[assignment]
+    """Makes an access token with which a long job goes on for a user who has left. It
+    reaches what his token reaches, for the calling provider alone, and ends after the
+    zone's own time; blocking him, or revoking his temporary tokens, ends it at once.
+    The token is verified as in VerifyAccessToken, and refused alike, also with
+    TOKEN_SERVICE_FORBIDDEN for a user whom the provider does not serve.
     """
 
 class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -77,6 +101,30 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
         BAD_TOKEN, TOKEN_INVALID, TOKEN_REVOKED, TOKEN_CAVEAT_UNVERIFIED,
         NOT_AN_ACCESS_TOKEN, TOKEN_SUBJECT_INVALID, USER_BLOCKED; facts carry the details
         as JSON texts under the names of the catalogue.
+        """
+
+    @_abc_1.abstractmethod
+    def CreateIdentityToken(
+        self,
+        request: _tokens_pb2.CreateIdentityTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tokens_pb2.CreateIdentityTokenResponse, _abc.Awaitable[_tokens_pb2.CreateIdentityTokenResponse]]:
+        """Makes a temporary identity token of the caller, good for some minutes and for
+        one other provider, which verifies it at the zone. INVALID_ARGUMENT
+        (BAD_VALUE_ID_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def CreateOfflineAccessToken(
+        self,
+        request: _tokens_pb2.CreateOfflineAccessTokenRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tokens_pb2.CreateOfflineAccessTokenResponse, _abc.Awaitable[_tokens_pb2.CreateOfflineAccessTokenResponse]]:
+        """Makes an access token with which a long job goes on for a user who has left. It
+        reaches what his token reaches, for the calling provider alone, and ends after the
+        zone's own time; blocking him, or revoking his temporary tokens, ends it at once.
+        The token is verified as in VerifyAccessToken, and refused alike, also with
+        TOKEN_SERVICE_FORBIDDEN for a user whom the provider does not serve.
         """
 
 def add_TokenServiceServicer_to_server(servicer: TokenServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -14,6 +14,7 @@ from runtime.http.errors import ApiError
 from runtime.http.file_ids import FileId, check_member
 from runtime.http.params import Params
 from runtime.request import request_id
+from services.gateway.api.gate import peer_ip
 from services.gateway.api.http import JSON, Answer, empty, json_answer, to_headers
 from services.gateway.api.namespace import ref
 from services.gateway.api.ports import Shares
@@ -100,6 +101,7 @@ class ShareRoutes:
                     file=ref(root),
                     name=call[NAME],
                     description=call[DESCRIPTION] or "",
+                    peer_ip=peer_ip(call.request),
                 )
             )
         except NoSuchFile:
@@ -118,7 +120,7 @@ class ShareRoutes:
         if name is None and description is None:
             raise ApiError("missingAtLeastOneValue", {"keys": ["description", "name"]})
         request = shares_pb2.UpdateShareRequest(
-            share_id=call.path["shid"], name=name, description=description
+            share_id=call.path["shid"], name=name, description=description, peer_ip=peer_ip(call.request)
         )
         await self._refuse_confined(call)
         await self._shares.update_share(request)
@@ -127,7 +129,9 @@ class ShareRoutes:
     async def delete(self, call: PlainCall) -> Answer:
         """`DELETE /shares/{shid}`."""
         share = await self._find(call)
-        request = shares_pb2.DeleteShareRequest(share_id=share.share_id, space_id=share.space_id)
+        request = shares_pb2.DeleteShareRequest(
+            share_id=share.share_id, space_id=share.space_id, peer_ip=peer_ip(call.request)
+        )
         await self._shares.delete_share(request)
         return empty()
 

@@ -61,6 +61,7 @@ def _view(note: Note) -> dict[str, Any]:
         "id": note.id,
         "time": note.at_ms / 1000,
         "who": note.who,
+        "onBehalfOf": note.on_behalf_of or None,
         "from": note.peer_ip,
         "action": note.action,
         "about": list(note.about),

@@ -1,0 +1,137 @@
+"""Tokens that providers are given: who may use them, what they reach, and what ends them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+import pytest_asyncio
+from isthmus.zone.v1 import tokens_pb2
+
+from clients.zone import ZoneClient
+from runtime.config import ProviderFile
+from runtime.errors import InvalidArgument, Unauthenticated
+from runtime.macaroons import deserialize, serialize
+from tests.support.zone import RunningZone, give_support, provider_client, registered_provider, user_token
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+IP = "192.0.2.1"
+
+
+@dataclass
+class Site:
+    """Two providers; joe has a space at the first one."""
+
+    zone: RunningZone
+    here: ZoneClient
+    there: ZoneClient
+    there_file: ProviderFile
+    joe: httpx.AsyncClient
+    joe_id: str
+    token: str
+
+    async def offline(self, token: str, *, rpc: ZoneClient | None = None, **fields: str) -> str:
+        request = tokens_pb2.CreateOfflineAccessTokenRequest(token=token, peer_ip=IP, **fields)
+        made, until_s = await (rpc or self.here).create_offline_access_token(request)
+        assert abs(until_s - time.time() - 604_800) < 60
+        return made
+
+    async def verify(self, token: str, rpc: ZoneClient | None = None) -> Any:
+        request = tokens_pb2.VerifyAccessTokenRequest(token=token, allow_data_caveats=True)
+        return (await (rpc or self.here).verify_access_token(request)).identity
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def site(zone: RunningZone) -> AsyncIterator[Site]:
+    here = await registered_provider(zone)
+    there = await registered_provider(zone, "paris", "paris.example.org")
+    joe_id, token = await user_token(zone, "joe")
+    async with (
+        provider_client(zone, here) as rpc,
+        provider_client(zone, there) as other,
+        zone.client(token) as joe,
+    ):
+        made = await joe.post("/user/spaces", json={"name": "space 1"})
+        space_id = made.headers["location"].rpartition("/")[2]
+        invitation = (await joe.post(f"/spaces/{space_id}/providers/token")).json()["token"]
+        await give_support(rpc, invitation, 10**9)
+        yield Site(zone, rpc, other, there, joe, joe_id, token)
+
+
+async def test_identity_is_proven_to_one_provider(site: Site) -> None:
+    there = site.there.provider.provider_id
+    token, until_s = await site.here.create_identity_token(there)
+    assert 0 < until_s - time.time() <= 600
+    body = {"providerId": site.here.provider.provider_id, "token": token}
+    path = "/provider/public/verify_provider_identity"
+    async with site.zone.client(site.there_file.root_token.get_secret_value()) as client:
+        assert (await client.post(path, json=body)).status_code == 204
+        refused = await client.post(path, json={**body, "providerId": there})
+        assert refused.json()["error"]["id"] == "tokenInvalid"
+    async with site.zone.client() as guest:
+        refused = await guest.post(path, json=body)
+        assert refused.json()["error"]["id"] == "tokenCaveatUnverified"
+    with pytest.raises(InvalidArgument) as caught:
+        await site.here.create_identity_token("nobody")
+    assert caught.value.facts["key"] == "providerId"
+
+
+async def test_a_job_goes_on_with_what_the_token_reached_and_no_more(site: Site) -> None:
+    narrow = serialize(
+        deserialize(site.token)
+        .confined(f"time < {int(time.time()) + 60}")
+        .confined(f"ip = {IP}")
+        .confined("interface = rest")
+        .confined("data.readonly")
+    )
+    offline = await site.offline(narrow, interface="rest")
+    identity = await site.verify(offline)
+    assert identity.subject_id == site.joe_id
+    assert identity.caveats.readonly
+    assert identity.expires_at_ms / 1000 > time.time() + 604_000
+    with pytest.raises(Unauthenticated) as caught:
+        await site.verify(offline, site.there)
+    assert caught.value.reason == "TOKEN_CAVEAT_UNVERIFIED"
+
+
+@pytest.mark.parametrize(
+    ("caveat", "reason"),
+    [
+        ("time < 1", "TOKEN_CAVEAT_UNVERIFIED"),
+        ("ip = 198.51.100.1", "TOKEN_CAVEAT_UNVERIFIED"),
+        ("interface = oneclient", "TOKEN_CAVEAT_UNVERIFIED"),
+        ("service = opw-other", "TOKEN_CAVEAT_UNVERIFIED"),
+        ("nonsense", "TOKEN_CAVEAT_UNKNOWN"),
+    ],
+)
+async def test_a_token_that_is_not_good_now_gives_none(site: Site, caveat: str, reason: str) -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        await site.offline(serialize(deserialize(site.token).confined(caveat)), interface="rest")
+    assert caught.value.reason == reason
+
+
+async def test_a_provider_goes_on_for_its_own_users_only(site: Site) -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        await site.offline(site.token, rpc=site.there)
+    assert caught.value.reason == "TOKEN_SERVICE_FORBIDDEN"
+
+
+async def test_the_user_ends_it_with_his_temporary_tokens(site: Site) -> None:
+    offline = await site.offline(site.token)
+    assert (await site.joe.delete("/user/tokens/temporary")).status_code == 204
+    with pytest.raises(Unauthenticated) as caught:
+        await site.verify(offline)
+    assert caught.value.reason == "TOKEN_REVOKED"
+
+
+async def test_it_is_noted_for_whom(site: Site) -> None:
+    await site.offline(site.token)
+    who = f"usr-{site.joe_id}"
+    note = (await site.zone.admin.get("/audit", params={"who": who, "limit": 1})).json()["notes"][0]
+    provider = f"prv-{site.here.provider.provider_id}"
+    assert (note["action"], note["who"], note["from"]) == ("create_offline_token", provider, IP)
+    assert note["onBehalfOf"] == who
