@@ -23,7 +23,7 @@ from runtime.version import VERSION
 log = structlog.get_logger(__name__)
 
 #: How often a registrar looks whether Consul still knows its instances.
-CONFIRM_INTERVAL_S = 3.0
+CONFIRM_INTERVAL_S = 4.0
 #: Longest a blocking query stays open. Short, so that `Watch.age_s` means something.
 WATCH_WAIT_S = 5
 #: Start and end of the growing pause between tries while Consul is away.
@@ -57,7 +57,11 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What a process tells about itself, and how Consul shall check it once a second."""
+    """What a process tells about itself, and how Consul shall check it once a second.
+
+    `checked_by`: instance id of another registration of this process, registered before, whose check speaks
+    for this one, too: one loop serves both.
+    """
 
     service: str
     instance_id: str
@@ -65,6 +69,7 @@ class Registration:
     port: int
     check: Literal["grpc", "http", "tcp"] = "grpc"
     http_path: str = "/healthz"
+    checked_by: str = ""
     meta: Mapping[str, str] = field(default_factory=dict)
 
     def consul_check(self) -> dict[str, str]:
@@ -75,13 +80,9 @@ class Registration:
             "http": {"HTTP": f"http://{address}{self.http_path}"},
             "tcp": {"TCP": address},
         }[self.check]
-        return {
-            **how,
-            "Interval": "1s",
-            "Timeout": "1s",
-            "DeregisterCriticalServiceAfter": "1m",
-            "Status": "passing",
-        }
+        often = {"Interval": "1s", "Timeout": "1s"}
+        check = {"AliasService": self.checked_by} if self.checked_by else {**how, **often}
+        return {**check, "DeregisterCriticalServiceAfter": "1m", "Status": "passing"}
 
 
 def process_meta(host_id: str, *, protocol: str, **more: str) -> dict[str, str]:

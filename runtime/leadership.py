@@ -23,6 +23,8 @@ log = structlog.get_logger(__name__)
 STOP_WAIT_S = 2.0
 #: Pause after Consul failed, or after the lock slipped away.
 RETRY_PAUSE_S = 0.5
+#: Longest that who has no session waits for the key to change; it is told at once when it does.
+FOLLOW_WAIT_S = 10
 
 
 class _SessionLost(Exception):
@@ -78,13 +80,13 @@ class Leadership:
         self._step_down()
         with contextlib.suppress(ConsulAway, TimeoutError):
             async with asyncio.timeout(STOP_WAIT_S):
-                await self._end_session()
+                await self._give_back()
         await self._consul.close()
 
     async def _campaign(self) -> None:
         while True:
             try:
-                await self._hold_session()
+                await self._follow_key()
             except _SessionLost:
                 log.warning("session_lost", duty=self._duty)
                 self._session = ""
@@ -96,27 +98,26 @@ class Leadership:
                 self._step_down()
             await asyncio.sleep(RETRY_PAUSE_S)
 
-    async def _hold_session(self) -> None:
-        """Renews, tries for the lock when it is free, and follows the key until something fails."""
-        if not self._session:
-            asked_s = time.monotonic()
-            self._session = await self._consul.create_session(self._duty, ttl_s=self._ttl_s)
-            self._valid_until_s = asked_s + self._ttl_s
+    async def _follow_key(self) -> None:
+        """Tries for the lock when it is free, renews while it holds it, until something fails.
+
+        Who only waits for the lock has no session to renew.
+        """
         index = 0
         while True:
-            await self._renew()
-            if index == 0:
-                index, key = await self._consul.get(self._key)
-            else:
-                answered, key = await self._consul.get(
-                    self._key, index=index, wait_s=max(1, self._ttl_s // 3)
-                )
-                index = next_index(index, answered)
+            if self._session:
+                await self._renew()
+            wait_s = max(1, self._ttl_s // 3) if self._session else FOLLOW_WAIT_S
+            answered, key = await self._consul.get(self._key, index=index, wait_s=wait_s)
+            index = next_index(index, answered)
             if key is None or not key.session:
                 await self._try_lock()
                 index = 0
+            elif key.session == self._session:
+                self._learn(key)
             else:
-                self._judge(key)
+                self._step_down()
+                await self._end_session()
 
     async def _renew(self) -> None:
         asked_s = time.monotonic()
@@ -127,13 +128,15 @@ class Leadership:
 
     async def _try_lock(self) -> None:
         self._step_down()
+        if not self._session:
+            asked_s = time.monotonic()
+            self._session = await self._consul.create_session(self._duty, ttl_s=self._ttl_s)
+            self._valid_until_s = asked_s + self._ttl_s
         if not await self._consul.acquire(self._key, self._session, {"instance_id": self._instance_id}):
             await asyncio.sleep(RETRY_PAUSE_S)
 
-    def _judge(self, key: KeyValue) -> None:
-        if key.session != self._session:
-            self._step_down()
-        elif self._lock_index != key.lock_index:
+    def _learn(self, key: KeyValue) -> None:
+        if self._lock_index != key.lock_index:
             self._lock_index = key.lock_index
             log.info("elected", duty=self._duty, fencing_token=key.lock_index)
             self._announce()
@@ -148,8 +151,12 @@ class Leadership:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
+    async def _give_back(self) -> None:
+        if self._session:
+            await self._consul.release(self._key, self._session)
+            await self._end_session()
+
     async def _end_session(self) -> None:
         if self._session:
             session, self._session = self._session, ""
-            await self._consul.release(self._key, session)
             await self._consul.destroy_session(session)

@@ -19,12 +19,31 @@ _KEEP_ALIVE_S = 4000
 _STOP_TIMEOUT_S = 5
 
 
+#: How often the date in answers is renewed.
+_TICK_S = 1.0
+
+
 class _Server(uvicorn.Server):
-    """Signals are the process's to handle, not the server's."""
+    """Signals are the process's to handle, not the server's; and an idle one wakes up once a second only."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._over = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        # The first of its ticks is the one that renews the date.
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._over.wait(), _TICK_S)
+
+    def end(self) -> None:
+        """Has it end what it serves and return."""
+        self.should_exit = True
+        self._over.set()
 
 
 class HttpServer:
@@ -74,7 +93,7 @@ class HttpServer:
     async def stop(self) -> None:
         """Still serves while the front door learns of the end, then finishes what is under way."""
         await asyncio.sleep(self._drain_s)
-        self._server.should_exit = True
+        self._server.end()
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)
         for each in self._sockets:

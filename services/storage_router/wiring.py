@@ -268,17 +268,11 @@ def _data_port(
 
 def _registrations(settings: Settings, holder: str, rpc: RpcServer, port: DataPort) -> list[Registration]:
     suffix = settings.instance_id.rpartition("-")[2]
+    port_id = f"data_port-{suffix}"
     return [
         Registration(
-            service=settings.service_name,
-            instance_id=settings.instance_id,
-            host=settings.advertise_host,
-            port=rpc.port,
-            meta=process_meta(settings.host_id, protocol="grpc"),
-        ),
-        Registration(
             service="data_port",
-            instance_id=f"data_port-{suffix}",
+            instance_id=port_id,
             host=settings.advertise_host,
             port=port.port,
             check="http",
@@ -289,5 +283,13 @@ def _registrations(settings: Settings, holder: str, rpc: RpcServer, port: DataPo
                 url=settings.data_port_url,
                 **{HOLDER: holder},
             ),
+        ),
+        Registration(
+            service=settings.service_name,
+            instance_id=settings.instance_id,
+            host=settings.advertise_host,
+            port=rpc.port,
+            checked_by=port_id,
+            meta=process_meta(settings.host_id, protocol="grpc"),
         ),
     ]

@@ -406,22 +406,23 @@ class _Registered:
 
     async def start(self) -> None:
         settings = self._settings
+        rest_id = f"zone_rest-{settings.instance_id.removeprefix('zone-')}"
         registrations = [
+            Registration(
+                service="zone_rest",
+                instance_id=rest_id,
+                host=settings.advertise_host,
+                port=self._http.port,
+                check="http",
+                meta=process_meta(settings.host_id, protocol="http", uds=settings.http_uds),
+            ),
             Registration(
                 service="zone",
                 instance_id=settings.instance_id,
                 host=settings.advertise_host,
                 port=self._rpc.port,
-                check="grpc",
+                checked_by=rest_id,
                 meta=process_meta(settings.host_id, protocol="grpc"),
-            ),
-            Registration(
-                service="zone_rest",
-                instance_id=f"zone_rest-{settings.instance_id.removeprefix('zone-')}",
-                host=settings.advertise_host,
-                port=self._http.port,
-                check="http",
-                meta=process_meta(settings.host_id, protocol="http", uds=settings.http_uds),
             ),
         ]
         self._registrar = Registrar(settings.consul, registrations)

@@ -91,16 +91,24 @@ async def test_other_kinds_of_servers_are_checked_too(
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
-    registrar = Registrar(consul_url, [Registration(service, f"{service}-1", "127.0.0.1", port, check=check)])
-    watch = Watch(consul_url, service)
-    await watch.start()
+    checked = Registration(service, f"{service}-1", "127.0.0.1", port, check=check)
+    # Nobody listens there, and nobody asks.
+    other = Registration(f"{service}-too", f"{service}-2", "127.0.0.1", 1, checked_by=f"{service}-1")
+    registrar = Registrar(consul_url, [checked, other])
+    watches = [Watch(consul_url, checked.service), Watch(consul_url, other.service)]
+    for watch in watches:
+        await watch.start()
     await registrar.start()
     await asyncio.sleep(2)
-    assert await watch.ready(0.5), "still healthy after Consul has looked"
+    for watch in watches:
+        assert await watch.ready(0.5), "still healthy after Consul has looked"
     server.close()
-    await until(lambda: not any(each.healthy for each in watch.instances), 5.0)
+    for watch in watches:
+        await until(lambda watch=watch: not any(each.healthy for each in watch.instances), 5.0)  # type: ignore[misc]
     await registrar.stop()
-    await watch.stop()
+    for watch in watches:
+        assert watch.instances == ()
+        await watch.stop()
     await server.wait_closed()
 
 

@@ -59,6 +59,18 @@ async def test_another_leads_at_once_when_the_leader_stops(consul_url: str, duty
     await second.stop()
 
 
+async def test_who_waits_for_the_lock_renews_nothing(consul_url: str, duty: str) -> None:
+    first, second = candidates(consul_url, duty, 2)
+    await first.start()
+    await until(lambda: first.is_leader)
+    await second.start()
+    await until(lambda: second._session == "", 2.0)
+    await asyncio.sleep(TTL_S)
+    assert (first.is_leader, second._session) == (True, "")
+    await second.stop()
+    await first.stop()
+
+
 async def test_a_leader_renews_past_its_ttl(consul_url: str, duty: str) -> None:
     [leader] = candidates(consul_url, duty, 1)
     await leader.start()

@@ -32,3 +32,12 @@ def test_each_kind_of_check_asks_the_instance_itself(check: str, expected: dict[
         "Status": "passing",
     }
     assert registration.consul_check() == {**expected, **rest}
+
+
+def test_a_check_of_the_same_process_can_speak_for_an_instance() -> None:
+    registration = Registration("zone", "zone-1", "10.0.0.1", 81, checked_by="zone_rest-1")
+    assert registration.consul_check() == {
+        "AliasService": "zone_rest-1",
+        "DeregisterCriticalServiceAfter": "1m",
+        "Status": "passing",
+    }
