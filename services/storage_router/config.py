@@ -51,8 +51,8 @@ class Settings(MongoSettings):
     #: A connection without a request ends after this; longer than the front door keeps its own open.
     idle_timeout_s: float = Field(default=300.0, ge=1, le=86_400)
 
-    #: How soon a storage or support that ended is seen by instances that did not end it. What is new they look
-    #: for when they are asked for it.
+    #: How soon a storage or support that ended is seen by instances that did not end it. What is new they
+    #: look for when they are asked for it.
     refresh_interval_s: float = Field(default=2.0, ge=0.1, le=60)
     probe_interval_s: float = Field(default=10.0, ge=0.1, le=3600)
     probe_timeout_s: float = Field(default=5.0, ge=0.1, le=600)
