@@ -6,6 +6,7 @@ import enum
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from . import blocks as ranges
 from .blocks import Blocks
@@ -134,7 +135,15 @@ class Location:
     def shrunk_to_garbage(self, now_ms: int) -> Location:
         """The file is gone: whatever lies on a storage is garbage."""
         return replace(
-            self._cleared(now_ms), retired=True, dirty_ms=None, changed_ms=now_ms, revision=self.revision + 1
+            self,
+            storage_file_id="",
+            size_bytes=0,
+            blocks=(),
+            garbage=self._with_content(now_ms),
+            retired=True,
+            dirty_ms=None,
+            changed_ms=now_ms,
+            revision=self.revision + 1,
         )
 
     def without_garbage(self, storage_files: Collection[tuple[str, str]]) -> tuple[Location, int]:
@@ -144,29 +153,29 @@ class Location:
         freed = sum(item.size_bytes for item in gone)
         return replace(self, garbage=kept, revision=self.revision + 1), freed
 
-    def _cleared(self, now_ms: int) -> Location:
-        garbage = self.garbage
-        if self.storage_file_id:
-            old = Garbage(self.storage_id, self.storage_file_id, self.local_bytes, now_ms)
-            garbage = (*garbage, old)
-        return replace(self, storage_file_id="", size_bytes=0, blocks=(), garbage=garbage)
+    def _with_content(self, now_ms: int) -> tuple[Garbage, ...]:
+        """The garbage, and the content as the newest piece of it."""
+        if not self.storage_file_id:
+            return self.garbage
+        return (*self.garbage, Garbage(self.storage_id, self.storage_file_id, self.local_bytes, now_ms))
 
     def _replaced(self, upload: Upload, now_ms: int) -> Location:
         if upload.registers and self.storage_file_id and not self.registered:
             # Somebody has written the only copy of something here.
             raise StaleUpload(file_id=self.file_id)
-        cleared = self if self.registered else self._cleared(now_ms)
         changes = [ContentChange(ChangeKind.SHRINK, 0)]
         blocks: Blocks = ()
         if upload.size_bytes:
             changes.append(ContentChange(ChangeKind.WRITE, 0, upload.size_bytes))
             blocks = ((0, upload.size_bytes),)
         return replace(
-            cleared._noted(upload, changes, now_ms),
+            self,
+            **self._noted(upload, changes, now_ms),
             storage_id=upload.storage_id or self.storage_id,
             storage_file_id=upload.storage_file_id if upload.has_storage_file else "",
             size_bytes=upload.size_bytes,
             blocks=blocks,
+            garbage=self.garbage if self.registered else self._with_content(now_ms),
             registered=upload.registers,
             generation=self.generation + 1,
         )
@@ -182,21 +191,22 @@ class Location:
             raise TooFragmented(file_id=self.file_id, blocks=len(blocks))
         change = ContentChange(ChangeKind.WRITE, upload.offset, upload.size_bytes)
         return replace(
-            self._noted(upload, [change], now_ms),
+            self,
+            **self._noted(upload, [change], now_ms),
             storage_id=upload.storage_id,
             storage_file_id=upload.storage_file_id,
             size_bytes=max(self.size_bytes, upload.offset + upload.size_bytes),
             blocks=blocks,
         )
 
-    def _noted(self, upload: Upload, changes: list[ContentChange], now_ms: int) -> Location:
+    def _noted(self, upload: Upload, changes: list[ContentChange], now_ms: int) -> dict[str, Any]:
+        """What every change of the content changes."""
         counter = self.version_vector.get(self.provider_id, 0) + len(changes)
         ops = (*self.recent_ops, upload.op_id) if upload.op_id else self.recent_ops
-        return replace(
-            self,
-            version_vector={**self.version_vector, self.provider_id: counter},
-            recent_changes=(*self.recent_changes, *changes)[-MAX_RECENT_CHANGES:],
-            recent_ops=ops[-MAX_RECENT_OPS:],
-            changed_ms=now_ms,
-            dirty_ms=now_ms,
-        )
+        return {
+            "version_vector": {**self.version_vector, self.provider_id: counter},
+            "recent_changes": (*self.recent_changes, *changes)[-MAX_RECENT_CHANGES:],
+            "recent_ops": ops[-MAX_RECENT_OPS:],
+            "changed_ms": now_ms,
+            "dirty_ms": now_ms,
+        }

@@ -82,7 +82,8 @@ class PosixDriver:
         if sync and not self._in_memory:
             await self._in_thread(self._put, storage_file_id, data, True)
         else:
-            await self._shortly(self._put, storage_file_id, data, sync)
+            # There is no device below a file system in memory that one could wait for.
+            await self._shortly(self._put, storage_file_id, data, False)
 
     async def stat(self, storage_file_id: str) -> StorageFile:
         return await self._shortly(self._stat, storage_file_id)
