@@ -765,6 +765,19 @@ class CustomMetadataStoreContract:
         assert stored.mode == 1
         assert await stores.custom_metadata.find("f") == metadata
 
+    async def test_attributes_come_together_with_a_new_file(self, stores: Stores) -> None:
+        taken, new = a_file("taken", "a"), a_file("new", "b", has_custom_metadata=True)
+        await stores.files.insert(taken)
+        metadata = CustomMetadata("new", SPACE, {"k": b"1"}, 1)
+        for refused, error in ((replace(new, name="a"), NameTaken), (replace(new, file_id="taken"), IdTaken)):
+            with pytest.raises(error):
+                await stores.custom_metadata.replace(metadata, refused)
+            assert await stores.custom_metadata.find("new") is None
+            assert await stores.files.find("new") is None
+        await stores.custom_metadata.replace(metadata, new)
+        assert await stores.custom_metadata.find("new") == metadata
+        assert await stores.files.find("new") == new
+
     async def test_many_are_found_at_once_by_name_and_within_a_limit(self, stores: Stores) -> None:
         for file_id in ("f", "g"):
             await stores.files.insert(a_file(file_id))

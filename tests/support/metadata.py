@@ -44,10 +44,12 @@ def member(
     caveats: DataCaveats | None = None,
     group_ids: tuple[str, ...] = (),
     supported: bool = True,
+    register: bool = False,
     space_id: str = SPACE,
 ) -> Identity:
     """A user who is in the space."""
     privileges = 1 << SpacePrivilege.VIEW
+    privileges |= register << SpacePrivilege.REGISTER_FILES
     privileges |= read << SpacePrivilege.READ_DATA | write << SpacePrivilege.WRITE_DATA
     rights = SpaceRights("Space", privileges, owner=owner, supported=supported)
     return Identity(
@@ -63,6 +65,7 @@ def member(
 ALICE = member("alice")
 BOB = member("bob")
 OWNER = member("olga", owner=True)
+REGISTRAR = member("alice", register=True)
 
 
 def ref(*path: str, file_id: str = "", follow: bool = False, space_id: str = SPACE) -> FileRef:

@@ -6,7 +6,7 @@ from runtime.errors import IsthmusError
 from runtime.identity import Identity
 
 from .errors import DirectoryGone, NameTaken
-from .files import Files
+from .files import Add, Files
 from .paths import Found
 from .quotas import Quotas
 from .records import File
@@ -19,11 +19,11 @@ class ChargedInserts:
         self._files = files
         self._quotas = quotas
 
-    async def insert(self, identity: Identity, parent: Found, file: File) -> File:
+    async def insert(self, identity: Identity, parent: Found, file: File, add: Add | None = None) -> File:
         """As `Files.insert`; what is stored already was charged by an earlier try. Raises `NoSpace`, too."""
         await self._quotas.charge(file.space_id, file.local_bytes)
         try:
-            stored = await self._files.insert(identity, parent, file)
+            stored = await self._files.insert(identity, parent, file, add)
         except IsthmusError as error:
             if _is_not_stored(error):
                 await self._quotas.release(file.space_id, file.local_bytes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from runtime.clock import Clock
@@ -37,6 +37,10 @@ from .tree import Tree
 
 #: A directory deleted while empty is looked at again after this time, for what slipped in.
 STRAY_CHILDREN_AFTER_MS = 60_000
+
+
+#: Adds a record to the tree. Raises `IdTaken` and `NameTaken`.
+Add = Callable[[File], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,15 +154,16 @@ class Files:
             raise NotADirectory(file_id=found.file.file_id)
         return found
 
-    async def insert(self, identity: Identity, parent: Found, file: File) -> File:
+    async def insert(self, identity: Identity, parent: Found, file: File, add: Add | None = None) -> File:
         """Adds a file to a directory; the record stored, which a repeated request finds there already.
 
-        Raises `NameTaken`, `NoSuchFile` when the directory went away meanwhile.
+        `add` adds the record together with something else. Raises `NameTaken`, `NoSuchFile` when the directory
+        went away meanwhile.
         """
         bit = permissions.ADD_SUBDIRECTORY if file.is_directory else permissions.ADD_FILE
         permissions.require(identity, parent.chain, bit | permissions.TRAVERSE, parent.reach)
         try:
-            await self._tree.insert(file)
+            await (add or self._tree.insert)(file)
         except IdTaken:
             stored = await self._tree.find(file.space_id, file.file_id, fresh=True)
             if stored is None:

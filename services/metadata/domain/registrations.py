@@ -103,6 +103,8 @@ class Registrations:
     async def register(self, identity: Identity, registration: Registration) -> File:
         """The file, made or brought up to date. Repeating it is safe.
 
+        A new file comes with all that is registered of it, or not at all.
+
         Raises `Forbidden`, refusals of the directory, `FileExists` where something else has the name,
         `NoSpace`, `LostRace` also while the storage file awaits its removal, `StaleUpload`.
         """
@@ -115,11 +117,7 @@ class Registrations:
         )
         names.check_new_name(registration.path[-1], parent.file)
         require_add(identity, parent)
-        file = await self._publish(identity, registration, parent)
-        if registration.update.bits:
-            ref = FileRef(file.space_id, file.file_id)
-            await self._xattrs.update(_SELF, registration.request_id, ref, registration.update)
-        return file
+        return await self._publish(identity, registration, parent)
 
     async def _refuse_doomed(self, registration: Registration) -> None:
         """What a deleted file has left behind is about to be removed from the storage."""
@@ -148,11 +146,15 @@ class Registrations:
             raise FileExists(name=registration.path[-1], file_id=file.file_id)
         changes = {"mode": registration.mode}
         changed = await self._writer.write(file, registration.upload, changes, registration.times)
+        if registration.update.bits:
+            ref = FileRef(file.space_id, file.file_id)
+            await self._xattrs.update(_SELF, registration.request_id, ref, registration.update)
         return existing.shown(changed)
 
     async def _insert(self, identity: Identity, registration: Registration, parent: Found) -> File:
         file, location = self._new(identity, registration, parent.file)
-        stored = await self._inserts.insert(identity, parent, file)
+        file, add = await self._xattrs.with_file(file, registration.update)
+        stored = await self._inserts.insert(identity, parent, file, add)
         if stored is file:
             self._replicas.made(location)
         return stored

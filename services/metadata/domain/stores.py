@@ -353,7 +353,7 @@ class CustomMetadataStore(Protocol):
     async def replace(self, metadata: CustomMetadata | None, file: File) -> None:
         """Puts both in the place of their previous revisions, in one transaction. None leaves the attributes.
 
-        Raises `RevisionConflict`.
+        A file at revision 1 is added. Raises `RevisionConflict`; for a new file `IdTaken` and `NameTaken`.
         """
         ...
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, replace
+from functools import partial, reduce
 from typing import Any
 
 from runtime.clock import Clock
@@ -15,6 +15,7 @@ from . import json_documents, permissions
 from .acls import check_acl
 from .custom_metadata import ACL, DOCUMENTS, FIELDS, JSON, RDF, Update, as_texts, read_bits
 from .errors import LostRace, RevisionConflict
+from .files import Add
 from .paths import FileRef, Found, Paths
 from .records import AclEntry, File
 from .retries import attempts
@@ -127,6 +128,25 @@ class Xattrs:
                 if await self._apply(found.file, update, request_id):
                     return
         raise LostRace(file_id=file_id)
+
+    async def with_file(self, file: File, update: Update) -> tuple[File, Add]:
+        """A new file as it is with this metadata, and what adds both by one change.
+
+        Raises what `Update.applied` does.
+        """
+        metadata, changes = await self._outcome(file, update)
+        return replace(file, **changes), partial(self._add, metadata)
+
+    async def _add(self, metadata: CustomMetadata | None, file: File) -> None:
+        if metadata is None:
+            await self._tree.insert(file)
+            return
+        try:
+            await self._store.replace(metadata, file)
+        except BaseException:
+            self._tree.forget(file.file_id)
+            raise
+        self._tree.written(file)
 
     async def _apply(self, file: File, update: Update, request_id: str) -> bool:
         """Whether it is done; else somebody else was faster."""

@@ -10,12 +10,13 @@ from typing import Any
 
 from pymongo import InsertOne, ReplaceOne
 from pymongo.collection import Collection
-from pymongo.errors import BulkWriteError
+from pymongo.errors import BulkWriteError, DuplicateKeyError
 
 from runtime.errors import IsthmusError, Unavailable
 from services.metadata.domain.errors import IdTaken, NameTaken, RevisionConflict
 
 from .documents import Document
+from .transactions import Session
 
 DUPLICATE_KEY = 11000
 
@@ -28,6 +29,14 @@ def insert_each(collection: Collection[Document], documents: Sequence[Document])
     writes = [InsertOne(document) for document in documents]
     outcomes, _ = _write(collection, writes, lambda error: _taken(error))
     return outcomes
+
+
+def insert_in(session: Session, collection: Collection[Document], document: Document) -> None:
+    """Adds one in a transaction. Raises `IdTaken` or `NameTaken`."""
+    try:
+        collection.insert_one(document, session=session)
+    except DuplicateKeyError as error:
+        raise (IdTaken if is_id_conflict(error.details or {}) else NameTaken) from error
 
 
 def replace_each(

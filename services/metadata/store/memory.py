@@ -228,7 +228,10 @@ class MemoryCustomMetadataStore:
             old = self._metadata.get(metadata.file_id)
             if (old.revision if old is not None else 0) != metadata.revision - 1:
                 raise RevisionConflict(file_id=metadata.file_id)
-        await self._files.replace(file)
+        if file.revision == 1:
+            await self._files.insert(file)
+        else:
+            await self._files.replace(file)
         if metadata is not None:
             self._metadata[metadata.file_id] = metadata
 

@@ -11,6 +11,7 @@ from services.metadata.domain.errors import RevisionConflict
 from services.metadata.domain.records import File
 from services.metadata.domain.stores import CustomMetadata
 
+from .bulk import insert_in
 from .documents import Document, file_to_document, metadata_from_document, metadata_to_document
 from .threads import PatientThreads
 from .transactions import Session, run_transaction
@@ -49,15 +50,21 @@ class MongoCustomMetadataStore:
         def steps(session: Session) -> None:
             if metadata is not None:
                 self._put(session, metadata)
-            expected = {"_id": file.file_id, "revision": file.revision - 1}
-            result = self._files.replace_one(expected, file_to_document(file), session=session)
-            if not result.matched_count:
-                raise RevisionConflict(file_id=file.file_id)
+            self._put_file(session, file)
 
         await self._threads.write(lambda: run_transaction(self._client, steps, taken=RevisionConflict))
 
     async def remove(self, file_id: str) -> None:
         await self._threads.write(lambda: self._metadata.delete_one({"_id": file_id}))
+
+    def _put_file(self, session: Session, file: File) -> None:
+        document = file_to_document(file)
+        if file.revision == 1:
+            insert_in(session, self._files, document)
+            return
+        expected = {"_id": file.file_id, "revision": file.revision - 1}
+        if not self._files.replace_one(expected, document, session=session).matched_count:
+            raise RevisionConflict(file_id=file.file_id)
 
     def _put(self, session: Session, metadata: CustomMetadata) -> None:
         document = metadata_to_document(metadata)

@@ -17,7 +17,7 @@ from services.metadata.domain.errors import IdTaken, NameTaken, OneRefused, Rena
 from services.metadata.domain.records import HIDDEN_PREFIX, File, trash_id
 from services.metadata.domain.stores import Position, TreeChange
 
-from .bulk import DUPLICATE_KEY, Outcome, insert_each, is_id_conflict, replace_each
+from .bulk import DUPLICATE_KEY, Outcome, insert_each, insert_in, is_id_conflict, replace_each
 from .documents import Document, file_from_document, file_to_document
 from .mongo_columns import find_columns
 from .threads import PatientThreads
@@ -67,10 +67,7 @@ class MongoFileStore:
         def steps(session: Session) -> None:
             if replaced is not None:
                 self._replace_one(session, replaced)
-            try:
-                self._files.insert_one(file_to_document(link), session=session)
-            except DuplicateKeyError as error:
-                raise (IdTaken if is_id_conflict(error.details or {}) else NameTaken) from error
+            insert_in(session, self._files, file_to_document(link))
             self._replace_one(session, file)
 
         await self._threads.write(lambda: run_transaction(self._client, steps, taken=NameTaken))

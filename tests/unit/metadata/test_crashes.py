@@ -8,11 +8,14 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from services.metadata.domain.custom_metadata import JsonUpdate, Update
 from services.metadata.domain.records import FileType, inode_id
+from services.metadata.domain.registrations import Registration
 from services.metadata.domain.stores import Stores
+from services.metadata.domain.xattrs import Asked
 from services.metadata.store.memory import memory_stores
 from tests.support.crashing import Fuse, Killed, crashing
-from tests.support.metadata import ALICE, SERVICE, SPACE, STORAGE, World, ref
+from tests.support.metadata import ALICE, OWNER, REGISTRAR, SERVICE, SPACE, STORAGE, World, ref
 
 Action = Callable[[World], Awaitable[object]]
 
@@ -208,6 +211,38 @@ async def test_a_request_repeated_after_a_crash_answers_as_if_nothing_had_been(
     survivor.clock.advance(1000)
     await survivor.clean_up()
     await require_whole(survivor)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize("number", range(1, MAX_WRITES))
+async def test_a_file_is_registered_wholly_or_not_at_all(number: int, after: bool) -> None:
+    stores = await prepared()
+
+    async def register(world: World) -> object:
+        update = Update(set={"run": b"1"}, json=JsonUpdate(b'{"a":2}'))
+        registration = Registration(
+            "r", SPACE, ("in", "new", "reg"), STORAGE, "/owner/1", 7, 0o640, 1000, 2000, 3000, update=update
+        )
+        return await world.rules.registrations.register(REGISTRAR, registration)
+
+    with contextlib.suppress(Killed):
+        await register(World(stores=crashing(stores, Fuse(number, after=after))))
+    for world in (World(stores=stores), World(stores=stores)):
+        if "in" in await world.names() and await world.names("in") and await world.names("in", "new"):
+            file = await world.get("in", "new", "reg")
+            assert (file.size_bytes, file.mode, file.mtime_ms) == (7, 0o640, 2000)
+            told = await world.rules.xattrs.list(OWNER, ref("in", "new", "reg"), Asked())
+            assert told.xattrs == [("run", b"1")]
+            document = await world.rules.xattrs.get_json(OWNER, ref("in", "new", "reg"), "")
+            assert document == b'{"a":2}'
+        await register(world)
+    survivor = World(stores=stores)
+    survivor.clock.advance(1000)
+    await survivor.clean_up()
+    assert not await survivor.rules.removals.list(SERVICE, {STORAGE}, 100)
+    await survivor.stores.quotas.lapse(unheard_s=-1)
+    await survivor.rules.spaces.recount(SERVICE, SPACE, pause_s=0)
+    assert await survivor.used_bytes() == await survivor.stores.locations.held_bytes(SPACE) == 25
 
 
 async def test_a_new_file_and_its_place_come_by_one_write() -> None:

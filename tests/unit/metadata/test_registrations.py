@@ -7,18 +7,12 @@ from dataclasses import replace
 import pytest
 
 from runtime.errors import AccessDenied, FileExists, InvalidName, NoSpace, NotADirectory
-from runtime.identity import DataCaveats, Identity, SpacePrivilege
+from runtime.identity import DataCaveats, Identity
 from services.metadata.domain.custom_metadata import JsonUpdate, Update
 from services.metadata.domain.errors import Forbidden, LostRace
 from services.metadata.domain.records import File, FileType, virtual_owner
 from services.metadata.domain.registrations import Registration
-from tests.support.metadata import ALICE, BOB, OWNER, SERVICE, SPACE, STORAGE, World, fresh_id, ref
-
-_RIGHTS = ALICE.spaces[SPACE]
-REGISTRAR = replace(
-    ALICE,
-    spaces={SPACE: replace(_RIGHTS, privileges=_RIGHTS.privileges | 1 << SpacePrivilege.REGISTER_FILES)},
-)
+from tests.support.metadata import ALICE, BOB, OWNER, REGISTRAR, SERVICE, SPACE, STORAGE, World, fresh_id, ref
 
 
 @pytest.fixture
