@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from clients.cli import cluster, federation, files, login, supports, tokens, usage, zone
+from clients.cli import cluster, federation, files, login, storage_users, supports, tokens, usage, zone
 from clients.cli.context import Context
 from clients.cli.output import Output
 from clients.cli.settings import load, read_secret
@@ -73,6 +73,7 @@ login.register(app)
 federation.register(app)
 supports.register(zone.spaces)
 usage.register(zone.spaces)
+storage_users.register(cluster.storages)
 
 
 def main() -> None:

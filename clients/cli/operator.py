@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 import grpc
 from isthmus.cluster_manager.v1 import cluster_pb2, cluster_pb2_grpc
 from isthmus.metadata.v1 import dir_stats_pb2, dir_stats_pb2_grpc, spaces_pb2, spaces_pb2_grpc
-from isthmus.storage_router.v1 import storages_pb2, storages_pb2_grpc
+from isthmus.storage_router.v1 import (
+    storage_users_pb2,
+    storage_users_pb2_grpc,
+    storages_pb2,
+    storages_pb2_grpc,
+)
 
 from clients.cli.settings import Settings
 from clients.http_api import ClientError, RefusedError, UnreachableError
@@ -32,6 +37,7 @@ class Operator:
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._cluster = cluster_pb2_grpc.ClusterServiceStub(channel)
         self._storages = storages_pb2_grpc.StorageServiceStub(channel)
+        self._storage_users = storage_users_pb2_grpc.StorageUserServiceStub(channel)
         self._spaces = spaces_pb2_grpc.SpaceServiceStub(channel)
         self._dir_stats = dir_stats_pb2_grpc.DirStatsServiceStub(channel)
 
@@ -84,6 +90,16 @@ class Operator:
                 f"the provider has {'no storage' if not found else 'several storages'} called {wanted}"
             )
         return found[0]
+
+    def storage_users(self, storage_id: str) -> Sequence[storage_users_pb2.StorageUser]:
+        """Which users the owners of files on a storage are, by number."""
+        request = storage_users_pb2.ListStorageUsersRequest(storage_id=storage_id)
+        return self._call(self._storage_users.ListStorageUsers, request).users
+
+    def map_storage_user(self, storage_id: str, uid: int, user_id: str) -> None:
+        """Says which user an owner is; none with an empty id."""
+        request = storage_users_pb2.SetStorageUserRequest(storage_id=storage_id, uid=uid, user_id=user_id)
+        self._call(self._storage_users.SetStorageUser, request)
 
     def support_space(self, storage_id: str, token: str, size_bytes: int) -> storages_pb2.Support:
         """Supports the space a support token was made for."""

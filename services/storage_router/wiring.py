@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import grpc.aio
-from isthmus.storage_router.v1 import storages_pb2_grpc
+from isthmus.storage_router.v1 import storage_users_pb2_grpc, storages_pb2_grpc
 
 from clients.access_counter import AccessCounter
 from clients.metadata import MetadataClient
@@ -29,6 +29,7 @@ from services.storage_router import metrics
 from services.storage_router.api.data_port.assembly import PortSettings, assemble
 from services.storage_router.api.data_port.limits import Limits
 from services.storage_router.api.data_port.server import DataPort
+from services.storage_router.api.storage_users import StorageUserServicer
 from services.storage_router.api.storages import StorageServicer
 from services.storage_router.clients.contents import MetadataContents, MetadataSpaces
 from services.storage_router.clients.directories import MetadataDirectories
@@ -40,10 +41,12 @@ from services.storage_router.domain.catalog import Catalog
 from services.storage_router.domain.contents import Contents
 from services.storage_router.domain.imports import Imports
 from services.storage_router.domain.remembered import RememberedContents
+from services.storage_router.domain.storage_users import StorageUsers
 from services.storage_router.domain.storages import Storages
 from services.storage_router.domain.supports import Supports
 from services.storage_router.drivers.registry import Drivers
 from services.storage_router.store.mongo import MongoStorageStore
+from services.storage_router.store.mongo_storage_users import MongoStorageUserStore
 from services.storage_router.workers.catalog_refresher import CatalogRefresher
 from services.storage_router.workers.health_prober import HealthProber
 from services.storage_router.workers.orphan_sweeper import OrphanSweeper
@@ -58,7 +61,9 @@ async def build(settings: Settings) -> Sequence[Part]:
     """The parts in the order of starting. Raises BadSettings."""
     outside = _Outside.connect(settings)
     threads = _Threads(settings)
-    store = MongoStorageStore(connect_as_told(settings), settings.mongo_database, MongoThreads())
+    mongo, mongo_threads = connect_as_told(settings), MongoThreads()
+    store = MongoStorageStore(mongo, settings.mongo_database, mongo_threads)
+    users = MongoStorageUserStore(mongo[settings.mongo_database], mongo_threads)
     drivers = Drivers(threads.storage)
     catalog = Catalog(store, drivers)
     sweeper = OrphanSweeper(
@@ -77,8 +82,17 @@ async def build(settings: Settings) -> Sequence[Part]:
     rpc.add(
         storages_pb2_grpc.add_StorageServiceServicer_to_server,
         StorageServicer(
-            storages, supports, catalog, drivers, sweeper, Imports(catalog, outside.provider.provider_id)
+            storages,
+            supports,
+            catalog,
+            drivers,
+            sweeper,
+            Imports(catalog, users, outside.provider.provider_id),
         ),
+    )
+    rpc.add(
+        storage_users_pb2_grpc.add_StorageUserServiceServicer_to_server,
+        StorageUserServicer(StorageUsers(users)),
     )
     contents = RememberedContents(MetadataContents(outside.metadata, holder=outside.holder), SystemClock())
     metrics.REMEMBERED.set_function(lambda: len(contents))

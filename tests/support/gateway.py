@@ -73,6 +73,7 @@ from services.storage_router.api.storages import StorageServicer
 from services.storage_router.domain.imports import Imports
 from services.storage_router.domain.storages import Storage, Support
 from services.storage_router.drivers.memory import MemoryDriver
+from services.storage_router.store.memory_storage_users import MemoryStorageUserStore
 from tests.support.router_rules import Router
 from tests.support.zone_shares import ZoneSharesTwin
 
@@ -393,7 +394,8 @@ class StorageFilesTwin:
 
     def __init__(self) -> None:
         self._router = Router()
-        imports = Imports(self._router.catalog, PROVIDER_ID)
+        self.users = MemoryStorageUserStore(self._router.store)
+        imports = Imports(self._router.catalog, self.users, PROVIDER_ID)
         self._servicer = StorageServicer(
             self._router.storages,
             self._router.supports,

@@ -147,6 +147,10 @@ def test_operators_make_storages(cli: Cli, tmp_path: Path) -> None:
     made = cli.json("storage", "create", name, f"mount_point={tmp_path}/disk")
     assert made["driver"] == "posix"
     assert made["storage_id"] in [each["storage_id"] for each in cli.json("storage", "list")]
+    cli("storage", "map-user", name, "1001", "somebody")
+    assert cli.json("storage", "users", name) == [{"uid": 1001, "user_id": "somebody"}]
+    cli("storage", "map-user", name, "1001")
+    assert cli.json("storage", "users", name) == []
     cli("storage", "delete", name)
     assert name not in cli("storage", "list")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
+from clients.cli.operator import operator
 from tests.support.folder import API, CLIENT, errno, error
 from tests.support.load import until
-from tests.support.own_space import REMOVED_S, OwnSpace, make_space
+from tests.support.own_space import REMOVED_S, OwnSpace, make_space, operator_settings
 from tests.support.stack import RunningStack
 
 
@@ -65,6 +67,26 @@ async def test_a_registered_file_is_read_in_place_and_deleted_where_it_lay(
         return not source.exists()
 
     await until(is_gone, REMOVED_S, "the deleted file on the storage")
+
+
+async def test_a_file_belongs_to_whom_an_operator_said(
+    stack: RunningStack, space: OwnSpace, http: httpx.AsyncClient
+) -> None:
+    own = (await http.put(f"{API}/data/{space.account.space_id}/path/own", content=b"")).json()["fileId"]
+    user_id = (await http.get(f"{API}/data/{own}")).json()["ownerUserId"]
+
+    async def owner() -> str:
+        made = await register(http, space, "/raw/run1.dat")
+        assert made.status_code == 201, made.text
+        return str((await http.get(f"{API}/data/{made.json()['fileId']}")).json()["ownerUserId"])
+
+    assert await owner() == f"VIRTUAL_SPACE_OWNER_{space.account.space_id}"
+    with operator(operator_settings(stack)) as provider:
+        provider.map_storage_user(space.storage_id, os.getuid(), user_id)
+        assert [(each.uid, each.user_id) for each in provider.storage_users(space.storage_id)] == [
+            (os.getuid(), user_id)
+        ]
+    assert await owner() == user_id
 
 
 async def test_what_is_no_file_of_the_owner_is_refused(space: OwnSpace, http: httpx.AsyncClient) -> None:

@@ -174,6 +174,7 @@ class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
             atime_ms=request.atime_ms,
             mtime_ms=request.mtime_ms,
             ctime_ms=request.ctime_ms,
+            owner_id=request.owner_id,
             update=Update(
                 set=dict(request.xattrs),
                 json=JsonUpdate(request.json) if request.HasField("json") else None,

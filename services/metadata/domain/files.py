@@ -157,8 +157,8 @@ class Files:
     async def insert(self, identity: Identity, parent: Found, file: File, add: Add | None = None) -> File:
         """Adds a file to a directory; the record stored, which a repeated request finds there already.
 
-        `add` adds the record together with something else. Raises `NameTaken`, `NoSuchFile` when the directory
-        went away meanwhile.
+        `add` adds the record together with something else. Raises `NameTaken`, `NoSuchFile` when the
+        directory went away meanwhile.
         """
         bit = permissions.ADD_SUBDIRECTORY if file.is_directory else permissions.ADD_FILE
         permissions.require(identity, parent.chain, bit | permissions.TRAVERSE, parent.reach)

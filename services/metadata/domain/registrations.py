@@ -1,7 +1,7 @@
 """Registering files that lie on an imported storage: the namespace learns of them, their bytes stay in place.
 
-Who may is told by a privilege and by the directory, as for any new file. The files belong to nobody who can
-log in, since no user of the storage is known to be one of ours.
+Who may is told by a privilege and by the directory, as for any new file. A file belongs to the user that its
+owner on the storage is known to be; else to the virtual owner of the space, who is nobody that can log in.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SELF = Identity(Kind.SERVICE, "metadata")
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What is registered, and where. `update`: custom metadata to set."""
+    """What is registered, and where. `update`: custom metadata to set. `owner_id`: empty when not known."""
 
     request_id: str
     space_id: str
@@ -47,6 +47,7 @@ class Registration:
     atime_ms: int
     mtime_ms: int
     ctime_ms: int
+    owner_id: str = ""
     update: Update = field(default_factory=Update)
 
     @property
@@ -144,7 +145,9 @@ class Registrations:
         location = await self._replicas.current(file)
         if location is None or not location.registered:
             raise FileExists(name=registration.path[-1], file_id=file.file_id)
-        changes = {"mode": registration.mode}
+        changes: dict[str, object] = {"mode": registration.mode}
+        if registration.owner_id:
+            changes["owner_id"] = registration.owner_id
         changed = await self._writer.write(file, registration.upload, changes, registration.times)
         if registration.update.bits:
             ref = FileRef(file.space_id, file.file_id)
@@ -174,7 +177,7 @@ class Registrations:
             name=name,
             type=FileType.REGULAR,
             mode=registration.mode,
-            owner_id=virtual_owner(registration.space_id),
+            owner_id=registration.owner_id or virtual_owner(registration.space_id),
             provider_id=self._provider_id,
             named_by=self._provider_id,
             creation_time_ms=now_ms,

@@ -49,7 +49,7 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
     async def CreateStorage(
         self, request: storages_pb2.CreateStorageRequest, context: Any
     ) -> storages_pb2.CreateStorageResponse:
-        _require_operator()
+        require_operator()
         storage = await self._storages.create(
             request_id=request.request_id,
             name=request.name,
@@ -84,7 +84,7 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
     async def DeleteStorage(
         self, request: storages_pb2.DeleteStorageRequest, context: Any
     ) -> storages_pb2.DeleteStorageResponse:
-        _require_operator()
+        require_operator()
         await self._storages.delete(request.storage_id)
         await self._catalog.refresh()
         return storages_pb2.DeleteStorageResponse()
@@ -92,7 +92,7 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
     async def SupportSpace(
         self, request: storages_pb2.SupportSpaceRequest, context: Any
     ) -> storages_pb2.SupportSpaceResponse:
-        _require_operator()
+        require_operator()
         support = await self._supports.begin(
             request_id=request.request_id,
             storage_id=request.storage_id,
@@ -105,7 +105,7 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
     async def ResizeSupport(
         self, request: storages_pb2.ResizeSupportRequest, context: Any
     ) -> storages_pb2.ResizeSupportResponse:
-        _require_operator()
+        require_operator()
         support = await self._supports.resize(request.space_id, request.size_bytes)
         await self._catalog.refresh()
         return storages_pb2.ResizeSupportResponse(support=_support_to_proto(support))
@@ -113,7 +113,7 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
     async def RevokeSupport(
         self, request: storages_pb2.RevokeSupportRequest, context: Any
     ) -> storages_pb2.RevokeSupportResponse:
-        _require_operator()
+        require_operator()
         await self._supports.revoke(request.space_id)
         await self._catalog.refresh()
         return storages_pb2.RevokeSupportResponse()
@@ -132,7 +132,7 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
     async def SweepStorage(
         self, request: storages_pb2.SweepStorageRequest, context: Any
     ) -> storages_pb2.SweepStorageResponse:
-        _require_operator()
+        require_operator()
         if request.min_age_s < 0:
             raise InvalidArgument("an age is not negative", key="min_age_s")
         await self._storages.get(request.storage_id)
@@ -146,15 +146,23 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
         self, request: storages_pb2.InspectStorageFileRequest, context: Any
     ) -> storages_pb2.InspectStorageFileResponse:
         found = await self._imports.inspect(
-            caller(), request.space_id, request.storage_id, request.storage_file_id, stat=request.stat
+            caller(),
+            request.space_id,
+            request.storage_id,
+            request.storage_file_id,
+            stat=request.stat,
+            uid=request.uid if request.HasField("uid") else None,
         )
+        shown, owner = found.file, found.owner
         return storages_pb2.InspectStorageFileResponse(
-            storage_file_id=found.storage_file_id,
-            size_bytes=found.size_bytes,
-            mode=found.mode,
-            atime_ms=found.atime_ms,
-            mtime_ms=found.mtime_ms,
-            ctime_ms=found.ctime_ms,
+            storage_file_id=shown.storage_file_id,
+            size_bytes=shown.size_bytes,
+            mode=shown.mode,
+            atime_ms=shown.atime_ms,
+            mtime_ms=shown.mtime_ms,
+            ctime_ms=shown.ctime_ms,
+            uid=owner.uid if owner else None,
+            owner_id=owner.user_id if owner else "",
         )
 
     def _to_proto(self, storage: Storage) -> storages_pb2.Storage:
@@ -191,7 +199,8 @@ def _support_to_proto(support: Support) -> storages_pb2.Support:
     )
 
 
-def _require_operator() -> None:
+def require_operator() -> None:
+    """Raises PermissionDenied for everybody else."""
     if caller().kind is not Kind.OPERATOR:
         raise PermissionDenied("only operators may do this")
 

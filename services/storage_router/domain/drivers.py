@@ -70,6 +70,7 @@ class StorageFile:
     mode: int = field(default=0, compare=False)
     atime_ms: int = field(default=0, compare=False)
     ctime_ms: int = field(default=0, compare=False)
+    uid: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from runtime.errors import AccessDenied, FailedPrecondition, PermissionDenied
 from runtime.identity import Identity, SpacePrivilege
 from services.storage_router.domain.catalog import Catalog, OpenStorage
 from services.storage_router.domain.drivers import OWN_FOLDER, StorageFile, check_storage_file_id
+from services.storage_router.domain.storage_users import StorageUserStore
 
 
 class NotALocalStorage(FailedPrecondition):
@@ -26,17 +29,41 @@ class CannotStat(FailedPrecondition):
     reason = "STAT_OPERATION_NOT_SUPPORTED"
 
 
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A numeric owner, and the user of ours that is; empty when none is known."""
+
+    uid: int
+    user_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inspected:
+    """A file that may be registered. `owner`: None where no number is known."""
+
+    file: StorageFile
+    owner: Owner | None = None
+
+
 class Imports:
     """Looks at files about to be registered. The path is the user's word: the driver trusts none of it."""
 
-    def __init__(self, catalog: Catalog, provider_id: str) -> None:
+    def __init__(self, catalog: Catalog, users: StorageUserStore, provider_id: str) -> None:
         self._catalog = catalog
+        self._users = users
         self._provider_id = provider_id
 
     async def inspect(
-        self, identity: Identity, space_id: str, storage_id: str, storage_file_id: str, *, stat: bool
-    ) -> StorageFile:
-        """The file, of which nothing but its id is told without `stat`.
+        self,
+        identity: Identity,
+        space_id: str,
+        storage_id: str,
+        storage_file_id: str,
+        *,
+        stat: bool,
+        uid: int | None = None,
+    ) -> Inspected:
+        """The file, of which nothing but its id is told without `stat`. `uid`: counts before what it has.
 
         NotALocalStorage, NotImported, CannotStat; NoSuchFile, InputOutputError for what is no regular file,
         InvalidName, NameTooLong, AccessDenied for what is ours, StorageUnreachable.
@@ -50,10 +77,18 @@ class Imports:
         if first in (OWN_FOLDER, space_id):
             # There lies the content of other files, whose permissions do not end here.
             raise AccessDenied("the folder is not the owner's", storage_file_id=storage_file_id)
-        if not stat:
-            return StorageFile(storage_file_id, 0, 0)
+        shown = StorageFile(storage_file_id, 0, 0)
+        if stat:
+            shown = await self._stat(opened, storage_file_id)
+        if uid is None:
+            uid = shown.uid
+        if uid is None:
+            return Inspected(shown)
+        return Inspected(shown, Owner(uid, await self._users.find(storage_id, uid)))
+
+    async def _stat(self, opened: OpenStorage, storage_file_id: str) -> StorageFile:
         if not opened.driver.capabilities.stat:
-            raise CannotStat(storage_id=storage_id)
+            raise CannotStat(storage_id=opened.storage.storage_id)
         opened.check_readable()
         return await opened.driver.stat(storage_file_id)
 

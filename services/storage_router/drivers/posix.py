@@ -179,6 +179,7 @@ class PosixDriver:
             mode=stat.S_IMODE(shown.st_mode),
             atime_ms=shown.st_atime_ns // 1_000_000,
             ctime_ms=shown.st_ctime_ns // 1_000_000,
+            uid=shown.st_uid,
         )
 
     def _delete(self, storage_file_id: str) -> None:

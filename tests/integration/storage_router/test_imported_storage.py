@@ -18,6 +18,7 @@ from services.storage_router.domain.storages import Health, Storage, Support
 from services.storage_router.domain.sweeps import Removal
 from services.storage_router.drivers.registry import Drivers
 from services.storage_router.store.memory import MemoryStorageStore
+from services.storage_router.store.memory_storage_users import MemoryStorageUserStore
 from services.storage_router.workers.remover import Remover
 from tests.support.router_rules import RemovalsTwin
 
@@ -45,6 +46,9 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
+USERS = MemoryStorageUserStore(MemoryStorageStore())
+
+
 async def opened(folder: Path, pool: ThreadPoolExecutor, *, readonly: bool = False) -> Catalog:
     store = MemoryStorageStore()
     parameters = {"mount_point": str(folder)}
@@ -59,9 +63,10 @@ async def opened(folder: Path, pool: ThreadPoolExecutor, *, readonly: bool = Fal
 
 async def test_a_file_is_told_as_the_disk_has_it(folder: Path, pool: ThreadPoolExecutor) -> None:
     catalog = await opened(folder, pool)
-    shown = await Imports(catalog, "p1").inspect(REGISTRAR, SPACE, "st1", "raw/run", stat=True)
+    shown = (await Imports(catalog, USERS, "p1").inspect(REGISTRAR, SPACE, "st1", "raw/run", stat=True)).file
     assert (shown.storage_file_id, shown.size_bytes, shown.mode) == ("/raw/run", 10, 0o1640)
     assert (shown.atime_ms, shown.mtime_ms) == (1_000_000, 2_000_000)
+    assert shown.uid == os.getuid()
     handle = await catalog.storage("st1").driver.open(shown.storage_file_id)
     assert await handle.read(2, 3) == b"234"
     handle.close()
@@ -81,7 +86,7 @@ async def test_a_file_is_told_as_the_disk_has_it(folder: Path, pool: ThreadPoolE
 async def test_nothing_but_a_regular_file_below_the_mount_point_is_told(
     folder: Path, pool: ThreadPoolExecutor, path: str, refusal: type[Exception]
 ) -> None:
-    imports = Imports(await opened(folder, pool), "p1")
+    imports = Imports(await opened(folder, pool), USERS, "p1")
     with pytest.raises(refusal):
         await imports.inspect(REGISTRAR, SPACE, "st1", path, stat=True)
 
@@ -101,7 +106,7 @@ async def test_a_read_only_storage_is_used_without_a_mark_and_keeps_its_files(
 ) -> None:
     before = sorted(folder.rglob("*"))
     catalog = await opened(folder, pool, readonly=True)
-    await Imports(catalog, "p1").inspect(REGISTRAR, SPACE, "st1", "/raw/run", stat=True)
+    await Imports(catalog, USERS, "p1").inspect(REGISTRAR, SPACE, "st1", "/raw/run", stat=True)
     removals = RemovalsTwin()
     removals.removals = [Removal(SPACE, "f", "st1", "/raw/run", 10)]
     assert await Remover(catalog, removals).run_once() == 1
@@ -112,4 +117,4 @@ async def test_a_storage_that_is_away_is_not_asked(folder: Path, pool: ThreadPoo
     catalog = await opened(folder, pool)
     catalog.storage("st1").health = Health.UNREACHABLE
     with pytest.raises(StorageUnreachable):
-        await Imports(catalog, "p1").inspect(REGISTRAR, SPACE, "st1", "/raw/run", stat=True)
+        await Imports(catalog, USERS, "p1").inspect(REGISTRAR, SPACE, "st1", "/raw/run", stat=True)

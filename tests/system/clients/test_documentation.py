@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import tarfile
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 from tests.support.client_packages import INSTALLING_TIMEOUT_S, client_python
 from tests.support.documents import STRICT, example, examples, run_shell, workplace
 from tests.support.folder import API
+from tests.support.own_space import make_space
 from tests.support.stack import RunningStack
 
 PAGE = "docs/clients.md"
@@ -51,11 +53,28 @@ def run(code: str, stack: RunningStack, folder: Path) -> str:
 
 @pytest.mark.timeout(INSTALLING_TIMEOUT_S)
 def test_the_curl_lines_work(stack: RunningStack, tmp_path: Path) -> None:
-    printed = run(example(PAGE, "sh", containing="ask()"), stack, tmp_path)
+    printed = run(example(PAGE, "sh", containing="trip.tar"), stack, tmp_path)
     with tarfile.open(tmp_path / "trip.tar") as archive:
         assert archive.getnames() == ["trip", "trip/notes.md"]
     for told in ('"fileId"', '"name":"notes.md"', '"isLast":true', "# Isthmus", "7"):
         assert told in printed
+
+
+@pytest.mark.timeout(INSTALLING_TIMEOUT_S)
+async def test_the_lines_for_files_of_others_work(stack: RunningStack, tmp_path: Path) -> None:
+    archive, folder = tmp_path / "archive", tmp_path / "work"
+    (archive / "raw").mkdir(parents=True)
+    folder.mkdir()
+    for name in ("run1", "run2"):
+        (archive / f"raw/{name}.dat").write_text(f"bytes of {name}")
+    space = await make_space(stack, archive, imported=True)
+    code = example(PAGE, "sh", containing="data/register")
+    for word, meant in (("SPACE_ID", space.account.space_id), ("STORAGE_ID", space.storage_id)):
+        assert f"={word}" in code
+        code = code.replace(f"={word}", f"={meant}")
+    printed = await asyncio.to_thread(run, code, stack, folder)
+    assert printed.count('"fileId"') == 2
+    assert printed.endswith("bytes of run2")
 
 
 @pytest.mark.timeout(INSTALLING_TIMEOUT_S)

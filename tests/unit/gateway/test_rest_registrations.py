@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from runtime.errors import Unavailable
+from services.gateway.domain.files import display_id
 from services.storage_router.domain.drivers import Capabilities
 from services.storage_router.drivers.memory import MemoryDriver
 from tests.support.gateway import PROVIDER_ID, GatewayTwin
@@ -54,6 +55,31 @@ async def test_what_is_given_wins_over_what_is_detected(gateway: GatewayTwin) ->
     told = await attributes(gateway)
     assert (told["size"], told["posixPermissions"]) == (3, "600")
     assert (told["atime"], told["mtime"], told["ctime"]) == (1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("uid", "owner_id"),
+    [
+        (7, "u2"),
+        (8, "VIRTUAL_SPACE_OWNER_home1"),
+        (display_id("u1"), "u1"),
+        (display_id("u2"), "VIRTUAL_SPACE_OWNER_home1"),
+    ],
+)
+@pytest.mark.parametrize("detects", [True, False])
+async def test_a_file_belongs_to_whom_its_owner_is_known_to_be(
+    gateway: GatewayTwin, uid: int, owner_id: str, detects: bool
+) -> None:
+    await gateway.storages.users.put("s1", 7, "u2", limit=10)
+    await register(gateway, uid=uid, size=3, autoDetectAttributes=detects)
+    assert (await attributes(gateway))["ownerUserId"] == owner_id
+
+
+async def test_registering_again_keeps_or_changes_the_owner(gateway: GatewayTwin) -> None:
+    await gateway.storages.users.put("s1", 7, "u2", limit=10)
+    for uid, owner_id in ((display_id("u1"), "u1"), (None, "u1"), (99, "u1"), (7, "u2")):
+        await register(gateway, uid=uid)
+        assert (await attributes(gateway))["ownerUserId"] == owner_id
 
 
 async def test_without_detection_the_storage_is_not_looked_at(gateway: GatewayTwin) -> None:

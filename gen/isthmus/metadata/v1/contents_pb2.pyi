@@ -723,6 +723,7 @@ class RegisterFileRequest(_message.Message):
     XATTRS_FIELD_NUMBER: _builtins.int
     JSON_FIELD_NUMBER: _builtins.int
     RDF_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     space_id: _builtins.str
     storage_id: _builtins.str
@@ -735,6 +736,10 @@ class RegisterFileRequest(_message.Message):
     json: _builtins.bytes
     """A JSON text."""
     rdf: _builtins.bytes
+    owner_id: _builtins.str
+    """User the file belongs to; empty: the virtual owner of the space, or whom it
+    belongs to already.
+    """
     @_builtins.property
     def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names below the directory of the space; missing directories are made."""
@@ -759,10 +764,11 @@ class RegisterFileRequest(_message.Message):
         xattrs: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
         json: _builtins.bytes | None = ...,
         rdf: _builtins.bytes | None = ...,
+        owner_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_json", b"_json", "_rdf", b"_rdf", "json", b"json", "rdf", b"rdf"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_json", b"_json", "_rdf", b"_rdf", "atime_ms", b"atime_ms", "ctime_ms", b"ctime_ms", "json", b"json", "mode", b"mode", "mtime_ms", b"mtime_ms", "path", b"path", "rdf", b"rdf", "request_id", b"request_id", "size_bytes", b"size_bytes", "space_id", b"space_id", "storage_file_id", b"storage_file_id", "storage_id", b"storage_id", "xattrs", b"xattrs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_json", b"_json", "_rdf", b"_rdf", "atime_ms", b"atime_ms", "ctime_ms", b"ctime_ms", "json", b"json", "mode", b"mode", "mtime_ms", b"mtime_ms", "owner_id", b"owner_id", "path", b"path", "rdf", b"rdf", "request_id", b"request_id", "size_bytes", b"size_bytes", "space_id", b"space_id", "storage_file_id", b"storage_file_id", "storage_id", b"storage_id", "xattrs", b"xattrs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__json: _TypeAlias = _typing.Literal["json"]  # noqa: Y015
     _WhichOneofArgType__json: _TypeAlias = _typing.Literal["_json", b"_json"]  # noqa: Y015

@@ -640,12 +640,15 @@ class InspectStorageFileRequest(_message.Message):
     STORAGE_ID_FIELD_NUMBER: _builtins.int
     STORAGE_FILE_ID_FIELD_NUMBER: _builtins.int
     STAT_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
     space_id: _builtins.str
     storage_id: _builtins.str
     storage_file_id: _builtins.str
     """Path below the mount point."""
     stat: _builtins.bool
     """Look at the file; else only whether it may be registered is told."""
+    uid: _builtins.int
+    """Numeric owner, in the place of the one that the storage tells."""
     def __init__(
         self,
         *,
@@ -653,12 +656,15 @@ class InspectStorageFileRequest(_message.Message):
         storage_id: _builtins.str = ...,
         storage_file_id: _builtins.str = ...,
         stat: _builtins.bool = ...,
+        uid: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_uid", b"_uid", "uid", b"uid"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["space_id", b"space_id", "stat", b"stat", "storage_file_id", b"storage_file_id", "storage_id", b"storage_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_uid", b"_uid", "space_id", b"space_id", "stat", b"stat", "storage_file_id", b"storage_file_id", "storage_id", b"storage_id", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__uid: _TypeAlias = _typing.Literal["uid"]  # noqa: Y015
+    _WhichOneofArgType__uid: _TypeAlias = _typing.Literal["_uid", b"_uid"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__uid) -> _WhichOneofReturnType__uid | None: ...
 
 Global___InspectStorageFileRequest: _TypeAlias = InspectStorageFileRequest  # noqa: Y015
 
@@ -672,6 +678,8 @@ class InspectStorageFileResponse(_message.Message):
     ATIME_MS_FIELD_NUMBER: _builtins.int
     MTIME_MS_FIELD_NUMBER: _builtins.int
     CTIME_MS_FIELD_NUMBER: _builtins.int
+    UID_FIELD_NUMBER: _builtins.int
+    OWNER_ID_FIELD_NUMBER: _builtins.int
     storage_file_id: _builtins.str
     """In its plain form: from `/`, without empty names."""
     size_bytes: _builtins.int
@@ -680,6 +688,10 @@ class InspectStorageFileResponse(_message.Message):
     atime_ms: _builtins.int
     mtime_ms: _builtins.int
     ctime_ms: _builtins.int
+    uid: _builtins.int
+    """The numeric owner, if one was given or looked at."""
+    owner_id: _builtins.str
+    """The user an operator has said that owner is (StorageUserService); empty: none."""
     def __init__(
         self,
         *,
@@ -689,11 +701,15 @@ class InspectStorageFileResponse(_message.Message):
         atime_ms: _builtins.int = ...,
         mtime_ms: _builtins.int = ...,
         ctime_ms: _builtins.int = ...,
+        uid: _builtins.int | None = ...,
+        owner_id: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_uid", b"_uid", "uid", b"uid"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["atime_ms", b"atime_ms", "ctime_ms", b"ctime_ms", "mode", b"mode", "mtime_ms", b"mtime_ms", "size_bytes", b"size_bytes", "storage_file_id", b"storage_file_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_uid", b"_uid", "atime_ms", b"atime_ms", "ctime_ms", b"ctime_ms", "mode", b"mode", "mtime_ms", b"mtime_ms", "owner_id", b"owner_id", "size_bytes", b"size_bytes", "storage_file_id", b"storage_file_id", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__uid: _TypeAlias = _typing.Literal["uid"]  # noqa: Y015
+    _WhichOneofArgType__uid: _TypeAlias = _typing.Literal["_uid", b"_uid"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__uid) -> _WhichOneofReturnType__uid | None: ...
 
 Global___InspectStorageFileResponse: _TypeAlias = InspectStorageFileResponse  # noqa: Y015

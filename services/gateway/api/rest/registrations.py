@@ -19,11 +19,12 @@ from runtime.http.errors import ApiError, posix
 from runtime.http.file_ids import FileId, check_member
 from runtime.http.params import Params
 from runtime.http.paths import MAX_SEGMENTS
-from runtime.identity import SpacePrivilege
+from runtime.identity import Identity, SpacePrivilege
 from runtime.request import request_id
 from services.gateway.api.http import JSON, Answer, json_answer, to_headers
 from services.gateway.api.ports import Registrar, StorageFiles
 from services.gateway.api.rest.operations import PlainCall
+from services.gateway.domain.files import display_id
 
 _DEFAULT_MODE = 0o664
 _MODE_BITS = 0o1777
@@ -115,9 +116,14 @@ MODE = Param(
 ATIME = _number("atime", "Seconds; now unless detected.", _MAX_TIME_S)
 MTIME = _number("mtime", "Seconds; now unless detected.", _MAX_TIME_S)
 CTIME = _number("ctime", "Seconds; now unless detected.", _MAX_TIME_S)
-_UNMAPPED = "Checked only: no storage user is known to be a user of the space."
-UID = optional_integer("uid", _UNMAPPED, low=0, high=_MAX_ID)
-GID = optional_integer("gid", _UNMAPPED, low=0, high=_MAX_ID)
+UID = optional_integer(
+    "uid",
+    "Number of the owner on the storage. The file belongs to the user that an operator has said it means, or "
+    "who registers if it is the number shown for him, else to the virtual owner of the space.",
+    low=0,
+    high=_MAX_ID,
+)
+GID = optional_integer("gid", "Checked only: all of a space are one group.", low=0, high=_MAX_ID)
 XATTRS = _object("xattrs", "Extended attributes to merge.")
 JSON_METADATA = _object("json", "The JSON document.")
 RDF = Param(
@@ -158,6 +164,7 @@ class RegistrationRoutes:
                 storage_id=call[STORAGE],
                 storage_file_id="/" + "/".join(storage_file),
                 stat=call[DETECT],
+                uid=call[UID],
             )
         )
         try:
@@ -181,6 +188,7 @@ class RegistrationRoutes:
             path=destination,
             storage_id=call[STORAGE],
             storage_file_id=shown.storage_file_id,
+            owner_id=_owner(call.identity, shown),
             size_bytes=shown.size_bytes if size is None else size,
             mode=found_mode if mode is None else mode,
             atime_ms=self._time_ms(call[ATIME], shown.atime_ms, detected=detected),
@@ -196,6 +204,16 @@ class RegistrationRoutes:
             return given_s * 1000
         # A storage may tell times before 1970, which nobody here can show.
         return max(0, shown_ms) if detected else self._clock.now_ms()
+
+
+def _owner(identity: Identity, shown: storages_pb2.InspectStorageFileResponse) -> str:
+    """Whose file it is; empty when nobody knows.
+
+    Without the word of an operator a number is known to mean who registers, if it is the one shown for him.
+    """
+    if shown.owner_id or not shown.HasField("uid"):
+        return shown.owner_id
+    return identity.subject_id if shown.uid == display_id(identity.subject_id) else ""
 
 
 def _texts(values: Mapping[str, Any]) -> dict[str, bytes]:
