@@ -48,6 +48,7 @@ from services.storage_router.drivers.registry import Drivers
 from services.storage_router.store.mongo import MongoStorageStore
 from services.storage_router.store.mongo_storage_users import MongoStorageUserStore
 from services.storage_router.workers.catalog_refresher import CatalogRefresher
+from services.storage_router.workers.dir_stats_switch import DirStatsSwitch
 from services.storage_router.workers.health_prober import HealthProber
 from services.storage_router.workers.orphan_sweeper import OrphanSweeper
 from services.storage_router.workers.remover import Remover
@@ -55,6 +56,8 @@ from services.storage_router.workers.zone_follower import ZoneFollower
 
 #: How often it is looked whether the zone knows our storages.
 _REGISTER_INTERVAL_S = 5.0
+#: How often it is looked whether statistics of directories are as far as they are to be.
+_SWITCH_INTERVAL_S = 1.0
 
 
 async def build(settings: Settings) -> Sequence[Part]:
@@ -76,8 +79,10 @@ async def build(settings: Settings) -> Sequence[Part]:
     storages = Storages(store, drivers, SystemClock())
     zone = ZoneClient(outside.zone_channel, outside.credentials)
     zone_storages = ZoneStorageRegister(zone)
-    supports = Supports(store, ZoneSupports(zone), zone_storages, MetadataSpaces(outside.metadata))
-    follower = ZoneFollower(supports, store, zone_storages, on_change=catalog.refresh)
+    spaces, authority = MetadataSpaces(outside.metadata), ZoneSupports(zone)
+    supports = Supports(store, authority, zone_storages, spaces)
+    dir_stats = DirStatsSwitch(spaces, authority)
+    follower = ZoneFollower(supports, store, zone_storages, dir_stats=dir_stats, on_change=catalog.refresh)
     rpc = RpcServer(settings, outside.key)
     rpc.add(
         storages_pb2_grpc.add_StorageServiceServicer_to_server,
@@ -102,7 +107,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         threads,
         store,
         *outside.parts,
-        *_workers(settings, outside, catalog, store, sweeper),
+        *_workers(settings, outside, catalog, store, sweeper, dir_stats),
         Acquainted(outside.metadata_watch),
         ZoneNewsWatch(zone, act=follower.act, held=follower.held),
         Periodic("storage_register", follower.run_once, _REGISTER_INTERVAL_S),
@@ -214,13 +219,14 @@ def _workers(
     catalog: Catalog,
     store: MongoStorageStore,
     sweeper: OrphanSweeper,
+    dir_stats: DirStatsSwitch,
 ) -> list[Part]:
     refresher = CatalogRefresher(catalog, store.prepare)
     prober = HealthProber(catalog, instance_id=settings.instance_id, timeout_s=settings.probe_timeout_s)
     remover = Remover(catalog, outside.removals)
     leaders = {
         duty: Leadership(settings.consul, duty, settings.instance_id)
-        for duty in ("storage_remover", "storage_sweeper")
+        for duty in ("storage_remover", "storage_sweeper", "dir_stats_switch")
     }
     return [
         _AtOnce(Periodic("catalog_refresher", refresher.run_once, settings.refresh_interval_s)),
@@ -231,6 +237,12 @@ def _workers(
             remover.run_once,
             settings.removal_interval_s,
             leadership=leaders["storage_remover"],
+        ),
+        Periodic(
+            "dir_stats_switch",
+            dir_stats.run_once,
+            _SWITCH_INTERVAL_S,
+            leadership=leaders["dir_stats_switch"],
         ),
         Periodic(
             "orphan_sweeper",

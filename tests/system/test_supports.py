@@ -101,6 +101,25 @@ async def test_a_size_told_to_the_zone_is_the_quota_soon_after(own: OwnSpace) ->
     await soon("the new quota", lambda: quota(own.stack, space_id) == 32 * MiB)
 
 
+async def test_statistics_are_switched_at_the_zone_and_reported_back(own: OwnSpace) -> None:
+    space_id = own.account.space_id
+    http = HttpApi(own.stack.url, token=own.stack.token, ca_file=own.stack.ca_file)
+    base = f"/api/v3/onezone/spaces/{space_id}"
+    [provider_id] = http.request("GET", base).json()["providers"]
+
+    def status() -> str:
+        registry = http.request("GET", base).json()["supportParametersRegistry"]
+        return str(registry[provider_id]["dirStatsServiceStatus"])
+
+    for enabled, final in ((True, "enabled"), (False, "disabled")):
+        body = {"dirStatsServiceEnabled": enabled}
+        http.request("PATCH", f"{base}/providers/{provider_id}/support_parameters", body=body)
+        await soon(f"statistics that are {final}", lambda final=final: status() == final)  # type: ignore[misc]
+        rows = await isthmus(own.stack, "space", "dir-stats", space_id)
+        assert rows == [{"space_id": space_id, "dir_stats": final}]
+    http.close()
+
+
 async def test_a_revoked_support_keeps_its_files_for_the_next(own: OwnSpace) -> None:
     account = own.account
     assert await put(account, "kept", 1000) == 201

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from isthmus.metadata.v1 import contents_pb2, files_pb2, spaces_pb2
+from isthmus.metadata.v1 import contents_pb2, dir_stats_pb2, files_pb2, spaces_pb2
 
 from clients.metadata import MetadataClient
 from runtime.request import bind
@@ -165,6 +165,18 @@ class MetadataSpaces:
             spaces_pb2.EnsureSpaceRequest(
                 space_id=space_id, quota_bytes=quota_bytes, support_revision=revision
             )
+        )
+
+    async def dir_stats(self, space_id: str) -> str:
+        """`DirStatsRecords`."""
+        request = dir_stats_pb2.GetDirStatsStateRequest(space_id=space_id)
+        state = (await self._metadata.get_dir_stats_state(request)).state
+        return dir_stats_pb2.DirStatsState.Name(state).removeprefix("DIR_STATS_STATE_").lower()
+
+    async def switch_dir_stats(self, space_id: str, *, enabled: bool) -> None:
+        """`DirStatsRecords`."""
+        await self._metadata.set_dir_stats(
+            dir_stats_pb2.SetDirStatsRequest(space_id=space_id, enabled=enabled)
         )
 
     async def used_bytes(self, space_id: str) -> int:

@@ -39,6 +39,10 @@ class ZoneSupports:
         # Of a space that is no more the zone tells none.
         return max(revision, support.revision)
 
+    async def report_dir_stats(self, space_id: str, status: str) -> None:
+        """`DirStatsAuthority`."""
+        await self._zone.report_dir_stats_status(space_id, status)
+
 
 class ZoneStorageRegister:
     """`ZoneStorages` of the zone."""
@@ -116,4 +120,4 @@ def _support_of(document: documents_pb2.Document, provider_id: str) -> SupportSt
         space_name=document.space.name,
         revision=document.revision,
     )
-    return SupportState(support, told.dir_stats_status)
+    return SupportState(support, told.dir_stats_enabled, told.dir_stats_status)

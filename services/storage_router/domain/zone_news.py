@@ -10,10 +10,14 @@ from services.storage_router.domain.storages import Support
 
 @dataclass(frozen=True, slots=True)
 class SupportState:
-    """A support as it is now. `dir_stats`: the status of statistics of directories that the zone knows."""
+    """A support as it is now, and whether directories are to be counted.
+
+    `dir_stats_status`: as the zone knows it, `initializing`, `enabled`, `stopping` or `disabled`.
+    """
 
     support: Support
-    dir_stats: str = "disabled"
+    dir_stats_enabled: bool = False
+    dir_stats_status: str = "disabled"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from runtime.errors import AlreadyExists, FailedPrecondition, InvalidArgument
 from services.storage_router.domain.storages import Storage, StorageStore, ZoneStorages
 from services.storage_router.domain.supports import Supports
 from services.storage_router.domain.zone_news import ZoneNews
+from services.storage_router.workers.dir_stats_switch import DirStatsSwitch
 
 log = structlog.get_logger(__name__)
 
@@ -29,11 +30,13 @@ class ZoneFollower:
         store: StorageStore,
         zone_storages: ZoneStorages,
         *,
+        dir_stats: DirStatsSwitch,
         on_change: Callable[[], Awaitable[object]],
     ) -> None:
         self._supports = supports
         self._store = store
         self._zone_storages = zone_storages
+        self._dir_stats = dir_stats
         self._on_change = on_change
         self._known: set[str] = set()
         self._refused: set[str] = set()
@@ -55,6 +58,7 @@ class ZoneFollower:
             changed |= await self._supports.end(space_id, revision)
         if changed:
             await self._on_change()
+        self._dir_stats.note(news.supports, news.ended)
         self._known.update(news.storages)
         self._known.difference_update(news.forgotten)
         self._caught_up |= news.caught_up

@@ -8,8 +8,32 @@ from runtime.errors import SpaceNotSupported, Unavailable
 from services.storage_router.domain.storages import Storage, Support
 from services.storage_router.domain.supports import SupportTooSmall
 from services.storage_router.domain.zone_news import SupportState, ZoneNews
+from services.storage_router.workers.dir_stats_switch import DirStatsSwitch
 from services.storage_router.workers.zone_follower import ZoneFollower
 from tests.support.router_rules import SPACE, Router
+
+
+class StatsTwin:
+    """Metadata's statistics and what the zone was told of them."""
+
+    def __init__(self) -> None:
+        self.status = "disabled"
+        self.switched: list[bool] = []
+        self.reported: list[str] = []
+        self.failure: Exception | None = None
+
+    async def dir_stats(self, space_id: str) -> str:
+        if self.failure is not None:
+            raise self.failure
+        return self.status
+
+    async def switch_dir_stats(self, space_id: str, *, enabled: bool) -> None:
+        self.switched.append(enabled)
+        self.status = "initializing" if enabled else "stopping"
+
+    async def report_dir_stats(self, space_id: str, status: str) -> None:
+        self.reported.append(status)
+
 
 NOW = Support(SPACE, "st1", 1000, "r2", "name", 5)
 
@@ -22,7 +46,13 @@ async def router() -> Router:
 
 @pytest.fixture
 def follower(router: Router) -> ZoneFollower:
-    return ZoneFollower(router.supports, router.store, router.zone, on_change=router.catalog.refresh)
+    return ZoneFollower(
+        router.supports,
+        router.store,
+        router.zone,
+        dir_stats=DirStatsSwitch(StatsTwin(), StatsTwin()),
+        on_change=router.catalog.refresh,
+    )
 
 
 def told(*supports: Support, caught_up: bool = False) -> ZoneNews:
@@ -106,3 +136,49 @@ async def test_a_zone_that_is_away_leaves_the_support_as_it_is(router: Router) -
         await router.supports.revoke(SPACE)
     assert router.spaces.quotas == {}
     assert await router.store.find_support(SPACE) is not None
+
+
+async def test_statistics_are_switched_and_reported_once_they_are_there() -> None:
+    twin = StatsTwin()
+    switch = DirStatsSwitch(twin, twin)
+    switch.note([SupportState(NOW, True, "initializing")])
+    for _ in range(3):
+        await switch.run_once()
+    assert (twin.switched, twin.reported) == ([True], [])
+    twin.status = "enabled"
+    await switch.run_once()
+    assert twin.reported == ["enabled"]
+    switch.note([SupportState(NOW, True, "enabled")])
+    await switch.run_once()
+    assert twin.reported == ["enabled"]
+
+
+async def test_a_late_report_of_what_was_switched_back_is_mended() -> None:
+    twin = StatsTwin()
+    twin.status = "enabled"
+    switch = DirStatsSwitch(twin, twin)
+    switch.note([SupportState(NOW, False, "enabled")])
+    await switch.run_once()
+    twin.status = "disabled"
+    await switch.run_once()
+    assert (twin.switched, twin.reported) == ([False], ["disabled"])
+
+
+async def test_what_the_zone_did_not_ask_for_stays() -> None:
+    twin = StatsTwin()
+    twin.status = "enabled"
+    switch = DirStatsSwitch(twin, twin)
+    switch.note([SupportState(NOW)])
+    await switch.run_once()
+    assert (twin.switched, twin.reported) == ([], [])
+
+
+async def test_one_space_that_is_gone_does_not_hold_the_others_up() -> None:
+    twin = StatsTwin()
+    twin.failure = SpaceNotSupported()
+    switch = DirStatsSwitch(twin, twin)
+    switch.note([SupportState(NOW, True, "initializing")])
+    assert await switch.run_once() == 0
+    switch.note([], ended=[SPACE])
+    twin.failure = AssertionError("asked for what ended")
+    assert await switch.run_once() == 0
