@@ -39,6 +39,10 @@ class Settings(MongoSettings):
     offline_token_ttl_s: int = Field(default=604_800, ge=60)
     #: How long the token is good that a log-in by an identity provider gives.
     login_token_ttl_s: int = Field(default=28_800, ge=60)
+    #: Databases of addresses in MaxMind's format (mmdb): of autonomous systems, and of countries (or cities).
+    #: Without one, tokens with `asn`, or `geo.country` and `geo.region`, caveats are good for nothing.
+    asn_database: Path | None = None
+    country_database: Path | None = None
     #: File (JSON, a list) with the identity providers by which users may log in: `id`, `issuer`, `client_id`,
     #: `client_secret`, `scope`. They send the browser back to `<zone>/api/v3/onezone/login/<id>/callback`.
     oidc_file: Path | None = None

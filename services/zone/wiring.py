@@ -44,6 +44,7 @@ from services.zone.api.services import ZoneInfo, ZoneServices
 from services.zone.api.shares import ShareServicer
 from services.zone.api.storages import StorageServicer
 from services.zone.api.tokens import TokenServicer
+from services.zone.clients.address_data import AddressData
 from services.zone.clients.oidc import OidcProvider, OidcSettings
 from services.zone.config import Settings
 from services.zone.domain.audit import AuditLog
@@ -174,6 +175,7 @@ def assemble(
         memberships=stores.memberships,
         spaces=spaces,
         providers=stores.providers,
+        locator=AddressData.load(settings.asn_database, settings.country_database, clock),
         clock=clock,
     )
     rights = Rights(stores.memberships)

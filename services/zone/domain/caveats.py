@@ -7,10 +7,11 @@ a token is narrowed by what its maker asked for, never widened by what we lack.
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from services.zone.domain.identifiers import NOBODY, Subject, TokenKind
+from services.zone.domain.whereabouts import Locator, NoLocator, Whereabouts
 
 REGIONS = ("Africa", "Antarctica", "Asia", "Europe", "EU", "NorthAmerica", "Oceania", "SouthAmerica")
 INTERFACES = ("rest", "oneclient", "graphsync")
@@ -42,7 +43,10 @@ ZONE_SERVICE = Service("ozw", "onezone")
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Under which circumstances a token is used. None means not known, and satisfies nothing."""
+    """Under which circumstances a token is used. None means not known, and satisfies nothing.
+
+    `locator` is asked only by caveats that ask where the address is.
+    """
 
     now_s: int
     peer_ip: str | None = None
@@ -52,6 +56,12 @@ class Context:
     consumer_groups: frozenset[str] = frozenset()
     #: Kinds of caveats that are not enforced here.
     lenient: frozenset[str] = frozenset()
+    locator: Locator = field(default_factory=NoLocator)
+
+    @property
+    def whereabouts(self) -> Whereabouts:
+        """Of the address from which the token is shown."""
+        return self.locator.find(self.peer_ip) if self.peer_ip else Whereabouts()
 
 
 class Caveat(Protocol):
@@ -115,7 +125,7 @@ class IpCaveat:
 
 @dataclass(frozen=True, slots=True)
 class AsnCaveat:
-    """Good from some autonomous systems. There is no database of them here, so it never holds."""
+    """Good from some autonomous systems. Without a database of them it never holds."""
 
     whitelist: tuple[int, ...]
     kind = "asn"
@@ -129,15 +139,15 @@ class AsnCaveat:
         return {"type": self.kind, "whitelist": list(self.whitelist)}
 
     def holds(self, context: Context) -> bool:
-        return False
+        return context.whereabouts.asn in self.whitelist
 
 
 @dataclass(frozen=True, slots=True)
 class GeoCaveat:
-    """Good from, or from outside, some countries or regions. Without a database of them it never holds.
+    """Good from, or from outside, some countries or regions.
 
-    An address of unknown country would pass a blacklist; here no country is ever known, and letting all
-    through is not what the maker of the token asked for.
+    An address of which no country is known fails a whitelist and passes a blacklist. Without a database of
+    countries, or an address, it never holds: to let all through is not what the maker of the token asked for.
     """
 
     kind: str
@@ -154,7 +164,11 @@ class GeoCaveat:
         return {"type": self.kind, "filter": word, "list": list(self.places)}
 
     def holds(self, context: Context) -> bool:
-        return False
+        found = context.whereabouts
+        if not found.knows_countries:
+            return False
+        here = found.regions if self.kind == "geo.region" else {found.country}
+        return here.isdisjoint(self.places) is not self.whitelist
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,7 @@ from services.zone.domain.token_errors import (
     TokenSubjectInvalid,
     UserBlocked,
 )
+from services.zone.domain.whereabouts import Locator
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,7 @@ class Verifier:
         memberships: MembershipStore,
         spaces: SpaceStore,
         providers: ProviderStore,
+        locator: Locator,
         clock: Clock,
     ) -> None:
         self._users = users
@@ -76,6 +78,7 @@ class Verifier:
         self._memberships = memberships
         self._spaces = spaces
         self._providers = providers
+        self._locator = locator
         self._clock = clock
 
     def context(
@@ -89,7 +92,7 @@ class Verifier:
     ) -> Context:
         """The circumstances, now."""
         now_s = self._clock.now_ms() // 1000
-        return Context(now_s, peer_ip, interface, service, consumer, lenient=lenient)
+        return Context(now_s, peer_ip, interface, service, consumer, lenient=lenient, locator=self._locator)
 
     async def access(
         self, token: Token, context: Context, *, data_caveats: bool, service_access: bool = False

@@ -12,6 +12,7 @@ from services.zone.domain.caveats import ApiCaveat, Context, Operation, Service
 from services.zone.domain.identifiers import TokenKind, provider_subject, user_subject
 from services.zone.domain.token_errors import TokenCaveatUnknown
 from services.zone.domain.value_errors import BadData, BadValueCaveat
+from services.zone.domain.whereabouts import Whereabouts
 
 PATH = base64.b64encode(b"/s1/dir/file").decode()
 OBJECT = "00000000006CDF46" + "67756964237569642373"
@@ -151,8 +152,40 @@ def test_ip_holds_inside_its_masks(address: str | None, holds: bool) -> None:
 
 
 @pytest.mark.parametrize("text", ["asn = 1", "geo.country = PL", "geo.country != PL", "geo.region != Asia"])
-def test_places_are_never_known_here(text: str) -> None:
+def test_without_data_no_place_is_known(text: str) -> None:
     assert not _holds(text, peer_ip="1.2.3.4")
+
+
+class Atlas:
+    """Knows one address, in Cracow."""
+
+    def find(self, address: str) -> Whereabouts:
+        if address == "1.2.3.4":
+            return Whereabouts(64496, "PL", frozenset({"Europe", "EU"}), knows_countries=True)
+        return Whereabouts(knows_countries=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "there", "unknown"),
+    [
+        ("asn = 64496|1", True, False),
+        ("asn = 64497", False, False),
+        ("geo.country = PL|FR", True, False),
+        ("geo.country = FR", False, False),
+        ("geo.country != FR", True, True),
+        ("geo.country != PL", False, True),
+        ("geo.region = EU", True, False),
+        ("geo.region = Asia|Europe", True, False),
+        ("geo.region = Asia", False, False),
+        ("geo.region != EU", False, True),
+        ("geo.region != Asia", True, True),
+    ],
+)
+def test_places_hold_as_the_data_say(text: str, there: bool, unknown: bool) -> None:
+    atlas = Atlas()
+    assert _holds(text, peer_ip="1.2.3.4", locator=atlas) is there
+    assert _holds(text, peer_ip="192.0.2.1", locator=atlas) is unknown
+    assert not _holds(text, peer_ip=None, locator=atlas)
 
 
 def test_service_holds_for_listed_services() -> None:
