@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import re
 import shutil
 import subprocess
@@ -55,10 +56,16 @@ class OidcServer:
         raise AssertionError("the provider never came to an end")
 
 
+def write_settings(file: Path, **issuers: str) -> None:
+    """The file of ISTHMUS_OIDC_FILE: identity providers by their ids."""
+    secret = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
+    file.write_text(json.dumps([{"id": id, "issuer": issuer, **secret} for id, issuer in issuers.items()]))
+
+
 @contextmanager
-def running_oidc_provider(folder: Path, redirect_uri: str) -> Iterator[OidcServer]:
+def running_oidc_provider(folder: Path, redirect_uri: str, *, port: int = 0) -> Iterator[OidcServer]:
     """Started, and answering when yielded."""
-    port = free_port()
+    port = port or free_port()
     issuer = f"http://127.0.0.1:{port}"
     command = [str(NODE / "bin" / "node"), str(_installed() / "server.mjs"), str(port), redirect_uri]
     program = Program("oidc-provider", command, folder / "oidc-provider.log")

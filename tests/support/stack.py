@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import pytest
 
 from clients.cli.settings import read_env_file
 from stack import control, readiness
@@ -25,9 +26,13 @@ from stack.checks import check_ports
 from stack.errors import StackError
 from stack.layout import Layout, from_environment
 from stack.supervisor import State, Supervisor
+from tests.support.oidc import write_settings
+from tests.support.ports import free_port
 
 PORT_RANGE = range(20_000, 32_000, 100)  # below what the system gives to outgoing connections
 RETURN_TIMEOUT_S = 60.0
+#: Names an identity provider that the stack knows, and a test that needs it starts.
+OIDC_FILE = "oidc.json"
 # Ends the stack when the test run is gone, however it ended: the pipe closes even on SIGKILL.
 GUARD = "import subprocess, sys; sys.stdin.read(); subprocess.run([sys.executable, '-m', 'stack', 'clean'])"
 
@@ -151,7 +156,12 @@ def running_stack(run_dir: Path, *, instances: int = 2) -> Iterator[RunningStack
         start_new_session=True,
     )
     try:
-        control.up(layout)
+        run_dir.mkdir(parents=True, exist_ok=True)
+        oidc_file = run_dir / OIDC_FILE
+        write_settings(oidc_file, home=f"http://127.0.0.1:{free_port()}")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setenv("ISTHMUS_OIDC_FILE", str(oidc_file))
+            control.up(layout)
         yield RunningStack(layout, read_env_file(layout.stack_env))
     finally:
         control.clean(layout)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import json
 import secrets
 import stat
 from collections.abc import AsyncIterator, Iterator
@@ -22,7 +21,7 @@ from typer.testing import CliRunner
 
 from clients.cli import login
 from clients.cli.__main__ import app
-from tests.support.oidc import CLIENT_ID, CLIENT_SECRET, OidcServer, running_oidc_provider
+from tests.support.oidc import OidcServer, running_oidc_provider, write_settings
 from tests.support.ports import free_port
 from tests.support.zone import BASE, ZONE_DOMAIN, RunningZone, running_zone, user_token, zone_settings
 
@@ -48,10 +47,8 @@ async def oidc_zone(
 ) -> AsyncIterator[RunningZone]:
     """A zone that knows this provider, and one that is not there."""
     folder = tmp_path_factory.mktemp("zone")
-    secret = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
     file = folder / "oidc.json"
-    gone = {"id": "gone", "issuer": f"http://127.0.0.1:{free_port()}", **secret}
-    file.write_text(json.dumps([{"id": "home", "issuer": oidc.issuer, **secret}, gone]))
+    write_settings(file, home=oidc.issuer, gone=f"http://127.0.0.1:{free_port()}")
     settings = zone_settings(
         folder, mongo_url, module_database, consul_url, instance_id="zone-oidc", oidc_file=file
     )
