@@ -77,7 +77,7 @@ class Tokens:
         self, caller: Caller, subject: Subject, body: Mapping[str, object]
     ) -> tuple[str, str]:
         """Id and text of a new named token of the subject."""
-        self._allow(caller, "create", subject)
+        await self._allow(caller, "create", subject)
         params = Params(body)
         name = names.check_name(params.text("name", empty=True))
         type = self._type(params)
@@ -142,7 +142,7 @@ class Tokens:
 
     async def list_ids(self, caller: Caller, subject: Subject) -> list[str]:
         """Named tokens of a subject."""
-        self._allow(caller, "get", subject)
+        await self._allow(caller, "get", subject)
         return await self._store.list_ids(subject)
 
     async def list_all(self, caller: Caller) -> list[str]:
@@ -153,7 +153,7 @@ class Tokens:
 
     async def delete_all(self, caller: Caller, subject: Subject) -> None:
         """All named tokens of a subject."""
-        self._allow(caller, "delete", subject)
+        await self._allow(caller, "delete", subject)
         await self._store.delete_all(subject)
         log.info("tokens_deleted", subject=subject.code)
 
@@ -161,12 +161,12 @@ class Tokens:
         """The record of a token, and its text."""
         token, secret = await self._require(token_id)
         caller.allow("get", "od_token", token_id)
-        self._demand(caller, token.subject)
+        await self._demand(caller, token.subject)
         return token, self._text(token, secret)
 
     async def get_by_name(self, caller: Caller, subject: Subject, name: str) -> tuple[NamedToken, str]:
         """The same by name."""
-        self._allow(caller, "get", subject)
+        await self._allow(caller, "get", subject)
         found = await self._store.find_by_name(subject, name)
         if found is None:
             raise NotFound
@@ -178,7 +178,7 @@ class Tokens:
         token, _ = await self._require(token_id)
         caller.allow("get", "od_token", token_id, "status")
         if caller.provider_id is None or caller.subject == token.subject:
-            self._demand(caller, token.subject)
+            await self._demand(caller, token.subject)
         else:
             caller.require(await self._verifier.serves(caller.provider_id, token.subject.id))
         return token.revoked
@@ -187,7 +187,7 @@ class Tokens:
         """Name, custom metadata, and whether it is revoked."""
         token, _ = await self._require(token_id)
         caller.allow("update", "od_token", token_id)
-        self._demand(caller, token.subject)
+        await self._demand(caller, token.subject)
         params = Params(body)
         params.at_least_one("name", "customMetadata", "revoked")
         changes: dict[str, Any] = {}
@@ -208,7 +208,7 @@ class Tokens:
         """Ends the token for good."""
         token, _ = await self._require(token_id)
         caller.allow("delete", "od_token", token_id)
-        self._demand(caller, token.subject)
+        await self._demand(caller, token.subject)
         await self._store.delete(token_id)
         log.info("token_deleted", token_id=token_id)
 
@@ -216,7 +216,7 @@ class Tokens:
 
     async def create_temporary(self, caller: Caller, subject: Subject, body: Mapping[str, object]) -> str:
         """The text of a token that is kept nowhere; it must end by a time caveat."""
-        self._allow(caller, "create", subject)
+        await self._allow(caller, "create", subject)
         params = Params(body)
         type = self._type(params)
         caveats = self._caveats(params, type)
@@ -241,12 +241,12 @@ class Tokens:
 
     async def generation(self, caller: Caller, subject: Subject) -> int:
         """The generation of temporary tokens that is good now."""
-        self._allow(caller, "get", subject)
+        await self._allow(caller, "get", subject)
         return (await self._store.temporary_secret(subject, new_secret())).generation
 
     async def revoke_temporary(self, caller: Caller, subject: Subject) -> None:
         """Ends all temporary tokens of a subject at once."""
-        self._allow(caller, "delete", subject)
+        await self._allow(caller, "delete", subject)
         # There must be a first generation to leave behind.
         await self._store.temporary_secret(subject, new_secret())
         generation = await self._store.renew_temporary_secret(subject, new_secret())
@@ -258,15 +258,16 @@ class Tokens:
         """By the clock that time caveats are held against."""
         return self._clock.now_ms() // 1000
 
-    def _allow(self, caller: Caller, op: str, subject: Subject) -> None:
+    async def _allow(self, caller: Caller, op: str, subject: Subject) -> None:
         caller.allow(op, "od_token", aspect=f"{subject.type.value}_tokens")
-        self._demand(caller, subject)
+        await self._demand(caller, subject)
 
-    @staticmethod
-    def _demand(caller: Caller, subject: Subject) -> None:
-        caller.require(
-            not caller.is_guest and (caller.subject == subject or caller.is_admin("oz_tokens_manage"))
-        )
+    async def _demand(self, caller: Caller, subject: Subject) -> None:
+        """For the subject itself, who administers it as a provider, and administrators of the zone."""
+        may = not caller.is_guest and (caller.subject == subject or caller.is_admin("oz_tokens_manage"))
+        if not may and caller.user is not None:
+            may = await self._verifier.administers(caller.user, subject)
+        caller.require(may)
 
     async def _require(self, token_id: str) -> tuple[NamedToken, str]:
         found = await self._store.find(token_id)

@@ -26,6 +26,7 @@ from services.zone.domain.identifiers import (
     Token,
     TokenKind,
     decode,
+    provider_subject,
 )
 from services.zone.domain.reach import Reach, reach_of
 from services.zone.domain.stores import MembershipStore, ProviderStore, SpaceStore, TokenStore, UserStore
@@ -159,11 +160,16 @@ class Verifier:
             return
         if service.code == "opw" and await self.serves(service.id, user.id):
             return
-        if service.code == "opp":
-            provider = await self._providers.find(service.id)
-            if provider is not None and provider.admin_user_id == user.id:
-                return
+        if service.code == "opp" and await self.administers(user, provider_subject(service.id)):
+            return
         raise TokenServiceForbidden.of(service=service.to_json())
+
+    async def administers(self, user: User, subject: Subject) -> bool:
+        """Whether the subject is a provider of which the user is the administrator."""
+        if subject.type is not SubjectType.PROVIDER:
+            return False
+        provider = await self._providers.find(subject.id)
+        return provider is not None and provider.admin_user_id == user.id
 
     async def serves(self, provider_id: str, user_id: str) -> bool:
         """Whether the provider supports any space of the user."""

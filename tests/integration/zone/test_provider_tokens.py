@@ -135,3 +135,25 @@ async def test_it_is_noted_for_whom(site: Site) -> None:
     provider = f"prv-{site.here.provider.provider_id}"
     assert (note["action"], note["who"], note["from"]) == ("create_offline_token", provider, IP)
     assert note["onBehalfOf"] == who
+
+
+async def test_its_administrator_looks_after_the_tokens_of_a_provider(zone: RunningZone) -> None:
+    joe_id, joe_token = await user_token(zone, "joe")
+    _, ann_token = await user_token(zone, "ann")
+    invited = await zone.admin.post(f"/users/{joe_id}/clusters/provider_registration_token")
+    body = {
+        "token": invited.json()["token"],
+        "name": "krakow",
+        "adminEmail": "admin@example.org",
+        "subdomainDelegation": False,
+        "domain": zone.username("joes.example.org"),
+    }
+    async with zone.client() as guest, zone.client(joe_token) as joe, zone.client(ann_token) as ann:
+        provider_id = (await guest.post("/providers", json=body)).json()["providerId"]
+        path = f"/providers/{provider_id}/tokens/named"
+        [root] = (await joe.get(path)).json()["tokens"]
+        assert (await joe.get(f"/tokens/named/{root}")).json()["subject"]["id"] == provider_id
+        assert (await joe.patch(f"/tokens/named/{root}", json={"revoked": True})).status_code == 204
+        assert (await joe.post(path, json={"name": "another"})).status_code == 201
+        for refused in (ann.get(path), ann.get(f"/tokens/named/{root}"), ann.delete(f"/tokens/named/{root}")):
+            assert (await refused).status_code == 403
