@@ -10,7 +10,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from runtime.errors import AccessDenied, InvalidArgument, NoSuchFile, NotADirectory, TooManySymlinks
+from runtime.errors import (
+    AccessDenied,
+    InvalidArgument,
+    NoSuchFile,
+    NotADirectory,
+    SpaceNotSupported,
+    TooManySymlinks,
+)
 from runtime.identity import Identity
 
 from . import caveats, names, permissions
@@ -74,10 +81,14 @@ MakeDirectory = Callable[[Found, str], Awaitable[File]]
 
 
 class Paths:
-    """Resolves references for a caller."""
+    """Resolves references for a caller.
 
-    def __init__(self, tree: Tree) -> None:
+    `supports`: whether a space is supported here; asked for the public only, whose rights do not say it.
+    """
+
+    def __init__(self, tree: Tree, supports: Callable[[str], Awaitable[bool]]) -> None:
         self._tree = tree
+        self._supports = supports
 
     async def resolve(self, identity: Identity, ref: FileRef, *, make: MakeDirectory | None = None) -> Found:
         """The file, if the caller may walk to it.
@@ -101,6 +112,8 @@ class Paths:
         permissions.require_public(identity)
         if ref.path:
             raise InvalidArgument("through a share files are named by their ids")
+        if not await self._supports(ref.space_id):
+            raise SpaceNotSupported(space_id=ref.space_id)
         chain = await self._tree.chain(ref.space_id, ref.file_id)
         found = await self._joined(chain, caveats.INSIDE)
         visible = below_share(found.chain, ref.share_id)

@@ -166,6 +166,16 @@ class Quotas:
         self._keep(usage)
         return usage.available_bytes + self._left_bytes(space_id)
 
+    async def supports(self, space_id: str) -> bool:
+        """Whether the space is supported here, as known a moment ago; one that no longer is has no quota."""
+        known = self._known.get(space_id)
+        if known is not None and self._clock.monotonic_s() - known[0] <= KNOWN_FOR_S:
+            return known[1].quota_bytes > 0
+        usage = await self._store.find(space_id)
+        if usage is not None:
+            self._keep(usage)
+        return usage is not None and usage.quota_bytes > 0
+
     async def find(self, space_id: str) -> Usage:
         """Quota and usage as the store has them. Raises `SpaceNotSupported`."""
         usage = await self._store.find(space_id)

@@ -6,15 +6,17 @@ from dataclasses import replace
 
 import pytest
 
-from runtime.errors import InvalidName, NotPermitted, Unavailable
+from runtime.errors import InvalidName, NotPermitted, SpaceNotSupported, Unavailable
 from runtime.identity import GUEST, Identity, SpacePrivilege, SpaceRights
 from services.metadata.domain.errors import Forbidden, ZoneRefused
+from services.metadata.domain.paths import FileRef
+from services.metadata.domain.quotas import KNOWN_FOR_S
 from services.metadata.domain.records import FileType
 from services.metadata.domain.shares import SETTLE_AFTER_MS, NoSuchShare, Requester, Share
 from services.metadata.domain.stores import Stores
 from services.metadata.store.memory import memory_stores
 from tests.support.crashing import Fuse, Killed, crashing
-from tests.support.metadata import BOB, OWNER, SPACE, World, member, ref
+from tests.support.metadata import BOB, OWNER, SERVICE, SPACE, World, member, ref
 from tests.support.zone_shares import ZoneSharesTwin
 
 MANAGER = replace(
@@ -116,6 +118,16 @@ async def test_a_share_outlives_its_root(site: Site) -> None:
     assert await site.rules.shares.get(OWNER, share.share_id) == share
     await site.rules.shares.delete(OWNER, share.share_id)
     assert not site.zone.shares
+
+
+async def test_nobody_sees_what_was_shared_in_a_space_no_longer_supported(site: Site) -> None:
+    share = await site.share("d")
+    public = FileRef(SPACE, file_id=share.root_file_id, share_id=share.share_id)
+    assert (await site.rules.files.get(GUEST, public)).file.file_id == share.root_file_id
+    await site.rules.spaces.ensure(SERVICE, SPACE, 0, revision=2)
+    site.clock.advance(KNOWN_FOR_S + 1)
+    with pytest.raises(SpaceNotSupported):
+        await site.rules.files.get(GUEST, public)
 
 
 async def test_the_zone_is_told_for_whom_also_later(site: Site) -> None:
