@@ -1,23 +1,29 @@
-"""Killed while rights change: afterwards zone and provider agree on who may do what."""
+"""Killed while rights and supports change: afterwards zone and provider agree on both."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
+import json
 import secrets
 from pathlib import Path
 
 import httpx
 import pytest
 
+from clients.cli.operator import operator
+from clients.http_api import ClientError
 from tests.support.account import DATA, Account
 from tests.support.load import until
+from tests.support.own_space import make_space, operator_settings
 from tests.support.stack import RunningStack
 
 ZONE = "/api/v3/onezone"
 #: Far more than the zone promises: a killed part has to come back first.
 AGREED_S = 30.0
 CHANGES = 40
+SIZE_BYTES = 1 << 30
 
 
 class Team:
@@ -108,3 +114,63 @@ async def test_zone_and_provider_agree_after_a_kill_amid_changes(
         await _agreed(account, token, inside=team.inside)
         await team.change()
         await _agreed(account, token, inside=team.inside)
+
+
+class Support:
+    """A support whose size and name the zone is told, over and over, by somebody else than its provider."""
+
+    def __init__(self, stack: RunningStack, space_id: str) -> None:
+        self._stack = stack
+        self._space_id = space_id
+        file = Path(stack.env["ISTHMUS_OPERATOR_TOKEN_FILE"]).with_name("provider.json")
+        self._root_token = json.loads(file.read_text())["root_token"]
+
+    async def change(self, number: int) -> None:
+        """Another size, another name; whether either came through, nobody knows."""
+        body = {"size": SIZE_BYTES + number}
+        with contextlib.suppress(httpx.TransportError):
+            async with self._stack.client(self._root_token) as provider:
+                await provider.patch(f"{ZONE}/provider/spaces/{self._space_id}", json=body)
+        with contextlib.suppress(httpx.TransportError):
+            async with self._stack.client() as owner:
+                await owner.patch(f"{ZONE}/spaces/{self._space_id}", json={"name": f"name {number}"})
+
+    async def agreed(self) -> None:
+        """Size and name at the provider, and its quota, are those of the zone."""
+
+        async def is_so() -> bool:
+            async with self._stack.client() as owner:
+                space = (await owner.get(f"{ZONE}/spaces/{self._space_id}")).json()
+            here = await asyncio.to_thread(self._here)
+            return [*space.get("providers", {}).values(), space.get("name")] == here
+
+        await until(is_so, AGREED_S, "agreement on the support", 0.2)
+
+    def _here(self) -> list[object]:
+        """Quota and name; nothing while the provider does not answer, or does not agree with itself."""
+        try:
+            with operator(operator_settings(self._stack)) as provider:
+                quota = provider.space_usage(self._space_id).quota_bytes
+                [own] = [each for each in provider.supports() if each.space_id == self._space_id]
+        except ClientError:
+            return []
+        return [quota, own.space_name] if own.size_bytes == quota else []
+
+
+@pytest.mark.parametrize("victim", ["zone-1", "storage_router-1", "metadata-1"])
+async def test_the_provider_holds_supports_as_the_zone_does_after_a_kill(
+    stack: RunningStack, tmp_path: Path, victim: str
+) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    own = await make_space(stack, folder, size_bytes=SIZE_BYTES)
+    support = Support(stack, own.account.space_id)
+    old_pid = 0
+    for number in range(1, CHANGES // 2):
+        if number == CHANGES // 4:
+            old_pid = stack.kill(victim)
+        await support.change(number)
+    await support.agreed()
+    await asyncio.to_thread(stack.wait_back, victim, old_pid)
+    await support.change(CHANGES)
+    await support.agreed()
