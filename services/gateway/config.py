@@ -38,6 +38,10 @@ class Settings(RuntimeSettings):
     cdmi_large_bodies: int = Field(default=4, ge=1, le=64)
     #: Most children of a container in one CDMI answer; clients ask for more by ranges.
     cdmi_max_children: int = Field(default=1000, ge=1, le=100_000)
+    #: Most objects of one serialisation: it is written, and made again, while a client waits.
+    cdmi_serialized_objects: int = Field(default=10_000, ge=1, le=10_000_000)
+    #: Largest serialisation in bytes.
+    cdmi_serialized_bytes: int = Field(default=1 << 30, ge=1 << 10, le=1 << 44)
     #: Announce the CDMI capabilities of the original server and no more, for clients that compare the sets.
     cdmi_original_capabilities: bool = False
     #: A CDMI copy of a file up to this size is made within its request, without a record of its own.

@@ -24,6 +24,7 @@ from services.gateway.api.cdmi.copy_jobs import CopyJobs, CopyOptions
 from services.gateway.api.cdmi.described import cdmi_entries
 from services.gateway.api.cdmi.duplicates import Duplicates
 from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
+from services.gateway.api.cdmi.serializing import SerialLimits
 from services.gateway.api.cdmi.updates import Updates
 from services.gateway.api.direct import direct_entries
 from services.gateway.api.front import Front
@@ -212,6 +213,9 @@ def _application(
                 max_children=settings.cdmi_max_children,
                 original_capabilities=settings.cdmi_original_capabilities,
                 copy_direct_bytes=settings.copy_direct_bytes,
+                serials=SerialLimits(
+                    objects=settings.cdmi_serialized_objects, size_bytes=settings.cdmi_serialized_bytes
+                ),
             ),
         ),
         pages=build_pages(info, [*rest_entries(routes), *direct_entries(), *cdmi_entries()], ONEDATA_VERSION),

@@ -28,6 +28,7 @@ from services.gateway.api.cdmi.copy_jobs import CopyJobs, CopyOptions
 from services.gateway.api.cdmi.described import cdmi_entries
 from services.gateway.api.cdmi.duplicates import Duplicates
 from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
+from services.gateway.api.cdmi.serializing import SerialLimits
 from services.gateway.api.cdmi.updates import Updates
 from services.gateway.api.direct import direct_entries
 from services.gateway.api.front import Front
@@ -228,6 +229,10 @@ class DataPortTwin:
         body = pieces if isinstance(pieces, bytes) else b"".join([piece async for piece in pieces()])
         assert len(body) == size_bytes
         return bool(await self._told(self._put(self._ref(path), body, headers)))
+
+    async def put_stream(self, path: str, pieces: AsyncIterator[bytes], headers: dict[str, str]) -> bool:
+        body = b"".join([piece async for piece in pieces])
+        return await self.put(path, body, len(body), headers)
 
     async def put_parts(
         self,
@@ -472,7 +477,11 @@ class GatewayTwin:
             }
         )
         options = CdmiOptions(
-            domain="door:8443", value_limit_bytes=4 << 20, large_bodies=2, copy_direct_bytes=1000
+            domain="door:8443",
+            value_limit_bytes=4 << 20,
+            large_bodies=2,
+            copy_direct_bytes=1000,
+            serials=SerialLimits(50, 2 << 20),
         )
         self.data_port = DataPortTwin(self.metadata)
         self.duplicates = Duplicates(self.metadata, self.data_port, Updates(self.metadata))

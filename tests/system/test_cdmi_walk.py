@@ -50,6 +50,7 @@ async def test_the_walk_works_line_by_line(stack: RunningStack, place: Path) -> 
     assert '"value":["first job"]' in printed[11]
     assert '{"queueValues":"0-2","value":["first job","second job"]}' in printed[11]
     assert '{"queueValues":"2-3","mimetype":["image/png","text/plain"],"value":["AAEC",' in printed[11]
+    assert '"objectName":"tree/"' in printed[12]
     async with stack.client() as client:
         for name in ("walk", "walk-copy"):
             assert (await client.get(f"/cdmi/{stack.space}/{name}/", headers=V)).status_code == 404

@@ -344,3 +344,7 @@ class DataPort(Protocol):
         Raises what `pieces` raises.
         """
         ...
+
+    async def put_stream(self, path: str, pieces: AsyncIterator[bytes], headers: dict[str, str]) -> bool:
+        """As `put`, of a length that shows at the end. `pieces` are read once; raises what they raise."""
+        ...

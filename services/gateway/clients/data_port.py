@@ -212,6 +212,10 @@ class DataPortClient:
         headers = {**headers, PARTS.decode(): boundary.decode()}
         if ranges:
             headers[RANGES.decode()] = ",".join(f"{first}-{last}" for first, last in ranges)
+        return await self.put_stream(path, pieces, headers)
+
+    async def put_stream(self, path: str, pieces: AsyncIterator[bytes], headers: dict[str, str]) -> bool:
+        """As `put`, of a length that shows at the end. `pieces` are read once; raises what they raise."""
         body = _Once(pieces)
         try:
             response = await self._request("PUT", f"/cdmi{path}", headers, body)

@@ -106,6 +106,11 @@ _CAPABILITIES = _object(
     {"objectType": CAPABILITY, "objectName": "container/", "capabilities": {"cdmi_list_children": "true"}},
 )
 _SOURCE: Schema = {"type": "string", "description": "`space/path` or `cdmi_objectid/<id>[/path]`."}
+_SERIALIZED: dict[str, Schema] = {
+    "reference": {"type": "string", "description": "A URI `/cdmi/…`; nothing else may be in the body."},
+    "deserialize": {"type": "string", "description": "As `copy`: an object whose value is a serialisation."},
+    "deserializevalue": {"type": "string", "description": "A serialisation in base64."},
+}
 _NEW_OBJECT = _object(
     "CdmiObjectBody",
     OBJECT,
@@ -116,13 +121,15 @@ _NEW_OBJECT = _object(
         "metadata": {"type": "object"},
         "copy": _SOURCE,
         "move": _SOURCE,
+        "serialize": _SOURCE,
+        **_SERIALIZED,
     },
     {"value": "hello", "metadata": {"colour": "blue"}},
 )
 _NEW_DIRECTORY = _object(
     "CdmiContainerBody",
     CONTAINER,
-    {"metadata": {"type": "object"}, "copy": _SOURCE, "move": _SOURCE},
+    {"metadata": {"type": "object"}, "copy": _SOURCE, "move": _SOURCE, **_SERIALIZED},
     {"metadata": {"colour": "blue"}},
 )
 _ANY_CONTENT = Shape({**BINARY, "description": "The content, of the type it was stored with."}, media="*/*")

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
-from runtime.errors import Aborted
 from runtime.http import file_ids
 from runtime.http.cdmi import OBJECT, Query, Range, is_partial
 from runtime.http.errors import ApiError
@@ -17,27 +14,25 @@ from services.gateway.api.cdmi.items import items_of
 from services.gateway.api.cdmi.nodes import Node, Tree
 from services.gateway.api.cdmi.parts import ValueInParts
 from services.gateway.api.cdmi.repeats import CHANGED, CREATED
+from services.gateway.api.cdmi.told_values import ToldValue, pieces_of, tell
 from services.gateway.api.cdmi.updates import Updates, planned
 from services.gateway.api.http import Answer, Request, empty, json_answer
-from services.gateway.api.ports import Content, DataPort, Fetched, Metadata
+from services.gateway.api.ports import DataPort, Metadata
 from services.gateway.domain.acls import PrincipalNames
 from services.gateway.domain.cdmi import values
 from services.gateway.domain.cdmi.addresses import to_url_path
 from services.gateway.domain.cdmi.bodies import Body
 from services.gateway.domain.cdmi.fields import common_fields
-from services.gateway.domain.cdmi.values import BASE64, UTF8, InParts, Value
-from services.gateway.domain.files import DEFAULT_MIMETYPE
+from services.gateway.domain.cdmi.values import BASE64, UTF8, InParts, Streamed, Value
 
 _HEADERS = ((b"content-type", OBJECT.encode()),)
 
-#: Media types that may stand in a header as they are; others are stored afterwards.
-_PLAIN_TYPE = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", re.ASCII)
 #: Headers of a plain GET that are meant for who has the bytes.
 _OF_PLAIN_HTTP = (b"range", b"if-range", b"if-none-match", b"if-modified-since")
 _WITH_CONTENT = (200, 206)
 #: End of an object whose last field is a text.
 _CLOSING = b'"}'
-#: Values up to this size are read and sent as one piece.
+#: Values up to this size are sent as one piece.
 _SMALL = 1 << 20
 
 
@@ -89,32 +84,14 @@ class Objects:
         return common_fields(node.file, node.names, query, items, node.identity.subject_id)
 
     async def _with_value(self, node: Node, fields: dict[str, Any], query: Query, encoding: str) -> Answer:
-        text_length: int | None = None
-        content = await self._open(node, query)
-        if _length_of(query.value, content.size_bytes) <= _SMALL:
-            content = await _Held.of(content)
-        if encoding == UTF8:
-            # Whether it is text at all shows only at its end, and is told before it: so it is read twice.
-            text_length = await values.text_length(_pieces_of(content))
-            if not isinstance(content, _Held):
-                content = await self._open(node, query)
-        encoding = BASE64 if text_length is None else UTF8
-        length = values.base64_length(_length_of(query.value, content.size_bytes))
+        told = await tell(self._data_port, node.id, query.value, encoding)
         if query.wants("valuetransferencoding"):
-            fields["valuetransferencoding"] = encoding
+            fields["valuetransferencoding"] = told.encoding
         if query.wants("valuerange"):
-            fields["valuerange"] = values.value_range(query.value, content.size_bytes)
+            fields["valuerange"] = values.value_range(query.value, told.size_bytes)
         opening = orjson.dumps(fields)[:-1] + (b',"value":"' if fields else b'"value":"')
-        pieces = values.to_base64(_pieces_of(content))
-        if text_length is not None:
-            length = text_length
-            pieces = values.to_text(_pieces_of(content))
-        total = len(opening) + length + len(_CLOSING)
-        return Answer(200, headers=_HEADERS, stream=_in_json(opening, pieces, length), length=total)
-
-    async def _open(self, node: Node, query: Query) -> Content:
-        first, last = query.value or (0, None)
-        return await self._data_port.open(node.id, first, last)
+        total = len(opening) + told.length + len(_CLOSING)
+        return Answer(200, headers=_HEADERS, stream=_in_json(opening, told), length=total)
 
     async def get_raw(self, node: Node, request: Request) -> Answer:
         """The bytes alone, for who prefers them although the request came in CDMI form: with ranges and
@@ -125,7 +102,7 @@ class Objects:
         if head or found.status not in _WITH_CONTENT:
             await found.close()
             return Answer(found.status, headers=found.headers, stream=_nothing(), length=found.length)
-        return Answer(found.status, headers=found.headers, stream=_pieces_of(found), length=found.length)
+        return Answer(found.status, headers=found.headers, stream=pieces_of(found), length=found.length)
 
     async def create(self, node: Node, body: Body, query: Query, request: Request) -> Answer:
         """A new file with the body's value, or empty."""
@@ -134,9 +111,10 @@ class Objects:
         if isinstance(body.value, InParts):
             update = planned(body.metadata, directory=False, mimetype=body.mimetype, encoding=body.encoding)
         else:
-            in_header = body.mimetype is None or _PLAIN_TYPE.fullmatch(body.mimetype) is not None
-            update = planned(body.metadata, directory=False, mimetype=None if in_header else body.mimetype)
-            headers["content-type"] = _content_type(body.mimetype if in_header else None, body.encoding)
+            # What a body does not say is text, as clients expect.
+            told, mimetype = values.content_type_of(body.mimetype, body.encoding or UTF8)
+            update = planned(body.metadata, directory=False, mimetype=mimetype)
+            headers["content-type"] = told
         await self._put(node.inside_path(), body.value, query.value, request, headers)
         await self._updates.apply(node, update, CREATED)
         return await self.described(await self._tree.refresh(node), 201)
@@ -164,7 +142,7 @@ class Objects:
     async def _put(
         self,
         path: str,
-        value: Value | InParts | None,
+        value: Value | InParts | Streamed | None,
         where: Range | None,
         request: Request,
         headers: dict[str, str],
@@ -175,6 +153,8 @@ class Objects:
             return await self._data_port.put(path, b"", 0, headers)
         if isinstance(value, InParts):
             return await self._data_port.put_parts(path, value.boundary, value.pieces, value.ranges, headers)
+        if isinstance(value, Streamed):
+            return await self._data_port.put_stream(path, value.pieces, headers)
         if where is not None:
             headers["content-range"] = f"bytes {where[0]}-{where[1]}/*"
         if value.size_bytes <= _SMALL:
@@ -187,65 +167,14 @@ class Objects:
         return json_answer(await self._fields(node, Query()), status, _HEADERS)
 
 
-def _content_type(mimetype: str | None, encoding: str | None) -> str:
-    """How a new value is told to a data port. What a body does not say is text, as clients expect."""
-    charset = "; charset=utf-8" if (encoding or UTF8) == UTF8 else ""
-    return (mimetype or DEFAULT_MIMETYPE) + charset
-
-
-def _length_of(asked: Range | None, size_bytes: int) -> int:
-    """How many bytes a range has once cut at the end of the file."""
-    if asked is None:
-        return size_bytes
-    return max(0, min(asked[1], size_bytes - 1) - asked[0] + 1)
-
-
 async def _nothing() -> AsyncIterator[bytes]:
     return
     yield b""
 
 
-async def _pieces_of(content: Content | Fetched) -> AsyncIterator[bytes]:
-    try:
-        async for piece in content.pieces():
-            yield piece
-    finally:
-        await content.close()
-
-
-async def _in_json(opening: bytes, pieces: AsyncIterator[bytes], length: int) -> AsyncIterator[bytes]:
-    """A JSON object whose last field is this value of a length told already.
-
-    Raises Aborted when the content was replaced since, which breaks the answer off.
-    """
+async def _in_json(opening: bytes, told: ToldValue) -> AsyncIterator[bytes]:
+    """A JSON object whose last field is this value."""
     yield opening
-    left = length
-    try:
-        async for piece in pieces:
-            left -= len(piece)
-            if left < 0:
-                break
-            yield piece
-    except UnicodeDecodeError as error:
-        raise Aborted("the content was replaced while it was read") from error
-    if left:
-        raise Aborted("the content was replaced while it was read")
+    async for piece in told.pieces():
+        yield piece
     yield _CLOSING
-
-
-@dataclass(frozen=True, slots=True)
-class _Held:
-    """Little content, held in memory: it can be read again."""
-
-    content: bytes
-    size_bytes: int
-
-    @classmethod
-    async def of(cls, content: Content) -> Content:
-        return cls(b"".join([piece async for piece in _pieces_of(content)]), content.size_bytes)
-
-    async def pieces(self) -> AsyncIterator[bytes]:
-        yield self.content
-
-    async def close(self) -> None:
-        """Nothing is open."""

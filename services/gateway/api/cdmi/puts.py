@@ -20,6 +20,7 @@ from services.gateway.api.cdmi.pending import Pending, is_container
 from services.gateway.api.cdmi.queues import Queues
 from services.gateway.api.cdmi.references import References
 from services.gateway.api.cdmi.repeats import CREATED, has_done
+from services.gateway.api.cdmi.serials import Serials
 from services.gateway.api.cdmi.updates import planned_for
 from services.gateway.api.http import Answer, Request, empty
 from services.gateway.domain.cdmi import addresses, bodies
@@ -40,6 +41,7 @@ class Puts:
         moves: Moves,
         references: References,
         pending: Pending,
+        serials: Serials,
         *,
         value_limit_bytes: int,
         large_bodies: int,
@@ -52,6 +54,7 @@ class Puts:
         self._moves = moves
         self._references = references
         self._pending = pending
+        self._serials = serials
         self._value_limit = value_limit_bytes
         self._large_bodies = asyncio.Semaphore(large_bodies)
 
@@ -99,10 +102,15 @@ class Puts:
     async def _put_cdmi(self, request: Request, node: Node, query: Query, body: Body) -> Answer:
         if body.reference is not None:
             return await self._references.create(node, body.reference)
+        if body.deserialize is not None or body.serialized is not None:
+            await self._serials.deserialize(node, body)
+            return await self._described(await self._tree.refresh(node), 201)
         if body.copy is not None or body.move is not None:
             return await self._like_another(node, body)
         if node.is_queue:
             raise ApiError("badValueIdentifier", {"key": "path"})
+        if body.serialize is not None:
+            await self._serials.serialize(node, body, query)
         if node.container:
             if node.record is None or has_done(node.record, "", CREATED):
                 return await self._containers.create(node, body)
@@ -125,6 +133,8 @@ class Puts:
     async def _put_queue(self, node: Node, body: Body) -> Answer:
         if body.reference is not None:
             return await self._references.create(node, body.reference)
+        if any(source is not None for source in (body.serialize, body.deserialize, body.serialized)):
+            raise ApiError("notSupported")
         if body.value is not None:
             # Values are added by POST.
             raise ApiError("badData", {"key": "value"})

@@ -110,7 +110,7 @@ class Queues:
             return await self._enqueue(node, await asyncio.to_thread(bodies.unambiguous, body))
 
     async def _enqueue(self, node: Node, fields: dict[str, Any]) -> Answer:
-        bodies.refuse_unbuilt(fields)
+        bodies.refuse_unbuilt(fields, *bodies.NOT_FOR_QUEUES)
         transfer = queues.source(fields)
         if transfer is not None:
             await self._transfer(node, *transfer)

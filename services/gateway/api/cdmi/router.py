@@ -6,7 +6,7 @@ content type, body, operation.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from isthmus.metadata.v1 import files_pb2
 
@@ -21,6 +21,7 @@ from runtime.request import request_id
 from services.gateway.api.cdmi.containers import Containers
 from services.gateway.api.cdmi.copies import Copies
 from services.gateway.api.cdmi.copy_jobs import CopyJobs
+from services.gateway.api.cdmi.deserializing import Deserializing
 from services.gateway.api.cdmi.duplicates import Duplicates
 from services.gateway.api.cdmi.moves import Moves
 from services.gateway.api.cdmi.nodes import Node, Tree
@@ -30,6 +31,8 @@ from services.gateway.api.cdmi.puts import Puts
 from services.gateway.api.cdmi.queues import Queues
 from services.gateway.api.cdmi.references import References
 from services.gateway.api.cdmi.repeats import has_done
+from services.gateway.api.cdmi.serializing import Serializing, SerialLimits
+from services.gateway.api.cdmi.serials import Serials
 from services.gateway.api.cdmi.updates import Updates
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer, Request, empty, json_answer, to_headers
@@ -61,6 +64,7 @@ class CdmiOptions:
     `large_bodies`: how many bodies above 1 MiB are in memory at a time. `max_children`: most in one answer.
     `original_capabilities`: announce what the original announces and no more, for clients that compare.
     `copy_direct_bytes`: largest file that is copied without a record of the copy.
+    `serials`: the largest serialisation.
     """
 
     domain: str
@@ -69,6 +73,7 @@ class CdmiOptions:
     max_children: int = 1000
     original_capabilities: bool = False
     copy_direct_bytes: int = 64 << 20
+    serials: SerialLimits = field(default_factory=SerialLimits)
 
 
 class CdmiRouter:
@@ -108,6 +113,12 @@ class CdmiRouter:
             Moves(self._tree, metadata, updates, copies),
             References(metadata),
             self._pending,
+            Serials(
+                self._tree,
+                data_port,
+                Serializing(metadata, data_port, principals, options.serials),
+                Deserializing(metadata, data_port, updates, options.serials),
+            ),
             value_limit_bytes=options.value_limit_bytes,
             large_bodies=options.large_bodies,
         )

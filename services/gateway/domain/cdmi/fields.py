@@ -37,10 +37,11 @@ _FILE_WEIGHT: Final = 64 << 10
 
 #: What works besides.
 BEYOND: Final[dict[str, tuple[str, ...]]] = {
-    _ROOT: ("cdmi_multipart_mime", "cdmi_references", "cdmi_queues"),
+    _ROOT: ("cdmi_multipart_mime", "cdmi_references", "cdmi_queues", "cdmi_serialization_json"),
     _ROOT + "container/": (
         "cdmi_create_value_range", "cdmi_post_dataobject", "cdmi_create_reference", "cdmi_create_queue",
-        "cdmi_post_queue",
+        "cdmi_post_queue", "cdmi_serialize_dataobject", "cdmi_serialize_container",
+        "cdmi_deserialize_dataobject", "cdmi_deserialize_container",
     ),
     _ROOT + "queue/": (
         *_STANDING, "cdmi_read_value", "cdmi_read_metadata", "cdmi_modify_value", "cdmi_modify_metadata",

@@ -18,7 +18,7 @@ ROOM_BYTES: Final = 1 << 20
 
 #: The inside of a JSON string as far as it can be decoded on its own: no escape, character or pair of
 #: surrogates is cut. What a chunk ends with and this does not match waits for the next chunk.
-_RUN: Final = re.compile(
+RUN: Final = re.compile(
     rb"(?:[ !#-\[\]-\x7f]++"
     rb"|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}"
     rb'|\\["\\/bfnrt]'
@@ -26,7 +26,8 @@ _RUN: Final = re.compile(
     rb"|\\u(?![dD][89a-fA-F])[0-9a-fA-F]{4})*+"
 )
 #: The longest that may have to wait is a pair of surrogates but for its last digit.
-_LONGEST_CUT: Final = 11
+LONGEST_CUT: Final = 11
+_SERIALIZED: Final = "deserializevalue"
 #: Pieces are gathered up to this size.
 _PIECE_BYTES: Final = 256 * 1024
 
@@ -40,11 +41,14 @@ class Scanner:
     """Fed with a body chunk by chunk.
 
     `value` is None where the body has no text of that name, else its pieces, still escaped as in JSON and
-    without their quotes.
+    without their quotes; so is `serialized` for `deserializevalue`. A body has but one of them.
     """
 
     def __init__(self) -> None:
         self.value: list[bytearray] | None = None
+        self.serialized: list[bytearray] | None = None
+        #: The one of both that is being taken in.
+        self._large: list[bytearray] = []
         self._rest = bytearray()
         self._pending = b""
         self._inside_value = False
@@ -52,7 +56,8 @@ class Scanner:
         #: The next string is a name of the outermost object.
         self._name_due = False
         self._name = ""
-        #: The next thing is what belongs to the name `value`.
+        self._large_name = ""
+        #: The next thing is what belongs to the name of a large text.
         self._value_due = False
 
     def feed(self, chunk: bytes) -> None:
@@ -78,22 +83,21 @@ class Scanner:
         return bytes(self._rest + self._pending)
 
     def _within_value(self, data: bytes, position: int) -> int:
-        match = _RUN.match(data, position)
+        match = RUN.match(data, position)
         end = match.end() if match else position
         if end > position:
             self._keep(data[position:end])
         if end < len(data) and data[end] == _QUOTE:
             self._inside_value = False
             return end + 1
-        if len(data) - end > _LONGEST_CUT:
+        if len(data) - end > LONGEST_CUT:
             raise ApiError("malformedData")
         return end
 
     def _keep(self, piece: bytes) -> None:
-        assert self.value is not None  # noqa: S101 - made where the value began
-        if not self.value or len(self.value[-1]) >= _PIECE_BYTES:
-            self.value.append(bytearray())
-        self.value[-1] += piece
+        if not self._large or len(self._large[-1]) >= _PIECE_BYTES:
+            self._large.append(bytearray())
+        self._large[-1] += piece
 
     def _outside_value(self, data: bytes, position: int) -> int:
         if self._value_due:
@@ -113,9 +117,12 @@ class Scanner:
         return step.end()
 
     def _begin_value(self) -> None:
-        if self.value is not None:
+        if self.value is not None or self.serialized is not None:
             raise ApiError("malformedData")
-        self.value = []
+        if self._large_name == _SERIALIZED:
+            self.serialized = self._large
+        else:
+            self.value = self._large
         self._rest += b'""'
         self._inside_value = True
 
@@ -131,7 +138,8 @@ class Scanner:
         elif mark == b",":
             self._name_due = True
         elif mark == b":":
-            self._value_due = self._name == "value"
+            self._value_due = self._name in ("value", _SERIALIZED)
+            self._large_name = self._name
             self._name = ""
         elif self._name_due:
             self._name_due = False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import codecs
+import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -16,10 +17,14 @@ from typing import Final
 import orjson
 
 from runtime.http.errors import ApiError
+from services.gateway.domain.files import DEFAULT_MIMETYPE
 
 UTF8: Final = "utf-8"
 BASE64: Final = "base64"
 ENCODINGS: Final = (UTF8, BASE64)
+
+#: Media types that may stand in a header as they are.
+_PLAIN_TYPE: Final = re.compile(r"[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +60,20 @@ class InParts:
     ranges: tuple[tuple[int, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Streamed:
+    """A value that is made while it is written. `pieces` are read once."""
+
+    pieces: AsyncIterator[bytes]
+
+
 def _decoded(raw: Sequence[bytes | bytearray], encoding: str) -> Iterator[bytes]:
-    texts = map(_unescaped, raw)
+    texts = map(unescaped, raw)
     return texts if encoding == UTF8 else _from_base64(texts)
 
 
-def _unescaped(piece: bytes | bytearray) -> bytes:
+def unescaped(piece: bytes | bytearray) -> bytes:
+    """A piece of the inside of a JSON string as text. Raises ApiError `malformedData`."""
     try:
         return str(orjson.loads(b"".join((b'"', piece, b'"')))).encode()
     except ValueError:
@@ -68,21 +81,38 @@ def _unescaped(piece: bytes | bytearray) -> bytes:
 
 
 def _from_base64(texts: Iterable[bytes]) -> Iterator[bytes]:
-    rest, padded = b"", False
+    decoder = Base64Decoder()
     for text in texts:
-        rest += text
+        if piece := decoder.feed(text):
+            yield piece
+    decoder.close()
+
+
+class Base64Decoder:
+    """Takes base64 in pieces of any length. Raises ApiError `badData`, key `base64`, for what is none."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._padded = False
+
+    def feed(self, text: bytes) -> bytes:
+        """What can be decoded so far."""
+        rest = self._rest + text
         cut = len(rest) - len(rest) % 4
+        self._rest = rest[cut:]
         if not cut:
-            continue
+            return b""
         # Padding belongs at the very end.
-        if padded:
+        if self._padded:
             raise _bad_base64()
         piece = _decode(rest[:cut])
-        padded = len(piece) != cut // 4 * 3
-        rest = rest[cut:]
-        yield piece
-    if rest:
-        raise _bad_base64()
+        self._padded = len(piece) != cut // 4 * 3
+        return piece
+
+    def close(self) -> None:
+        """No more comes."""
+        if self._rest:
+            raise _bad_base64()
 
 
 def _decode(text: bytes) -> bytes:
@@ -134,3 +164,10 @@ def value_range(asked: tuple[int, int] | None, size_bytes: int) -> str:
     """The field `valuerange`: what was asked, else the whole, which is `0--1` when there is nothing."""
     first, last = asked or (0, size_bytes - 1)
     return f"{first}-{last}"
+
+
+def content_type_of(mimetype: str | None, encoding: str) -> tuple[str, str | None]:
+    """`Content-Type` of a new value; and its media type where that cannot stand in a header."""
+    in_header = mimetype is None or _PLAIN_TYPE.fullmatch(mimetype) is not None
+    told = mimetype if mimetype and in_header else DEFAULT_MIMETYPE
+    return told + ("; charset=utf-8" if encoding == UTF8 else ""), None if in_header else mimetype
