@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from services.zone.api.rest import schemas
@@ -10,8 +14,10 @@ from services.zone.api.rest.door import Door, ids
 from services.zone.api.rest.http import done, reply
 from services.zone.api.rest.members import add_member_routes
 from services.zone.api.rest.views import group_view, provider_view, space_view
-from services.zone.domain.entities import Kind
+from services.zone.domain.access import Caller
+from services.zone.domain.entities import Group, Kind, Space
 from services.zone.domain.errors import NotFound
+from services.zone.domain.members import Members
 from services.zone.domain.privileges import GROUP
 
 
@@ -55,94 +61,107 @@ def group_routes(door: Door) -> APIRouter:
         return done()
 
     add_member_routes(router, door, door.zone.group_members, "/groups", "children")
-    _add_parent_routes(router, door)
-    _add_space_routes(router, door)
+    _add_above_routes(router, door, _parents(door))
+    _add_above_routes(router, door, _spaces(door))
     _add_provider_routes(router, door)
     return router
 
 
-def _add_parent_routes(router: APIRouter, door: Door) -> None:
-    groups = door.zone.groups
+@dataclass(frozen=True, slots=True)
+class _Above:
+    """What groups are members of: other groups, or spaces.
 
-    @router.post("/{group_id}/parents", status_code=201, openapi_extra=schemas.CREATE_GROUP)
-    async def create_parent(request: Request, group_id: str) -> Response:
-        """A new group around this one."""
+    `word` is theirs in paths; `thing` and `creation` are in names of routes, by which changes are noted.
+    """
+
+    kind: Kind
+    word: str
+    thing: str
+    creation: str
+    schema: dict[str, Any]
+    members: Members
+    create: Callable[[Caller, str, Mapping[str, object]], Awaitable[Group | Space]]
+    view: Callable[..., Awaitable[dict[str, Any]]]
+
+
+def _parents(door: Door) -> _Above:
+    groups, members = door.zone.groups, door.zone.group_members
+
+    async def view(caller: Caller, group_id: str, parent_id: str, *, effective: bool) -> dict[str, Any]:
+        return group_view(await groups.get_parent(caller, group_id, parent_id, effective=effective))
+
+    return _Above(
+        Kind.GROUP,
+        "parents",
+        "parent",
+        "create_parent",
+        schemas.CREATE_GROUP,
+        members,
+        groups.create_parent,
+        view,
+    )
+
+
+def _spaces(door: Door) -> _Above:
+    groups, members = door.zone.groups, door.zone.space_members
+
+    async def view(caller: Caller, group_id: str, space_id: str, *, effective: bool) -> dict[str, Any]:
+        return space_view(await groups.get_space(caller, group_id, space_id, effective=effective))
+
+    return _Above(
+        Kind.SPACE,
+        "spaces",
+        "space",
+        "create_group_space",
+        schemas.CREATE_SPACE,
+        members,
+        groups.create_space,
+        view,
+    )
+
+
+def _add_above_routes(router: APIRouter, door: Door, above: _Above) -> None:
+    path = f"/{{group_id}}/{above.word}"
+
+    @router.post(path, status_code=201, openapi_extra=above.schema, name=above.creation)
+    async def create_above(request: Request, group_id: str) -> Response:
+        """A new one, with the group as its member."""
         caller, body = await door.caller_and_body(request)
-        parent = await groups.create_parent(caller, group_id, body)
-        return door.created(f"/groups/{group_id}/parents/{parent.id}")
+        made = await above.create(caller, group_id, body)
+        return door.created(f"/groups/{group_id}/{above.word}/{made.id}")
 
-    @router.post("/{group_id}/parents/join", status_code=201, openapi_extra=schemas.ONE_TOKEN)
-    async def join_parent(request: Request, group_id: str) -> Response:
-        """Joins another group by an invitation."""
+    @router.post(f"{path}/join", status_code=201, openapi_extra=schemas.ONE_TOKEN, name=f"join_{above.thing}")
+    async def join_above(request: Request, group_id: str) -> Response:
+        """Joins with the group by an invitation."""
         caller, body = await door.caller_and_body(request)
-        parent_id = await door.zone.group_members.join_as_group(caller, group_id, body)
-        return door.created(f"/groups/{group_id}/parents/{parent_id}")
+        target_id = await above.members.join_as_group(caller, group_id, body)
+        return door.created(f"/groups/{group_id}/{above.word}/{target_id}")
 
-    @router.delete("/{group_id}/parents/{parent_id}", status_code=204)
-    async def leave_parent(request: Request, group_id: str, parent_id: str) -> Response:
-        """Leaves another group."""
-        await door.zone.group_members.leave_as_group(await door.caller(request), group_id, parent_id)
+    @router.delete(f"{path}/{{target_id}}", status_code=204, name=f"leave_{above.thing}")
+    async def leave_above(request: Request, group_id: str, target_id: str) -> Response:
+        """Ends the membership of the group."""
+        await above.members.leave_as_group(await door.caller(request), group_id, target_id)
         return done()
 
-    def add_looking(word: str, *, effective: bool) -> None:
-        @router.get(f"/{{group_id}}/{word}")
-        async def list_parents(request: Request, group_id: str) -> Response:
-            """Groups this one is in."""
-            caller = await door.caller(request)
-            found = await groups.list_above(caller, group_id, Kind.GROUP, effective=effective)
-            return reply(ids("groups", found))
-
-        @router.get(f"/{{group_id}}/{word}/{{parent_id}}")
-        async def get_parent(request: Request, group_id: str, parent_id: str) -> Response:
-            """One of those."""
-            caller = await door.caller(request)
-            return reply(
-                group_view(await groups.get_parent(caller, group_id, parent_id, effective=effective))
-            )
-
-    add_looking("parents", effective=False)
-    add_looking("effective_parents", effective=True)
+    _add_looking(router, door, above, above.word, effective=False)
+    _add_looking(router, door, above, f"effective_{above.word}", effective=True)
 
 
-def _add_space_routes(router: APIRouter, door: Door) -> None:
-    groups = door.zone.groups
+def _add_looking(router: APIRouter, door: Door, above: _Above, word: str, *, effective: bool) -> None:
+    key = "groups" if above.kind is Kind.GROUP else "spaces"
 
-    @router.post("/{group_id}/spaces", status_code=201, openapi_extra=schemas.CREATE_SPACE)
-    async def create_group_space(request: Request, group_id: str) -> Response:
-        """A new space of the group."""
-        caller, body = await door.caller_and_body(request)
-        space = await groups.create_space(caller, group_id, body)
-        return door.created(f"/groups/{group_id}/spaces/{space.id}")
+    @router.get(f"/{{group_id}}/{word}")
+    async def list_above(request: Request, group_id: str) -> Response:
+        """What the group is a member of: directly, or at all."""
+        caller = await door.caller(request)
+        found = await door.zone.groups.list_above(caller, group_id, above.kind, effective=effective)
+        return reply(ids(key, found))
 
-    @router.post("/{group_id}/spaces/join", status_code=201, openapi_extra=schemas.ONE_TOKEN)
-    async def join_space(request: Request, group_id: str) -> Response:
-        """Joins a space by an invitation."""
-        caller, body = await door.caller_and_body(request)
-        space_id = await door.zone.space_members.join_as_group(caller, group_id, body)
-        return door.created(f"/groups/{group_id}/spaces/{space_id}")
-
-    @router.delete("/{group_id}/spaces/{space_id}", status_code=204)
-    async def leave_space(request: Request, group_id: str, space_id: str) -> Response:
-        """Leaves a space."""
-        await door.zone.space_members.leave_as_group(await door.caller(request), group_id, space_id)
-        return done()
-
-    def add_looking(word: str, *, effective: bool) -> None:
-        @router.get(f"/{{group_id}}/{word}")
-        async def list_group_spaces(request: Request, group_id: str) -> Response:
-            """Spaces of the group."""
-            caller = await door.caller(request)
-            found = await groups.list_above(caller, group_id, Kind.SPACE, effective=effective)
-            return reply(ids("spaces", found))
-
-        @router.get(f"/{{group_id}}/{word}/{{space_id}}")
-        async def get_group_space(request: Request, group_id: str, space_id: str) -> Response:
-            """One of those."""
-            caller = await door.caller(request)
-            return reply(space_view(await groups.get_space(caller, group_id, space_id, effective=effective)))
-
-    add_looking("spaces", effective=False)
-    add_looking("effective_spaces", effective=True)
+    @router.get(f"/{{group_id}}/{word}/{{target_id}}")
+    async def get_above(request: Request, group_id: str, target_id: str) -> Response:
+        """One of those."""
+        caller = await door.caller(request)
+        return reply(await above.view(caller, group_id, target_id, effective=effective))
 
 
 def _add_provider_routes(router: APIRouter, door: Door) -> None:

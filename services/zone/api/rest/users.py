@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from services.zone.api.rest import schemas
@@ -11,7 +15,9 @@ from services.zone.api.rest.http import done, reply
 from services.zone.api.rest.tokens import add_subject_routes
 from services.zone.api.rest.views import group_view, provider_view, space_view, user_view
 from services.zone.domain.access import Caller
+from services.zone.domain.entities import Group, Space
 from services.zone.domain.identifiers import Subject, user_subject
+from services.zone.domain.members import Members
 
 
 def user_routes(door: Door) -> APIRouter:
@@ -128,87 +134,83 @@ def current_user_routes(door: Door) -> APIRouter:
         return user_subject(caller.as_user().id)
 
     add_subject_routes(router, door, "", subject_of)
-    _add_space_routes(router, door)
-    _add_group_routes(router, door)
+    _add_own_routes(router, door, _own_spaces(door))
+    _add_own_routes(router, door, _own_groups(door))
     _add_provider_routes(router, door)
     return router
 
 
-def _add_space_routes(router: APIRouter, door: Door) -> None:
-    spaces = door.zone.spaces
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """What the caller is a member of: spaces, or groups.
 
-    @router.post("/spaces", status_code=201, openapi_extra=schemas.CREATE_SPACE)
-    async def create_own_space(request: Request) -> Response:
-        """A space owned by the caller."""
-        caller, body = await door.caller_and_body(request)
-        space = await spaces.create(caller, body)
-        return door.created(f"/user/spaces/{space.id}")
+    `word` is theirs in paths; `thing` is in names of routes, by which changes are noted.
+    """
 
-    @router.post("/spaces/join", status_code=201, openapi_extra=schemas.ONE_TOKEN)
-    async def join_space(request: Request) -> Response:
+    word: str
+    thing: str
+    schema: dict[str, Any]
+    members: Members
+    create: Callable[[Caller, Mapping[str, object]], Awaitable[Group | Space]]
+    list_ids: Callable[..., Awaitable[list[str]]]
+    view: Callable[..., Awaitable[dict[str, Any]]]
+
+
+def _own_spaces(door: Door) -> _Own:
+    spaces, members = door.zone.spaces, door.zone.space_members
+
+    async def view(caller: Caller, space_id: str, *, effective: bool) -> dict[str, Any]:
+        return space_view(await spaces.get_own(caller, space_id, effective=effective))
+
+    return _Own("spaces", "space", schemas.CREATE_SPACE, members, spaces.create, spaces.list_own, view)
+
+
+def _own_groups(door: Door) -> _Own:
+    groups, members = door.zone.groups, door.zone.group_members
+
+    async def view(caller: Caller, group_id: str, *, effective: bool) -> dict[str, Any]:
+        return group_view(await groups.get_own(caller, group_id, effective=effective))
+
+    return _Own("groups", "group", schemas.CREATE_GROUP, members, groups.create, groups.list_own, view)
+
+
+def _add_own_routes(router: APIRouter, door: Door, own: _Own) -> None:
+    path = f"/{own.word}"
+
+    @router.post(path, status_code=201, openapi_extra=own.schema, name=f"create_own_{own.thing}")
+    async def create_own(request: Request) -> Response:
+        """A new one, with the caller as its member."""
+        made = await own.create(*await door.caller_and_body(request))
+        return door.created(f"/user/{own.word}/{made.id}")
+
+    @router.post(f"{path}/join", status_code=201, openapi_extra=schemas.ONE_TOKEN, name=f"join_{own.thing}")
+    async def join(request: Request) -> Response:
         """Joins by an invitation."""
-        space_id = await door.zone.space_members.join(*await door.caller_and_body(request))
-        return door.created(f"/user/spaces/{space_id}")
+        target_id = await own.members.join(*await door.caller_and_body(request))
+        return door.created(f"/user/{own.word}/{target_id}")
 
-    @router.delete("/spaces/{space_id}", status_code=204)
-    async def leave_space(request: Request, space_id: str) -> Response:
+    @router.delete(f"{path}/{{target_id}}", status_code=204, name=f"leave_{own.thing}")
+    async def leave(request: Request, target_id: str) -> Response:
         """Ends the caller's membership."""
-        await door.zone.space_members.leave(await door.caller(request), space_id)
+        await own.members.leave(await door.caller(request), target_id)
         return done()
 
-    def add_looking(word: str, *, effective: bool) -> None:
-        @router.get(f"/{word}")
-        async def list_own_spaces(request: Request) -> Response:
-            """Spaces of the caller: those he is a direct member of, or all."""
-            found = await spaces.list_own(await door.caller(request), effective=effective)
-            return reply(ids("spaces", found))
-
-        @router.get(f"/{word}/{{space_id}}")
-        async def get_own_space(request: Request, space_id: str) -> Response:
-            """A space of the caller."""
-            caller = await door.caller(request)
-            return reply(space_view(await spaces.get_own(caller, space_id, effective=effective)))
-
-    add_looking("spaces", effective=False)
-    add_looking("effective_spaces", effective=True)
+    _add_looking(router, door, own, own.word, effective=False)
+    _add_looking(router, door, own, f"effective_{own.word}", effective=True)
 
 
-def _add_group_routes(router: APIRouter, door: Door) -> None:
-    groups = door.zone.groups
+def _add_looking(router: APIRouter, door: Door, own: _Own, word: str, *, effective: bool) -> None:
+    @router.get(f"/{word}")
+    async def list_own(request: Request) -> Response:
+        """What the caller is a member of: directly, or at all."""
+        found = await own.list_ids(await door.caller(request), effective=effective)
+        return reply(ids(own.word, found))
 
-    @router.post("/groups", status_code=201, openapi_extra=schemas.CREATE_GROUP)
-    async def create_own_group(request: Request) -> Response:
-        """A group of the caller."""
-        group = await groups.create(*await door.caller_and_body(request))
-        return door.created(f"/user/groups/{group.id}")
-
-    @router.post("/groups/join", status_code=201, openapi_extra=schemas.ONE_TOKEN)
-    async def join_group(request: Request) -> Response:
-        """Joins by an invitation."""
-        group_id = await door.zone.group_members.join(*await door.caller_and_body(request))
-        return door.created(f"/user/groups/{group_id}")
-
-    @router.delete("/groups/{group_id}", status_code=204)
-    async def leave_group(request: Request, group_id: str) -> Response:
-        """Ends the caller's membership."""
-        await door.zone.group_members.leave(await door.caller(request), group_id)
-        return done()
-
-    def add_looking(word: str, *, effective: bool) -> None:
-        @router.get(f"/{word}")
-        async def list_own_groups(request: Request) -> Response:
-            """Groups of the caller: those he is a direct member of, or all."""
-            found = await groups.list_own(await door.caller(request), effective=effective)
-            return reply(ids("groups", found))
-
-        @router.get(f"/{word}/{{group_id}}")
-        async def get_own_group(request: Request, group_id: str) -> Response:
-            """A group of the caller."""
-            caller = await door.caller(request)
-            return reply(group_view(await groups.get_own(caller, group_id, effective=effective)))
-
-    add_looking("groups", effective=False)
-    add_looking("effective_groups", effective=True)
+    @router.get(f"/{word}/{{target_id}}")
+    async def get_own(request: Request, target_id: str) -> Response:
+        """One of those."""
+        caller = await door.caller(request)
+        return reply(await own.view(caller, target_id, effective=effective))
 
 
 def _add_provider_routes(router: APIRouter, door: Door) -> None:
