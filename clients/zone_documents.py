@@ -64,6 +64,8 @@ class DocumentWatch:
                         pause_s = FIRST_PAUSE_S
             except (IsthmusError, TimeoutError) as error:
                 log.info("zone_documents_interrupted", reason=getattr(error, "reason", "SILENCE"))
+            except Exception as error:  # a document that can't be acted on must not end it all
+                log.exception("zone_documents_failed", error=repr(error))
             await asyncio.sleep(pause_s * random.uniform(0.7, 1.3))
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 

@@ -20,6 +20,8 @@ from services.zone.domain.stores import ProviderStore, SpaceStore, StorageStore
 PAGE = 200
 #: How often it is looked whether other providers came or went.
 LOOK_AT_PEERS_S = 5.0
+#: How long a follower hears nothing at most; it gives up after some seconds.
+SILENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,21 +97,23 @@ class Documents:
         Raises NotFollowing where changes are not known (any more). Ends when the provider is removed.
         """
         held = _Held(provider_id, dict(known))
-        look_s = 0.0
+        look_s, told_s = 0.0, 0.0
         async for update in self._feed.follow(""):
             if update.start_over:
                 # Whatever changes from here on comes with the next update, be it told already or not.
                 async for news in self._everything(held):
                     yield news
-            elif update.changed:
-                yield await self._changed(held, update.changed)
-            else:
-                yield News()
-            if self._clock.monotonic_s() >= look_s:
-                look_s = self._clock.monotonic_s() + LOOK_AT_PEERS_S
+                continue
+            news = await self._changed(held, update.changed) if update.changed else News()
+            now_s = self._clock.monotonic_s()
+            if now_s >= look_s:
+                look_s = now_s + LOOK_AT_PEERS_S
                 if not await self._exists(provider_id):
                     return
-                yield News(await self._look_at_peers(held))
+                news = News({**news.documents, **await self._look_at_peers(held)}, news.ended)
+            if news.documents or news.ended or now_s - told_s >= SILENCE_S:
+                told_s = now_s
+                yield news
 
     async def _exists(self, provider_id: str) -> bool:
         return await self._providers.find(provider_id) is not None

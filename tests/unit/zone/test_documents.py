@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -152,6 +153,18 @@ async def test_the_end_of_a_support_or_a_space_is_told_with_a_later_revision(zon
         ended = (await next_news(news)).ended
     assert sorted(ended) == ["prv-p2", "spc-common"]
     assert ended["spc-common"] == zone.clock.now_ms()
+
+
+async def test_who_hears_nothing_new_hears_so_once_a_second(zone: Zone) -> None:
+    async with aclosing(zone.documents.follow("p1", {})) as news:
+        await first(news)
+        zone.clock.advance(6)
+        assert await anext(news) == News()
+        waiting = asyncio.ensure_future(anext(news))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        zone.clock.advance(1)
+        assert await waiting == News()
 
 
 async def test_peers_that_come_up_are_noticed(zone: Zone) -> None:
