@@ -1,4 +1,4 @@
-"""Pages of a directory as their readers want them: column by column, or as a record for each file."""
+"""Pages of files as their readers want them: column by column, or as a record for each file."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ def _column(told: files_pb2.FileColumns, field: str, count: int) -> Sequence[Any
         for at, rest in told.rest.items():
             column[at] = getattr(rest, field)
         return column
+    if field == "parent_id" and told.parent_ids:
+        return list(told.parent_ids)
     if field in ("space_id", "parent_id"):
         return [getattr(told, field)] * count
     if field == "path":
@@ -49,6 +51,8 @@ def files_of(told: files_pb2.FileColumns) -> list[files_pb2.File]:
         files_pb2.File(space_id=told.space_id, parent_id=told.parent_id, **dict(zip(there, row, strict=True)))
         for row in zip(*there.values(), strict=True)
     ]
+    for file, parent_id in zip(files, told.parent_ids, strict=False):
+        file.parent_id = parent_id
     for at, rest in told.rest.items():
         files[at].share_ids.extend(rest.share_ids)
         files[at].acl.extend(rest.acl)
@@ -57,4 +61,4 @@ def files_of(told: files_pb2.FileColumns) -> list[files_pb2.File]:
 
 
 def _is_column(field: Any) -> bool:
-    return field.name not in ("space_id", "parent_id", "rest")
+    return field.name not in ("space_id", "parent_id", "parent_ids", "rest")

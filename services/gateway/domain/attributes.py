@@ -98,8 +98,8 @@ def _name(view: View, space_id: str, file_id: str, name: str) -> str:
 
 
 def _path(view: View, space_id: str, file_id: str, name: str, path: Sequence[str]) -> str:
-    if view.relative_path is not None:
-        return view.relative_path
+    if view.is_relative:
+        return str(path)
     if space_id == file_ids.ROOT_SPACE_ID:
         return "/"
     if is_root_of(space_id, file_id):

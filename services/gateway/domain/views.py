@@ -20,14 +20,14 @@ class View:
     `parent_path`: names below the space's directory; None when the file's own `path` is filled in.
     `share_id`: the share through which everybody sees the file. `shows_shares`: whether the caller may know
     which shares a file has.
-    `relative_path`: told as the path, when the file is listed as part of a subtree.
+    `is_relative`: files are listed as parts of a subtree, and what is given as their path is told as it is.
     """
 
     space_name: str
     parent_path: tuple[str, ...] | None = None
     share_id: str | None = None
     shows_shares: bool = True
-    relative_path: str | None = None
+    is_relative: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

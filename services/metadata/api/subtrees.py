@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from isthmus.metadata.v1 import subtrees_pb2, subtrees_pb2_grpc
+from isthmus.metadata.v1 import files_pb2, subtrees_pb2, subtrees_pb2_grpc
 
 from runtime.auth import caller
+from services.metadata.domain.columns import IDENTITY, columns_of
 from services.metadata.domain.subtrees import SubtreeEntry, SubtreeQuery, Subtrees
 
+from .columns import columns_to_proto, fields_from_mask
 from .convert import file_to_proto, location_to_proto, readable_from_proto, wanted_from_proto
 
 
@@ -32,11 +35,23 @@ class SubtreeServicer(subtrees_pb2_grpc.SubtreeServiceServicer):
         page = await self._subtrees.list(
             caller(), readable_from_proto(request.directory), query, request.page_size
         )
-        return subtrees_pb2.ListSubtreeResponse(
-            entries=map(_entry_to_proto, page.entries),
-            inaccessible_paths=page.inaccessible,
-            next_page_token=page.next_token,
+        told = subtrees_pb2.ListSubtreeResponse(
+            inaccessible_paths=page.inaccessible, next_page_token=page.next_token
         )
+        if request.HasField("read_mask"):
+            told.paths.extend(entry.path for entry in page.entries)
+            told.columns.CopyFrom(_columns(page.entries, fields_from_mask(request.read_mask.paths)))
+            told.columns.space_id = request.directory.space_id
+        else:
+            told.entries.extend(map(_entry_to_proto, page.entries))
+        return told
+
+
+def _columns(entries: Sequence[SubtreeEntry], fields: set[str]) -> files_pb2.FileColumns:
+    files = [entry.file for entry in entries]
+    told = columns_to_proto(columns_of(files, {*IDENTITY, *fields}), [entry.extra for entry in entries])
+    told.parent_ids.extend(file.parent_id for file in files)
+    return told
 
 
 def _entry_to_proto(entry: SubtreeEntry) -> subtrees_pb2.SubtreeEntry:

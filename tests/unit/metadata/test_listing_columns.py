@@ -7,16 +7,18 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from isthmus.metadata.v1 import files_pb2
+from isthmus.metadata.v1 import files_pb2, subtrees_pb2
 
 from clients.file_columns import columns_of, files_of, mask_of
+from runtime.auth import as_caller
 from services.metadata.api.columns import columns_to_proto, fields_from_mask
 from services.metadata.api.convert import file_to_proto
+from services.metadata.api.subtrees import SubtreeServicer
 from services.metadata.domain import columns
 from services.metadata.domain.extras import Extra, Wanted
 from services.metadata.domain.listing import PageStart
 from services.metadata.domain.records import AclEntry, File, FileType
-from tests.support.metadata import ALICE, World, ref
+from tests.support.metadata import ALICE, SPACE, World, ref
 
 NAMES = ("a", "b", "d", "dd", "l", "s", "é")
 FIELDS = sorted(columns.FIELDS)
@@ -110,6 +112,23 @@ async def test_columns_travel_as_the_records_would(fields: set[str], acl: bool, 
     by_column = columns_of(told, wanted)
     for field in wanted:
         assert list(map(plain, by_column[field])) == [plain(getattr(file, field)) for file in whole]
+
+
+async def test_a_subtree_in_columns_has_the_files_of_its_entries() -> None:
+    world = await a_world()
+    servicer = SubtreeServicer(world.rules.subtrees)
+    fields = set(FIELDS) - {"named_by"}
+    request = subtrees_pb2.ListSubtreeRequest(page_size=100, include_directories=True)
+    request.directory.space_id = SPACE
+    with as_caller(ALICE, b""):
+        entries = (await servicer.ListSubtree(request, None)).entries
+        request.read_mask.CopyFrom(mask_of(fields))
+        told = await servicer.ListSubtree(request, None)
+    kept = {"space_id", "parent_id", *fields}
+    assert list(told.paths) == [entry.path for entry in entries]
+    assert files_of(told.columns) == [part(entry.file, kept) for entry in entries]
+    assert columns_of(told.columns, kept)["parent_id"] == [entry.file.parent_id for entry in entries]
+    assert len(entries) == len(NAMES) + 2, "the directory itself and what is inside another"
 
 
 def travelled(files: list[File], fields: set[str], extras: list[Extra]) -> files_pb2.FileColumns:

@@ -450,7 +450,7 @@ Global___ListChildrenResponse: _TypeAlias = ListChildrenResponse  # noqa: Y015
 
 @_typing.final
 class FileColumns(_message.Message):
-    """Files of one directory, a field of all of them in a column of its own. Columns
+    """Files, a field of all of them in a column of its own. Columns
     have the names and meanings of the fields of File, so they are in the singular;
     one that was asked for has a value for every file, others are empty.
     """
@@ -501,9 +501,11 @@ class FileColumns(_message.Message):
     COMPLETION_STATUS_FIELD_NUMBER: _builtins.int
     HAS_ACL_FIELD_NUMBER: _builtins.int
     REST_FIELD_NUMBER: _builtins.int
+    PARENT_IDS_FIELD_NUMBER: _builtins.int
     space_id: _builtins.str
     """Of all files alike."""
     parent_id: _builtins.str
+    """Of all files of one directory; those of several have `parent_ids`."""
     @_builtins.property
     def file_id(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
@@ -552,6 +554,8 @@ class FileColumns(_message.Message):
         in the mask, and what was wanted.
         """
 
+    @_builtins.property
+    def parent_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     def __init__(
         self,
         *,
@@ -578,10 +582,11 @@ class FileColumns(_message.Message):
         completion_status: _abc.Iterable[_builtins.str] | None = ...,
         has_acl: _abc.Iterable[_builtins.bool] | None = ...,
         rest: _abc.Mapping[_builtins.int, Global___FileRest] | None = ...,
+        parent_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["atime_ms", b"atime_ms", "completion_status", b"completion_status", "creation_time_ms", b"creation_time_ms", "ctime_ms", b"ctime_ms", "file_id", b"file_id", "hard_link_count", b"hard_link_count", "has_acl", b"has_acl", "has_custom_metadata", b"has_custom_metadata", "has_sum", b"has_sum", "local_bytes", b"local_bytes", "mimetype", b"mimetype", "mode", b"mode", "mtime_ms", b"mtime_ms", "name", b"name", "owner_id", b"owner_id", "parent_id", b"parent_id", "provider_id", b"provider_id", "rest", b"rest", "size_bytes", b"size_bytes", "space_id", b"space_id", "symlink_target", b"symlink_target", "type", b"type", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["atime_ms", b"atime_ms", "completion_status", b"completion_status", "creation_time_ms", b"creation_time_ms", "ctime_ms", b"ctime_ms", "file_id", b"file_id", "hard_link_count", b"hard_link_count", "has_acl", b"has_acl", "has_custom_metadata", b"has_custom_metadata", "has_sum", b"has_sum", "local_bytes", b"local_bytes", "mimetype", b"mimetype", "mode", b"mode", "mtime_ms", b"mtime_ms", "name", b"name", "owner_id", b"owner_id", "parent_id", b"parent_id", "parent_ids", b"parent_ids", "provider_id", b"provider_id", "rest", b"rest", "size_bytes", b"size_bytes", "space_id", b"space_id", "symlink_target", b"symlink_target", "type", b"type", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -22,23 +22,24 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mask__pb2
 from isthmus.metadata.v1 import contents_pb2 as isthmus_dot_metadata_dot_v1_dot_contents__pb2
 from isthmus.metadata.v1 import files_pb2 as isthmus_dot_metadata_dot_v1_dot_files__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"isthmus/metadata/v1/subtrees.proto\x12\x13isthmus.metadata.v1\x1a\"isthmus/metadata/v1/contents.proto\x1a\x1fisthmus/metadata/v1/files.proto\"\xfd\x01\n\x12ListSubtreeRequest\x12/\n\tdirectory\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x13\n\x0bstart_after\x18\x04 \x01(\t\x12\x0e\n\x06prefix\x18\x05 \x01(\t\x12\x1b\n\x13include_directories\x18\x06 \x01(\x08\x12\x16\n\x0ewith_locations\x18\x07 \x01(\x08\x12\x35\n\x06wanted\x18\x08 \x01(\x0b\x32%.isthmus.metadata.v1.WantedAttributes\"v\n\x0cSubtreeEntry\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\'\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12/\n\x08location\x18\x03 \x01(\x0b\x32\x1d.isthmus.metadata.v1.Location\"~\n\x13ListSubtreeResponse\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.isthmus.metadata.v1.SubtreeEntry\x12\x1a\n\x12inaccessible_paths\x18\x02 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t2r\n\x0eSubtreeService\x12`\n\x0bListSubtree\x12\'.isthmus.metadata.v1.ListSubtreeRequest\x1a(.isthmus.metadata.v1.ListSubtreeResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"isthmus/metadata/v1/subtrees.proto\x12\x13isthmus.metadata.v1\x1a google/protobuf/field_mask.proto\x1a\"isthmus/metadata/v1/contents.proto\x1a\x1fisthmus/metadata/v1/files.proto\"\xac\x02\n\x12ListSubtreeRequest\x12/\n\tdirectory\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x13\n\x0bstart_after\x18\x04 \x01(\t\x12\x0e\n\x06prefix\x18\x05 \x01(\t\x12\x1b\n\x13include_directories\x18\x06 \x01(\x08\x12\x16\n\x0ewith_locations\x18\x07 \x01(\x08\x12\x35\n\x06wanted\x18\x08 \x01(\x0b\x32%.isthmus.metadata.v1.WantedAttributes\x12-\n\tread_mask\x18\t \x01(\x0b\x32\x1a.google.protobuf.FieldMask\"v\n\x0cSubtreeEntry\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\'\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x19.isthmus.metadata.v1.File\x12/\n\x08location\x18\x03 \x01(\x0b\x32\x1d.isthmus.metadata.v1.Location\"\xc0\x01\n\x13ListSubtreeResponse\x12\x32\n\x07\x65ntries\x18\x01 \x03(\x0b\x32!.isthmus.metadata.v1.SubtreeEntry\x12\x1a\n\x12inaccessible_paths\x18\x02 \x03(\t\x12\x17\n\x0fnext_page_token\x18\x03 \x01(\t\x12\r\n\x05paths\x18\x04 \x03(\t\x12\x31\n\x07\x63olumns\x18\x05 \x01(\x0b\x32 .isthmus.metadata.v1.FileColumns2r\n\x0eSubtreeService\x12`\n\x0bListSubtree\x12\'.isthmus.metadata.v1.ListSubtreeRequest\x1a(.isthmus.metadata.v1.ListSubtreeResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'isthmus.metadata.v1.subtrees_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LISTSUBTREEREQUEST']._serialized_start=129
-  _globals['_LISTSUBTREEREQUEST']._serialized_end=382
-  _globals['_SUBTREEENTRY']._serialized_start=384
-  _globals['_SUBTREEENTRY']._serialized_end=502
-  _globals['_LISTSUBTREERESPONSE']._serialized_start=504
-  _globals['_LISTSUBTREERESPONSE']._serialized_end=630
-  _globals['_SUBTREESERVICE']._serialized_start=632
-  _globals['_SUBTREESERVICE']._serialized_end=746
+  _globals['_LISTSUBTREEREQUEST']._serialized_start=163
+  _globals['_LISTSUBTREEREQUEST']._serialized_end=463
+  _globals['_SUBTREEENTRY']._serialized_start=465
+  _globals['_SUBTREEENTRY']._serialized_end=583
+  _globals['_LISTSUBTREERESPONSE']._serialized_start=586
+  _globals['_LISTSUBTREERESPONSE']._serialized_end=778
+  _globals['_SUBTREESERVICE']._serialized_start=780
+  _globals['_SUBTREESERVICE']._serialized_end=894
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ isort:skip_file
 
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from isthmus.metadata.v1 import contents_pb2 as _contents_pb2
@@ -32,6 +33,7 @@ class ListSubtreeRequest(_message.Message):
     INCLUDE_DIRECTORIES_FIELD_NUMBER: _builtins.int
     WITH_LOCATIONS_FIELD_NUMBER: _builtins.int
     WANTED_FIELD_NUMBER: _builtins.int
+    READ_MASK_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """1..10000; counts files and inaccessible paths together."""
     page_token: _builtins.str
@@ -56,6 +58,12 @@ class ListSubtreeRequest(_message.Message):
         is listed without what it does not tell.
         """
 
+    @_builtins.property
+    def read_mask(self) -> _field_mask_pb2.FieldMask:
+        """When set, `paths` and `columns` are told in the place of `entries`: these
+        columns besides `file_id` and `name`, as in ListChildren. Without locations.
+        """
+
     def __init__(
         self,
         *,
@@ -67,10 +75,11 @@ class ListSubtreeRequest(_message.Message):
         include_directories: _builtins.bool = ...,
         with_locations: _builtins.bool = ...,
         wanted: _files_pb2.WantedAttributes | None = ...,
+        read_mask: _field_mask_pb2.FieldMask | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "wanted", b"wanted"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "read_mask", b"read_mask", "wanted", b"wanted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "include_directories", b"include_directories", "page_size", b"page_size", "page_token", b"page_token", "prefix", b"prefix", "start_after", b"start_after", "wanted", b"wanted", "with_locations", b"with_locations"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "include_directories", b"include_directories", "page_size", b"page_size", "page_token", b"page_token", "prefix", b"prefix", "read_mask", b"read_mask", "start_after", b"start_after", "wanted", b"wanted", "with_locations", b"with_locations"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -115,6 +124,8 @@ class ListSubtreeResponse(_message.Message):
     ENTRIES_FIELD_NUMBER: _builtins.int
     INACCESSIBLE_PATHS_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    PATHS_FIELD_NUMBER: _builtins.int
+    COLUMNS_FIELD_NUMBER: _builtins.int
     next_page_token: _builtins.str
     """Empty when nothing follows."""
     @_builtins.property
@@ -123,16 +134,26 @@ class ListSubtreeResponse(_message.Message):
     def inaccessible_paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Paths of directories the caller may not list."""
 
+    @_builtins.property
+    def paths(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """With `read_mask`: path and file of each entry. Sizes of directories are not
+        summed up.
+        """
+
+    @_builtins.property
+    def columns(self) -> _files_pb2.FileColumns: ...
     def __init__(
         self,
         *,
         entries: _abc.Iterable[Global___SubtreeEntry] | None = ...,
         inaccessible_paths: _abc.Iterable[_builtins.str] | None = ...,
         next_page_token: _builtins.str = ...,
+        paths: _abc.Iterable[_builtins.str] | None = ...,
+        columns: _files_pb2.FileColumns | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["entries", b"entries", "inaccessible_paths", b"inaccessible_paths", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "entries", b"entries", "inaccessible_paths", b"inaccessible_paths", "next_page_token", b"next_page_token", "paths", b"paths"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -11,13 +11,14 @@ from typing import Any
 import orjson
 from isthmus.metadata.v1 import files_pb2
 
-from clients.file_columns import columns_of, mask_of
+from clients.file_columns import mask_of
 from runtime.errors import InvalidName, NoSuchFile
 from runtime.http.declared import flag, integer, text
 from runtime.http.file_ids import space_root
-from services.gateway.api.http import JSON, Answer
+from services.gateway.api.http import Answer
 from services.gateway.api.namespace import in_parallel, listed_spaces, ref, view_of, wanted
 from services.gateway.api.ports import Metadata
+from services.gateway.api.rest.entries import encoded, list_answer
 from services.gateway.api.rest.operations import Call
 from services.gateway.api.rest.selection import selects_shared
 from services.gateway.domain import attributes
@@ -79,10 +80,10 @@ class ListingRoutes:
             request.page_token = answer.next_page_token
             async with asyncio.TaskGroup() as group:
                 following = group.create_task(self._metadata.list_children(request))
-                told.append(await _encoded(answer.columns, selection, view))
+                told.append(await encoded(answer.columns, selection, view))
             answer = following.result()
             left -= len(answer.columns.file_id)
-        told.append(await _encoded(answer.columns, selection, view))
+        told.append(await encoded(answer.columns, selection, view))
         return _page(told, answer.is_last, answer.next_page_token)
 
     async def _view(self, call: Call, selection: Selection) -> View:
@@ -153,14 +154,5 @@ def _from_token(token: str) -> bytes:
         raise InvalidName("not a page token") from None
 
 
-async def _encoded(columns: files_pb2.FileColumns, selection: Selection, view: View) -> bytes:
-    """Objects of the answer, joined by commas. Others have the loop for a moment before they are made."""
-    await asyncio.sleep(0)
-    return orjson.dumps(selection.encode_all(columns_of(columns, selection.needs), view))[1:-1]
-
-
 def _page(children: Iterable[bytes], is_last: bool, token: str) -> Answer:
-    """The answer with children that are encoded, some or none in each piece."""
-    told = b",".join(filter(None, children))
-    rest = orjson.dumps({"isLast": is_last, "nextPageToken": token})
-    return Answer(200, b'{"children":[%b],%b' % (told, rest[1:]), JSON)
+    return list_answer("children", children, {"isLast": is_last, "nextPageToken": token})

@@ -6,14 +6,18 @@ from dataclasses import replace
 
 from isthmus.metadata.v1 import subtrees_pb2
 
+from clients.file_columns import mask_of
 from runtime.errors import AccessDenied
 from runtime.http.declared import flag, integer, path_text, text
-from services.gateway.api.http import Answer, json_answer
+from services.gateway.api.http import Answer
 from services.gateway.api.namespace import ref, view_of, wanted
 from services.gateway.api.ports import Metadata
+from services.gateway.api.rest.entries import encoded, list_answer
 from services.gateway.api.rest.operations import Call
 from services.gateway.api.rest.selection import selects
 from services.gateway.domain import attributes
+from services.gateway.domain.attributes import Selection
+from services.gateway.domain.views import View
 
 ATTRIBUTES = selects(attributes.SUBTREE_DEFAULT, also=("path",))
 LIMIT = integer(
@@ -46,42 +50,29 @@ class SubtreeRoutes:
             prefix=call[PREFIX],
             include_directories=call[INCLUDE_DIRECTORIES],
         )
+        request.read_mask.CopyFrom(mask_of(selection.needs))
         more = wanted(selection)
         if more is not None:
             request.wanted.CopyFrom(more)
-        page = await self._gather(request, call[LIMIT])
-        view = view_of(call.identity, call.file)
-        told = {
-            "files": [
-                selection.encode(entry.file, replace(view, relative_path=entry.path))
-                for entry in page.entries
-            ],
-            "inaccessiblePaths": list(page.inaccessible_paths),
-            "nextPageToken": page.next_page_token or None,
-        }
-        return json_answer(told)
+        view = replace(view_of(call.identity, call.file), is_relative=True)
+        return await self._gather(request, call[LIMIT], selection, view)
 
     async def _gather(
-        self, request: subtrees_pb2.ListSubtreeRequest, limit: int
-    ) -> subtrees_pb2.ListSubtreeResponse:
+        self, request: subtrees_pb2.ListSubtreeRequest, limit: int, selection: Selection, view: View
+    ) -> Answer:
         """One page, from as many calls as bring a full one each."""
-        request.page_size = min(limit, _PAGE_SIZE)
-        gathered = await self._metadata.list_subtree(request)
-        size = last = _size(gathered)
-        while gathered.next_page_token and size < limit and last >= _PAGE_SIZE:
-            following = subtrees_pb2.ListSubtreeRequest(
-                directory=request.directory,
-                page_size=min(limit - size, _PAGE_SIZE),
-                page_token=gathered.next_page_token,
-                wanted=request.wanted if request.HasField("wanted") else None,
-            )
-            page = await self._metadata.list_subtree(following)
-            gathered.next_page_token = ""
-            gathered.MergeFrom(page)
-            last = _size(page)
-            size += last
-        return gathered
-
-
-def _size(page: subtrees_pb2.ListSubtreeResponse) -> int:
-    return len(page.entries) + len(page.inaccessible_paths)
+        files: list[bytes] = []
+        inaccessible: list[str] = []
+        size = _PAGE_SIZE
+        while size >= _PAGE_SIZE and limit > 0:
+            request.page_size = min(limit, _PAGE_SIZE)
+            page = await self._metadata.list_subtree(request)
+            files.append(await encoded(page.columns, selection, view, paths=page.paths))
+            inaccessible += page.inaccessible_paths
+            size = len(page.paths) + len(page.inaccessible_paths)
+            limit -= size
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                break
+        rest = {"inaccessiblePaths": inaccessible, "nextPageToken": request.page_token or None}
+        return list_answer("files", files, rest)
