@@ -26,6 +26,7 @@ from services.gateway.api.cdmi.duplicates import Duplicates
 from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
 from services.gateway.api.cdmi.serializing import SerialLimits
 from services.gateway.api.cdmi.updates import Updates
+from services.gateway.api.cdmi.workshops import Workshops
 from services.gateway.api.direct import direct_entries
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
@@ -206,6 +207,7 @@ def _application(
             principals,
             copies,
             duplicates,
+            Workshops(outside.metadata, outside.key, clock),
             CdmiOptions(
                 domain=domain,
                 value_limit_bytes=settings.cdmi_value_limit_bytes,

@@ -30,6 +30,7 @@ from services.gateway.api.cdmi.duplicates import Duplicates
 from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
 from services.gateway.api.cdmi.serializing import SerialLimits
 from services.gateway.api.cdmi.updates import Updates
+from services.gateway.api.cdmi.workshops import Workshops
 from services.gateway.api.direct import direct_entries
 from services.gateway.api.front import Front
 from services.gateway.api.gate import Gate
@@ -515,6 +516,7 @@ class GatewayTwin:
                 self.principals,
                 self.jobs,
                 self.duplicates,
+                Workshops(self.metadata, KEY, self.clock),
                 options,
             ),
             self.pages,

@@ -34,7 +34,7 @@ class CopyServicer(copies_pb2_grpc.CopyServiceServicer):
     ) -> copies_pb2.StartCopyResponse:
         asked = CopyRequest(
             request_id=request.request_id,
-            source=ref_from_proto(request.source),
+            source=ref_from_proto(request.source) if request.HasField("source") else None,
             parent=ref_from_proto(request.parent),
             name=request.name,
             moves=request.moves,

@@ -74,11 +74,12 @@ class TooManyCopies(ResourceExhausted):
 class CopyRequest:
     """What is asked for. Without a `holder` somebody else is to do the work.
 
+    Without a `source` it is a directory that only the holder can make.
     `update`: what the copy has differently; only the one who does the work reads it.
     """
 
     request_id: str
-    source: FileRef
+    source: FileRef | None
     parent: FileRef
     name: str
     moves: bool
@@ -134,6 +135,9 @@ class Copies:
         require_insider(identity)
         waiting = await self._store.list_lapsed(WORKED_AT, before_ms=self._clock.now_ms(), limit=10)
         for copy in waiting:
+            if copy.is_handmade and copy.state in UNPUBLISHED:
+                await self._abandon(copy)
+                continue
             try:
                 leased = await self._leased(copy, holder)
             except RevisionConflict:
@@ -141,6 +145,19 @@ class Copies:
             if leased.state in WORKED_AT:
                 return leased
         return None
+
+    async def _abandon(self, copy: Copy) -> None:
+        """Gives up what nobody else can go on with, once the request was not tried again for a while."""
+        if copy.lease_until_ms + LEASE_MS > self._clock.now_ms():
+            return
+        given_up = self._given_up(
+            copy, reason="UNAVAILABLE", message="whoever made it went away", forgotten=True
+        )
+        try:
+            await self._store.replace(given_up)
+        except RevisionConflict:
+            return
+        await self._undo(given_up)
 
     async def save(self, identity: Identity, copy_id: str, epoch: int, progress: CopyProgress) -> None:
         """Notes how far it is, and renews the lease. Raises `CopyLost`."""
@@ -271,11 +288,11 @@ class Copies:
             identity, request.request_id, request.parent, create_parents=False
         )
         names.check_new_name(request.name, parent.file)
-        source = await self._paths.resolve(identity, request.source)
-        self._require(identity, source, parent, request)
+        source = await self._source(identity, parent, request)
         await self._require_few(identity)
         if await self._paths.child(identity, parent, request.name) is not None:
             raise FileExists(name=request.name)
+        type = source.file.type if source else FileType.DIRECTORY
         copy_id = _copy_id(identity, request.request_id)
         workshop_id = hashlib.sha256(f"workshop:{copy_id}".encode()).hexdigest()[:32]
         now_ms = self._clock.now_ms()
@@ -288,17 +305,26 @@ class Copies:
             parent_id=parent.file.file_id,
             name=request.name,
             root_id=new_file_id(
-                request.request_id, identity.subject_id, workshop_id, request.name, type=source.file.type
+                request.request_id, identity.subject_id, workshop_id, request.name, type=type
             ),
-            type=source.file.type,
-            source_space_id=source.file.space_id,
-            source_id=source.entry.file_id,
+            type=type,
+            source_space_id=source.file.space_id if source else "",
+            source_id=source.entry.file_id if source else "",
             moves=request.moves,
             workshop_id=workshop_id,
             update=request.update,
             started_ms=now_ms,
             changed_ms=now_ms,
         )
+
+    async def _source(self, identity: Identity, parent: Found, request: CopyRequest) -> Found | None:
+        """What is to be copied, if anything is. Everything is refused here that can be before the work."""
+        if request.source is None:
+            self._require_add(identity, parent, FileType.DIRECTORY)
+            return None
+        source = await self._paths.resolve(identity, request.source)
+        self._require(identity, source, parent, request)
+        return source
 
     def _require(self, identity: Identity, source: Found, parent: Found, request: CopyRequest) -> None:
         """Everything that can be refused before the work begins."""

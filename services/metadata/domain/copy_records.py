@@ -79,6 +79,11 @@ class Copy:
     revision: int = 1
 
     @property
+    def is_handmade(self) -> bool:
+        """Whether it has no source, so that only its holder knows what it is to be."""
+        return not self.source_id
+
+    @property
     def publish_id(self) -> str:
         """Request that gives it its place: as a step of the one that began it."""
         return f"{self.request_id}/published"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import copy
 import json
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from tests.support.gateway import GatewayTwin
 from tests.unit.gateway.test_cdmi_containers import CONTAINER, OBJECT, V, bad, errno, get
 from tests.unit.gateway.test_cdmi_objects import put
+from tests.unit.gateway.test_cdmi_repeats import Dying
 
 Json = dict[str, Any]
 
@@ -33,11 +35,14 @@ async def serialized(gateway: GatewayTwin, source: str, path: str = "home/out", 
     return dict(json.loads((await get(gateway, f"{path}?value"))["value"]))  # type: ignore[arg-type]
 
 
-async def make(gateway: GatewayTwin, path: str, text: object, **more: object) -> httpx.Response:
+async def make(
+    gateway: GatewayTwin, path: str, text: object, *, request_id: str = "", **more: object
+) -> httpx.Response:
     """Deserialises a value in the body."""
     raw = text if isinstance(text, bytes) else json.dumps(text).encode()
     body = {"deserializevalue": base64.b64encode(raw).decode(), **more}
-    return await gateway.http.put(f"/cdmi/{path}", json=body, headers=headers_of(path))
+    headers = {**headers_of(path), **({"x-request-id": request_id} if request_id else {})}
+    return await gateway.http.put(f"/cdmi/{path}", json=body, headers=headers)
 
 
 async def listing(gateway: GatewayTwin) -> object:
@@ -244,6 +249,79 @@ async def test_a_tree_is_made_with_the_rights_of_who_asks(gateway: GatewayTwin) 
     await gateway.make("secret", content=b"{}", mode=0o600)
     refused = await put(gateway, "home/x", {"deserialize": "home/secret"}, x_auth_token="member")
     assert errno(refused) == "eacces"
+
+
+@pytest.fixture
+def dying(gateway: GatewayTwin, monkeypatch: pytest.MonkeyPatch) -> Dying:
+    return Dying(gateway, monkeypatch)
+
+
+DEEP: Json = {**TREE, "metadata": {"k": 1}, "children": [FILE, {**TREE, "objectName": "e", "metadata": {}}]}
+
+
+async def made_and_died(gateway: GatewayTwin, dying: Dying, survived: int) -> bool:
+    """Whether the tree was made before the gateway died, after so many calls; then it lives again."""
+    dying.calls_left = survived
+    answer = await make(gateway, "home/new/", DEEP, request_id=f"r{survived}")
+    dying.calls_left, dying.is_dead = -1, False
+    return answer.status_code == 201
+
+
+@pytest.mark.cdmi("21.5.deserialize")
+async def test_a_tree_whose_maker_died_is_made_by_the_next_try(gateway: GatewayTwin, dying: Dying) -> None:
+    for survived in range(40):
+        if await made_and_died(gateway, dying, survived):
+            assert survived > 5
+            return
+        gateway.clock.advance(31)
+        again = await make(gateway, "home/new/", DEEP, request_id=f"r{survived}")
+        assert again.status_code == 201, (survived, again.text)
+        assert again.json()["metadata"]["k"] == 1
+        assert (await get(gateway, "home/new/e/f?value"))["value"] == "x"
+        assert (await gateway.http.delete("/cdmi/home/new/", headers=V)).status_code == 204
+    raise AssertionError("it never ends")
+
+
+@pytest.mark.cdmi("21.5.deserialize")
+async def test_a_tree_whose_maker_died_is_there_whole_or_not_at_all(
+    gateway: GatewayTwin, dying: Dying
+) -> None:
+    for survived in range(40):
+        if await made_and_died(gateway, dying, survived):
+            assert survived > 5
+            return
+        for _ in range(3):
+            await gateway.settle_copies()
+        if await listing(gateway) == ["new/"]:
+            assert (await get(gateway, "home/new/"))["children"] == ["e/", "f"]
+            await gateway.http.delete("/cdmi/home/new/", headers=V)
+        answer = await make(gateway, "home/new/", TREE, request_id=f"other{survived}")
+        assert answer.status_code == 201, (survived, answer.text)
+        await gateway.http.delete("/cdmi/home/new/", headers=V)
+    raise AssertionError("it never ends")
+
+
+async def test_nobody_sees_a_tree_before_it_is_whole(
+    gateway: GatewayTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = list[object]()
+    inner = gateway.metadata._call
+
+    async def look() -> object:
+        found = await gateway.http.get("/cdmi/home/new/", headers=V)
+        return await listing(gateway), found.json()["completionStatus"]
+
+    async def call(method: Any, request: Any) -> Any:
+        if method.__name__ == "CommitUpload":
+            monkeypatch.setattr(gateway.metadata, "_call", inner)
+            # Every request has a task of its own.
+            seen.append(await asyncio.create_task(look()))
+            monkeypatch.setattr(gateway.metadata, "_call", call)
+        return await inner(method, request)
+
+    monkeypatch.setattr(gateway.metadata, "_call", call)
+    assert (await make(gateway, "home/new/", DEEP)).status_code == 201
+    assert seen == [([], "Processing")] * 2
 
 
 async def test_large_values_go_through_in_pieces(gateway: GatewayTwin) -> None:

@@ -314,3 +314,50 @@ async def test_cancelling_and_publishing_at_once_agree(world: World) -> None:
     )
     assert (publishing is None) != (cancelling is None)
     assert await world.names("to") == (["new"] if publishing is None else [])
+
+
+async def handmade(world: World, who: Identity = ALICE, holder: str = "h") -> tuple[Copy, bool]:
+    """A directory without a source, which only its holder can make."""
+    request = CopyRequest("r", None, ref("to"), "new", False, b"", holder)
+    return await world.rules.copies.start(who, b"signed", request)
+
+
+async def test_what_has_no_source_gets_its_place_like_any_copy(world: World) -> None:
+    copy, leased = await handmade(world)
+    assert (leased, copy.type, copy.source_id) == (True, FileType.DIRECTORY, "")
+    await made(world, copy)
+    await ended(world.rules.copies, copy)
+    assert await world.names("to") == ["new"]
+    assert await world.names("to", "new") == ["file"]
+
+
+async def test_what_only_a_dead_holder_could_make_is_taken_away(world: World) -> None:
+    copy, _ = await handmade(world)
+    await made(world, copy)
+    world.clock.advance(31)
+    assert await world.rules.copies.claim(SERVICE, "other") is None
+    again, leased = await handmade(world, holder="next try")
+    assert (leased, again.epoch) == (True, copy.epoch + 1)
+    world.clock.advance(61)
+    assert await world.rules.copies.claim(SERVICE, "other") is None
+    with pytest.raises(CopyLost):
+        await world.rules.copies.publish(ALICE, again.copy_id, again.epoch)
+    with pytest.raises(NoSuchCopy):
+        await world.rules.copies.get(ALICE, copy.copy_id)
+    assert await world.names("to") == []
+
+
+async def test_what_got_its_place_before_its_holder_died_stays(world: World) -> None:
+    copy, _ = await handmade(world)
+    await made(world, copy)
+    await world.rules.copies.publish(ALICE, copy.copy_id, copy.epoch)
+    world.clock.advance(61)
+    found = await world.rules.copies.claim(SERVICE, "other")
+    assert found is not None
+    await world.rules.copies.end(SERVICE, found.copy_id, found.epoch)
+    assert await world.names("to") == ["new"]
+
+
+async def test_a_directory_out_of_sight_needs_the_right_to_add_one(world: World) -> None:
+    with pytest.raises(NotPermitted):
+        await handmade(world, member("carl", write=False))

@@ -119,7 +119,9 @@ class CopyServiceServicer:
         to the directory. EEXIST when the name is taken, by a file or by a copy that
         goes on; EINVAL for a directory into itself; RESOURCE_EXHAUSTED with reason
         TOO_MANY_COPIES. The same `request_id` again answers with what became of the
-        first, and leases it only if nobody has it.
+        first, and leases it only if nobody has it. Without a source it is a
+        directory that only its holder can make, and that is given up some time
+        after the lease has lapsed, unless the request is repeated before.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,6 +129,7 @@ class CopyServiceServicer:
 
     def ClaimCopy(self, request, context):
         """Leases a copy that nobody works at, the oldest first; none: no copy is set.
+        What only its holder could make is given up instead.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

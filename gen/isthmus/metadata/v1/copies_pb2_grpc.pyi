@@ -46,10 +46,14 @@ class CopyServiceStub:
     to the directory. EEXIST when the name is taken, by a file or by a copy that
     goes on; EINVAL for a directory into itself; RESOURCE_EXHAUSTED with reason
     TOO_MANY_COPIES. The same `request_id` again answers with what became of the
-    first, and leases it only if nobody has it.
+    first, and leases it only if nobody has it. Without a source it is a
+    directory that only its holder can make, and that is given up some time
+    after the lease has lapsed, unless the request is repeated before.
     """
     ClaimCopy: _grpc.UnaryUnaryMultiCallable[_copies_pb2.ClaimCopyRequest, _copies_pb2.ClaimCopyResponse]
-    """Leases a copy that nobody works at, the oldest first; none: no copy is set."""
+    """Leases a copy that nobody works at, the oldest first; none: no copy is set.
+    What only its holder could make is given up instead.
+    """
     SaveCopy: _grpc.UnaryUnaryMultiCallable[_copies_pb2.SaveCopyRequest, _copies_pb2.SaveCopyResponse]
     """Notes how far it has come and renews the lease. ABORTED with reason
     COPY_LOST when another holder has it, or when it was given up.
@@ -102,10 +106,14 @@ class CopyServiceAsyncStub(CopyServiceStub):
     to the directory. EEXIST when the name is taken, by a file or by a copy that
     goes on; EINVAL for a directory into itself; RESOURCE_EXHAUSTED with reason
     TOO_MANY_COPIES. The same `request_id` again answers with what became of the
-    first, and leases it only if nobody has it.
+    first, and leases it only if nobody has it. Without a source it is a
+    directory that only its holder can make, and that is given up some time
+    after the lease has lapsed, unless the request is repeated before.
     """
     ClaimCopy: _aio.UnaryUnaryMultiCallable[_copies_pb2.ClaimCopyRequest, _copies_pb2.ClaimCopyResponse]  # type: ignore[assignment]
-    """Leases a copy that nobody works at, the oldest first; none: no copy is set."""
+    """Leases a copy that nobody works at, the oldest first; none: no copy is set.
+    What only its holder could make is given up instead.
+    """
     SaveCopy: _aio.UnaryUnaryMultiCallable[_copies_pb2.SaveCopyRequest, _copies_pb2.SaveCopyResponse]  # type: ignore[assignment]
     """Notes how far it has come and renews the lease. ABORTED with reason
     COPY_LOST when another holder has it, or when it was given up.
@@ -161,7 +169,9 @@ class CopyServiceServicer(metaclass=_abc_1.ABCMeta):
         to the directory. EEXIST when the name is taken, by a file or by a copy that
         goes on; EINVAL for a directory into itself; RESOURCE_EXHAUSTED with reason
         TOO_MANY_COPIES. The same `request_id` again answers with what became of the
-        first, and leases it only if nobody has it.
+        first, and leases it only if nobody has it. Without a source it is a
+        directory that only its holder can make, and that is given up some time
+        after the lease has lapsed, unless the request is repeated before.
         """
 
     @_abc_1.abstractmethod
@@ -170,7 +180,9 @@ class CopyServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _copies_pb2.ClaimCopyRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_copies_pb2.ClaimCopyResponse, _abc.Awaitable[_copies_pb2.ClaimCopyResponse]]:
-        """Leases a copy that nobody works at, the oldest first; none: no copy is set."""
+        """Leases a copy that nobody works at, the oldest first; none: no copy is set.
+        What only its holder could make is given up instead.
+        """
 
     @_abc_1.abstractmethod
     def SaveCopy(

@@ -1,7 +1,7 @@
 """`{"deserialize": source}` and `{"deserializevalue": base64}`: JSON becomes an object, or a tree, again.
 
-It is made while it is read. A tree is made whole or taken away again; each file of it has a request id of its
-own, so a request that is tried again goes on with what was made.
+It is made while it is read. A tree is made out of sight, and gets its place once it is whole; each file of it
+has a request id of its own, so a request that is tried again goes on with what was made.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from isthmus.metadata.v1 import files_pb2
 from runtime.errors import FileExists, InvalidName, IsthmusError
 from runtime.http import file_ids
 from runtime.http.errors import ApiError, posix
+from runtime.http.file_ids import FileId
 from runtime.http.paths import quote_segment
 from runtime.request import bind, request_id
 from services.gateway.api.cdmi.nodes import Node
 from services.gateway.api.cdmi.repeats import is_ours, step_id
 from services.gateway.api.cdmi.serializing import MAX_DEPTH, SerialLimits, too_much
 from services.gateway.api.cdmi.updates import Update, Updates, overridden, planned
+from services.gateway.api.cdmi.workshops import Workshops
 from services.gateway.api.namespace import id_of, ref
 from services.gateway.api.ports import DataPort, Metadata
 from services.gateway.domain.cdmi import metadata as rules
@@ -43,6 +45,11 @@ class _Place:
     name: str
     path: str
     number: int = 0
+
+    @property
+    def request_id(self) -> str:
+        """That of this object: the topmost is what the request is about."""
+        return f"{request_id()}/{self.number}" if self.number else request_id()
 
     @property
     def ref(self) -> files_pb2.FileRef:
@@ -74,11 +81,17 @@ class Deserializing:
     """Makes files of their JSON, as the caller of the request under way."""
 
     def __init__(
-        self, metadata: Metadata, data_port: DataPort, updates: Updates, limits: SerialLimits
+        self,
+        metadata: Metadata,
+        data_port: DataPort,
+        updates: Updates,
+        workshops: Workshops,
+        limits: SerialLimits,
     ) -> None:
         self._metadata = metadata
         self._data_port = data_port
         self._updates = updates
+        self._workshops = workshops
         self._limits = limits
 
     async def make(self, node: Node, chunks: AsyncIterator[bytes], update: Update | None) -> None:
@@ -91,11 +104,21 @@ class Deserializing:
             raise posix("eexist")
         place = _Place(node.parent_ref(), node.names[-1], node.inside_path())
         reader = Reader(chunks, limit_bytes=self._limits.size_bytes)
+        if node.container:
+            await self._workshops.make(
+                node, lambda inside: self._make_tree(reader, inside, place.name, update)
+            )
+            return
         try:
-            await self._make_all(reader, place, update, container=node.container)
+            await self._make_all(reader, place, update, container=False)
         except BaseException:
             await self._take_away(place.ref)
             raise
+
+    async def _make_tree(self, reader: Reader, inside: FileId, name: str, update: Update | None) -> None:
+        path = _path_of(inside)
+        place = _Place(ref(inside), name, f"{path}/{quote_segment(name)}")
+        await self._make_all(reader, place, update, container=True)
 
     async def _take_away(self, where: files_pb2.FileRef) -> None:
         """What somebody else has put there meanwhile is his."""
@@ -132,7 +155,7 @@ class Deserializing:
         self, reader: Reader, entry: Entry, place: _Place, update: Update | None
     ) -> _Level | None:
         """One object whole; of a container that has children what comes before them."""
-        with bind(request_id=f"{request_id()}/{place.number}"):
+        with bind(request_id=place.request_id):
             if entry.type == SYMLINK:
                 await self._create(place, SYMLINK, symlink_target=entry.reference)
             elif entry.type == REGULAR:
@@ -140,8 +163,7 @@ class Deserializing:
             else:
                 made = await self._create(place, DIRECTORY)
                 if entry.content:
-                    path = ("cdmi_objectid", file_ids.encode(made.space_id, made.file_id))
-                    return _Level(entry, place, ref(id_of(made)), to_url_path(path, container=False))
+                    return _Level(entry, place, ref(id_of(made)), _path_of(id_of(made)))
         await reader.rest(entry)
         await self._finish(entry, place, update)
         return None
@@ -190,8 +212,14 @@ class Deserializing:
             raise ApiError("badData", {"key": "metadata"}) from None
         wanted = overridden(told or Update(), update)
         if wanted != Update():
-            with bind(request_id=f"{request_id()}/{place.number}"):
+            with bind(request_id=place.request_id):
                 await self._updates.apply_to(place.ref, wanted)
+
+
+def _path_of(directory: FileId) -> str:
+    """Percent-encoded, as a data port finds it."""
+    id = file_ids.encode(directory.space_id, directory.uuid)
+    return to_url_path(("cdmi_objectid", id), container=False)
 
 
 def _mimetype(entry: Entry) -> str | None:

@@ -34,6 +34,7 @@ from services.gateway.api.cdmi.repeats import has_done
 from services.gateway.api.cdmi.serializing import Serializing, SerialLimits
 from services.gateway.api.cdmi.serials import Serials
 from services.gateway.api.cdmi.updates import Updates
+from services.gateway.api.cdmi.workshops import Workshops
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import Answer, Request, empty, json_answer, to_headers
 from services.gateway.api.namespace import ref
@@ -88,6 +89,7 @@ class CdmiRouter:
         principals: PrincipalNames,
         jobs: CopyJobs,
         duplicates: Duplicates,
+        workshops: Workshops,
         options: CdmiOptions,
     ) -> None:
         self._gate = gate
@@ -117,7 +119,7 @@ class CdmiRouter:
                 self._tree,
                 data_port,
                 Serializing(metadata, data_port, principals, options.serials),
-                Deserializing(metadata, data_port, updates, options.serials),
+                Deserializing(metadata, data_port, updates, workshops, options.serials),
             ),
             value_limit_bytes=options.value_limit_bytes,
             large_bodies=options.large_bodies,

@@ -52,7 +52,10 @@ class Serials:
         if source.is_directory:
             raise posix("eisdir")
         content = await self._data_port.open(source.id)
-        await self._deserializing.make(node, pieces_of(content), update)
+        try:
+            await self._deserializing.make(node, pieces_of(content), update)
+        finally:
+            await content.close()
 
     async def _source(self, node: Node, text: Any, key: str) -> Node:
         source = await self._tree.find(node.identity, addresses.parse_source(text, key))
