@@ -113,7 +113,14 @@ class Registrar:
         self._consul = Consul(consul)
         self._wanted = registrations
         self._registrations: Sequence[Registration] = ()
+        self._told: dict[str, str] = {}
+        self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    def tell(self, **about: str) -> None:
+        """Has all instances say this about themselves from now on; what is empty is said no more."""
+        self._told = {name: value for name, value in {**self._told, **about}.items() if value}
+        self._news.set()
 
     async def start(self) -> None:
         """Registers; when Consul does not answer soon, goes on trying in the background."""
@@ -143,21 +150,29 @@ class Registrar:
         pause = _Pause()
         while True:
             try:
+                self._news.clear()
                 for each in self._registrations:
                     if each.instance_id not in known:
                         await self._register(each)
                 first_try.set()
                 pause.reset()
-                await asyncio.sleep(_spread(CONFIRM_INTERVAL_S))
-                known = await self._consul.service_ids()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._news.wait(), _spread(CONFIRM_INTERVAL_S))
+                known = set() if self._news.is_set() else await self._consul.service_ids()
             except ConsulAway as error:
                 log.warning("registration_delayed", error=str(error))
+                known = set()  # what was to be told may not have been
                 first_try.set()
                 await pause.sleep()
 
     async def _register(self, each: Registration) -> None:
         await self._consul.register(
-            each.service, each.instance_id, each.host, each.port, check=each.consul_check(), meta=each.meta
+            each.service,
+            each.instance_id,
+            each.host,
+            each.port,
+            check=each.consul_check(),
+            meta={**each.meta, **self._told},
         )
         log.info("registered", service=each.service, instance_id=each.instance_id, port=each.port)
 

@@ -7,10 +7,13 @@ package and the stores of services are the only ones that know the driver.
 
 from runtime.mongo.changes import ChangeFollower, ResumeToken
 from runtime.mongo.client import Document, StoreUnavailable, connect, connect_as_told, translated
+from runtime.mongo.disk import DatabaseFull, DiskWatch
 from runtime.mongo.threads import MongoThreads, TooManyWaiting
 
 __all__ = [
     "ChangeFollower",
+    "DatabaseFull",
+    "DiskWatch",
     "Document",
     "MongoThreads",
     "ResumeToken",

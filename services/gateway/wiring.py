@@ -12,6 +12,7 @@ from clients.access_counter import AccessCounter
 from clients.metadata import MetadataClient
 from clients.zone import ProviderCredentials, TokenAuthenticator, ZoneClient
 from runtime.auth import ClusterKey
+from runtime.breaker import of_watch
 from runtime.clock import SystemClock
 from runtime.config import BadSettings, ProviderFile
 from runtime.discovery import Acquainted, Registrar, Registration, Watch, process_meta
@@ -196,7 +197,8 @@ def _application(
     stats = DirStatsRoutes(outside.metadata)
     routes = rest_routes(outside.metadata, gate, tickets, distribution, stats, principals, plain)
     watches = {"metadata": outside.metadata_watch, "data_port": outside.data_port_watch}
-    info = ProviderInfo(outside.provider, domain, watches, outside.zone_channel, clock)
+    breaker = of_watch(outside.metadata_watch)
+    info = ProviderInfo(outside.provider, domain, watches, outside.zone_channel, clock, breaker)
     return Front(
         rest=RestRouter(gate, routes),
         cdmi=CdmiRouter(
@@ -219,6 +221,7 @@ def _application(
                     objects=settings.cdmi_serialized_objects, size_bytes=settings.cdmi_serialized_bytes
                 ),
             ),
+            breaker,
         ),
         pages=build_pages(info, [*rest_entries(routes), *direct_entries(), *cdmi_entries()], ONEDATA_VERSION),
         provider_id=provider_id,

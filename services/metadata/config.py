@@ -17,6 +17,9 @@ class Settings(MongoSettings):
     mongo_database: str = "isthmus_metadata"
     #: Provider id when there is no `provider_file`, as in tests.
     provider_id: str = ""
+    #: What is to stay free on the disk of the database (on a small one a tenth of it, at most): with less,
+    #: changes are refused, since a MongoDB that finds its disk full dies.
+    mongo_reserve_bytes: int = Field(default=512 << 20, ge=0)
     #: Files, and locations, kept in memory: about 1 KiB each.
     cache_records: int = Field(default=100_000, ge=1000)
     #: How long a peer may be away and still catch up by the change log.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from isthmus.metadata.v1 import (
     access_history_pb2_grpc,
@@ -26,11 +27,13 @@ from isthmus.metadata.v1 import (
 
 from clients.zone import ProviderCredentials, ZoneClient
 from runtime.auth import ClusterKey
+from runtime.breaker import DATABASE_FULL, REFUSED_WRITES
 from runtime.clock import Clock, SystemClock
 from runtime.config import BadSettings, ProviderFile
 from runtime.discovery import Registrar, Registration, Watch, process_meta
 from runtime.leadership import Leadership
 from runtime.mongo import connect_as_told
+from runtime.mongo.disk import LOOK_INTERVAL_S
 from runtime.periodic import Periodic
 from runtime.process import Part
 from runtime.rpc.channel import ChannelPart, open_channel
@@ -303,6 +306,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         settings.mongo_database,
         provider_id,
         change_retention_s=settings.change_retention_s,
+        reserve_bytes=settings.mongo_reserve_bytes,
     )
     watch = Watch(settings.consul, settings.service_name)
     zone = _Zone.connect(settings)
@@ -328,16 +332,25 @@ async def build(settings: Settings) -> Sequence[Part]:
     metrics.LEASES.set_function(lambda: len(rules.leases))
     invalidator = CacheInvalidator(rules.file_cache, rules.location_cache, rules.leases)
     server = _server(settings, key, rules)
+    registrar = Registrar(settings.consul, lambda: [_registration(settings, server)])
+    mongo.disk.tell = partial(_tell_of_disk, registrar)
     return [
         mongo,
+        Periodic("disk_watch", mongo.look_at_disk, LOOK_INTERVAL_S),
         mongo.follow_cached(invalidator.on_changes, on_gap=invalidator.on_gap, pace_s=INVALIDATION_PACE_S),
         watch,
         *zone.parts,
         *_own_duties(rules),
         *_shared_duties(settings, mongo, rules, clock),
         server,
-        Registrar(settings.consul, lambda: [_registration(settings, server)]),
+        registrar,
     ]
+
+
+def _tell_of_disk(registrar: Registrar, is_full: bool) -> None:
+    """Lets everybody know whether changes are taken."""
+    metrics.DATABASE_FULL.set(is_full)
+    registrar.tell(**{REFUSED_WRITES: DATABASE_FULL if is_full else ""})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from clients.metadata import MetadataClient
 from clients.zone import ProviderCredentials, TokenAuthenticator
 from clients.zone_client import ZoneClient
 from runtime.auth import ClusterKey
+from runtime.breaker import of_watch
 from runtime.clock import SystemClock
 from runtime.config import BadSettings, ProviderFile
 from runtime.discovery import Acquainted, Registrar, Registration, Watch, process_meta
@@ -289,6 +290,7 @@ def _data_port(
         key=outside.key,
         clock=SystemClock(),
         pool=threads.bytes,
+        breaker=of_watch(outside.metadata_watch),
     )
 
 

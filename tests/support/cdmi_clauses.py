@@ -37,7 +37,7 @@ CHAPTERS = (
     _chapter(
         "Order of checks",
         ("3.order", "checks come in one order that clients can see"),
-        ("3.breaker", "a provider that takes no requests answers 503 `serviceUnavailable`", "not yet"),
+        ("3.breaker", "a provider that takes no changes answers 503 `serviceUnavailable`, before all else"),
     ),
     _chapter(
         "Authentication",
@@ -139,6 +139,7 @@ CHAPTERS = (
         ("15.move", "same id, source gone; across spaces too"),
         ("15.metadata", "`metadata` in the body replaces what was copied"),
         ("15.errors", "errors leave the source untouched and no target"),
+        ("15.fields", "`copy: \"SOURCE?field;field\"` takes only these of its source"),
         ("15.progress", "large copies answer 202 and tell how far they are"),
     ),
     _chapter(

@@ -364,12 +364,13 @@ class InfoTwin:
     """A provider all of whose parts are up, unless told otherwise."""
 
     up = True
+    has_room = True
 
     def configuration(self) -> dict[str, Any]:
         return {"providerId": PROVIDER_ID, "name": "<Provider>", "version": "21.02.8"}
 
     def components(self) -> dict[str, bool]:
-        return {"metadata": self.up, "data_port": True}
+        return {"metadata": self.up, "data_port": True, "database": self.has_room}
 
     async def zone_connected(self) -> bool:
         return self.up
@@ -462,6 +463,8 @@ class GatewayTwin:
     def __init__(self, *, copy_wait_s: float = 5.0) -> None:
         self.clock = ManualClock()
         self._copy_wait_s = copy_wait_s
+        #: Why changes are refused; empty while they are taken.
+        self.refused_writes = ""
         self.metadata = MetadataTwin(self.clock)
         self.storages = StorageFilesTwin()
         self.info = InfoTwin()
@@ -518,6 +521,7 @@ class GatewayTwin:
                 self.duplicates,
                 Workshops(self.metadata, KEY, self.clock),
                 options,
+                lambda: self.refused_writes,
             ),
             self.pages,
             provider_id=PROVIDER_ID,

@@ -21,7 +21,10 @@ class Health(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One instance of one service. `health_detail`: what its failing checks printed."""
+    """One instance of one service. `health_detail`: what its failing checks printed.
+
+    `refused_writes`: why it takes no changes; empty while it does.
+    """
 
     service: str
     instance_id: str
@@ -31,6 +34,7 @@ class Member:
     pid: int
     health: Health
     health_detail: str = ""
+    refused_writes: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +104,8 @@ class Cluster:
 
 
 def _judged(member: Member, verdict: Verdict | None) -> Member:
-    return replace(member, health=verdict.health, health_detail=verdict.detail) if verdict else member
+    judged = replace(member, health=verdict.health, health_detail=verdict.detail) if verdict else member
+    if judged.health is Health.PASSING and judged.refused_writes:
+        detail = f"takes no changes: {judged.refused_writes}"
+        return replace(judged, health=Health.WARNING, health_detail=detail)
+    return judged

@@ -9,6 +9,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from runtime.breaker import REFUSED_WRITES
 from runtime.config import ConsulAddress
 from runtime.consul import Consul
 from runtime.discovery import Instance, Watch
@@ -130,6 +131,7 @@ def _member(instance: Instance) -> Member:
         started_at_ms=_number(instance.meta.get("started_at_ms")),
         pid=_number(instance.meta.get("pid")),
         health=Health.PASSING if instance.healthy else Health.CRITICAL,
+        refused_writes=instance.meta.get(REFUSED_WRITES, ""),
     )
 
 

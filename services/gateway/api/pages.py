@@ -64,7 +64,7 @@ def _add_provider_routes(app: FastAPI, info: ProviderInfo) -> list[Entry]:
     async def health() -> Response:
         missing = sorted(name for name, up in info.components().items() if not up)
         if missing:
-            error = ApiError("internalServerError")
+            error = ApiError("serviceUnavailable" if missing == ["database"] else "internalServerError")
             return Response(error.body(), error.status, media_type="application/json")
         return _json({"status": "healthy"})
 
@@ -146,12 +146,19 @@ def _json(value: Any) -> Response:
     return Response(orjson.dumps(value), media_type="application/json")
 
 
+#: What it means when one of these is not as it should be; of all others no instance is in rotation.
+_TROUBLES = {"database": "error: its disk is full, changes are refused"}
+
+
 def _nagios(components: dict[str, bool]) -> str:
     """The XML that monitoring reads; 200 even when something is down."""
     down = sorted(name for name, up in components.items() if not up)
-    status = f"error: not in rotation: {', '.join(down)}" if down else "ok"
+    status = "ok"
+    if down:
+        full = down == ["database"]
+        status = _TROUBLES["database"] if full else f"error: not in rotation: {', '.join(down)}"
     rows = "".join(
-        f"<{name} status={quoteattr('ok' if up else 'error: not in rotation')}/>"
+        f"<{name} status={quoteattr('ok' if up else _TROUBLES.get(name, 'error: not in rotation'))}/>"
         for name, up in sorted(components.items())
     )
     now = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime())

@@ -8,6 +8,7 @@ from typing import Any
 import grpc.aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from runtime.breaker import Breaker, closed
 from runtime.clock import Clock
 from runtime.config import ProviderFile
 from runtime.discovery import Watch
@@ -31,12 +32,14 @@ class ProviderInfo:
         watches: Mapping[str, Watch],
         zone_channel: grpc.aio.Channel,
         clock: Clock,
+        breaker: Breaker = closed,
     ) -> None:
         self._provider = provider
         self._domain = domain
         self._watches = watches
         self._zone: Any = health_pb2_grpc.HealthStub(zone_channel)
         self._clock = clock
+        self._breaker = breaker
         self._zone_known: tuple[float, bool] = (0.0, False)
 
     def configuration(self) -> dict[str, Any]:
@@ -56,8 +59,9 @@ class ProviderInfo:
         }
 
     def components(self) -> dict[str, bool]:
-        """By service, whether at least one instance is in rotation."""
-        return {name: any(each.healthy for each in watch.instances) for name, watch in self._watches.items()}
+        """By service, whether at least one instance is in rotation; of the database, whether it has room."""
+        up = {name: any(each.healthy for each in watch.instances) for name, watch in self._watches.items()}
+        return {**up, "database": not self._breaker()}
 
     async def zone_connected(self) -> bool:
         """Whether the zone's gRPC answers."""

@@ -11,7 +11,7 @@ from pymongo import ASCENDING, HASHED, IndexModel, MongoClient
 from pymongo.errors import OperationFailure
 
 from runtime.errors import Unavailable
-from runtime.mongo import ChangeFollower
+from runtime.mongo import ChangeFollower, DiskWatch
 from services.metadata.domain.stores import Stores
 
 from .documents import Document
@@ -110,12 +110,14 @@ class MongoStores:
         provider_id: str,
         *,
         change_retention_s: float,
+        reserve_bytes: int = 0,
     ) -> None:
         self._client = client
+        self.disk = DiskWatch(client, database, reserve_bytes=reserve_bytes)
         self._database = client[database]
-        self._threads = threads = PatientThreads(client)
+        self._threads = threads = PatientThreads(client, disk=self.disk)
         # Apart, so that no request waits behind the numbering of changes.
-        self._log_threads = PatientThreads(client, writers=1, readers=1)
+        self._log_threads = PatientThreads(client, writers=1, readers=1, disk=self.disk)
         self._files = MongoFileStore(self._database, threads)
         self._locations = MongoLocationStore(self._database, threads, provider_id)
         self._quotas = MongoQuotaStore(self._database, threads)
@@ -147,6 +149,11 @@ class MongoStores:
     ) -> ChangeFollower:
         """A part that hands over what happens to records that a cache may hold, from now on."""
         return follow_cached(self._database, on_changes, on_gap=on_gap, pace_s=pace_s)
+
+    async def look_at_disk(self) -> int:
+        """Finds out whether there is room to write. A round of a duty that has all the time there is."""
+        self.disk.learn(*await self._threads.read(self.disk.measure))
+        return 0
 
     async def start(self) -> None:
         """Waits for the database and sees to collections and indexes: without them nothing is unique."""

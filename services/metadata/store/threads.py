@@ -1,4 +1,6 @@
-"""Threads for a database that may be away: then one caller waits for it, and all others are told at once."""
+"""Threads for a database that may be away: then one caller waits for it, and all others are told at once.
+
+While its disk is full nobody writes."""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from typing import TypeVar
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure
 
-from runtime.mongo import MongoThreads, StoreUnavailable
+from runtime.mongo import DiskWatch, MongoThreads, StoreUnavailable
 
 from .documents import Document
 
@@ -19,8 +21,16 @@ R = TypeVar("R")
 class PatientThreads:
     """`MongoThreads` whose queue does not wait, one after the other, for a server that was just missed."""
 
-    def __init__(self, client: MongoClient[Document], *, writers: int = 2, readers: int = 2) -> None:
+    def __init__(
+        self,
+        client: MongoClient[Document],
+        *,
+        writers: int = 2,
+        readers: int = 2,
+        disk: DiskWatch | None = None,
+    ) -> None:
         self._client = client
+        self._disk = disk
         self._threads = MongoThreads(writers=writers, readers=readers)
         self._missed = False
         self._looking = threading.Lock()
@@ -34,7 +44,10 @@ class PatientThreads:
         await self._threads.stop()
 
     async def write(self, work: Callable[[], R]) -> R:
-        """As `MongoThreads.write`; raises StoreUnavailable at once while the database is known to be away."""
+        """As `MongoThreads.write`; raises StoreUnavailable at once while the database is known to be away,
+        and DatabaseFull while its disk is full."""
+        if self._disk is not None:
+            self._disk.check()
         return await self._threads.write(lambda: self._do(work))
 
     async def read(self, work: Callable[[], R]) -> R:

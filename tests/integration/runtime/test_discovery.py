@@ -16,6 +16,7 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health, health_pb2_grpc
 
+from runtime import breaker
 from runtime.consul import Consul
 from runtime.discovery import Acquainted, Instance, Registrar, Registration, Watch
 from tests.support.ports import free_port
@@ -251,3 +252,22 @@ async def test_known_instances_outlive_a_consul_that_lost_everything(
         assert min(seen) == 1, "never forgotten in between"
         for part in (registrar, watch, other):
             await part.stop()
+
+
+async def test_what_is_told_later_is_known_to_all(consul_url: str, service: str, health_port: int) -> None:
+    watch, registrar = (
+        Watch(consul_url, service),
+        Registrar(consul_url, [registration(service, 1, health_port)]),
+    )
+    await watch.start()
+    await registrar.start()
+    await until(lambda: bool(watch.instances))
+    why = breaker.of_watch(watch)
+    assert why() == ""
+    registrar.tell(**{breaker.REFUSED_WRITES: breaker.DATABASE_FULL})
+    await until(lambda: why() == breaker.DATABASE_FULL)
+    assert watch.instances[0].meta["pid"] == "7"
+    registrar.tell(**{breaker.REFUSED_WRITES: ""})
+    await until(lambda: why() == "")
+    await registrar.stop()
+    await watch.stop()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 from isthmus.cluster_manager.v1 import cluster_pb2
@@ -69,3 +70,16 @@ async def test_answer_carries_the_age_of_the_view() -> None:
 async def test_users_do_not_see_the_cluster() -> None:
     with pytest.raises(PermissionDenied):
         await ask_as(Kind.USER)
+
+
+async def test_a_member_that_takes_no_changes_is_a_warning() -> None:
+    class Refusing(Members):
+        def members(self) -> tuple[Member, ...]:
+            return (replace(MEMBER, health=Health.PASSING, refused_writes="the disk is full"),)
+
+    class Content(Register):
+        async def verdicts(self) -> Mapping[str, Verdict]:
+            return {}
+
+    (member,) = (await Cluster(Refusing(), Content()).status()).members
+    assert (member.health, member.health_detail) == (Health.WARNING, "takes no changes: the disk is full")

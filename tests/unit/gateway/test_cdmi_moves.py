@@ -173,3 +173,45 @@ async def test_what_somebody_else_makes_meanwhile_is_not_taken_away(gateway: Gat
         answer = await gateway.http.put(f"/cdmi/home/{path}", json={"copy": key}, headers=headers)
         assert errno(answer) == "eexist"
         assert (await gateway.http.get(f"/cdmi/home/{path}", headers=V)).status_code == 200
+
+
+@pytest.mark.cdmi("15.fields")
+async def test_a_copy_can_be_made_of_some_fields(gateway: GatewayTwin) -> None:
+    made = {"value": "hello", "mimetype": "text/x", "metadata": {"k": "v", "onedata_json": {"n": 1}}}
+    await put(gateway, "home/a", made)
+    for fields, value, mimetype, encoding, items in (
+        ("metadata", "", "application/octet-stream", "base64", {"k", "onedata_json"}),
+        ("value", "aGVsbG8=", "application/octet-stream", "base64", set()),
+        ("value;valuetransferencoding", "hello", "application/octet-stream", "utf-8", set()),
+        ("mimetype;metadata", "", "text/x", "base64", {"k", "onedata_json"}),
+    ):
+        answer = await put(gateway, f"home/{fields}", {"copy": f"/home/a?{fields}"})
+        assert answer.status_code == 201, answer.text
+        told = await get(gateway, f"home/{fields}")
+        assert (told["value"], told["mimetype"], told["valuetransferencoding"]) == (value, mimetype, encoding)
+        assert {name for name in told["metadata"] if "cdmi" not in name} == items  # type: ignore[attr-defined]
+
+
+@pytest.mark.cdmi("15.fields")
+async def test_a_container_can_be_copied_without_its_children(gateway: GatewayTwin) -> None:
+    await gateway.make("dir", type="DIR")
+    await gateway.make("dir/a", content=b"x")
+    await gateway.http.put("/cdmi/home/dir/", json={"metadata": {"k": "v"}}, headers=CONTAINER)
+    for fields, children, has_items in (("metadata", [], True), ("children", ["a"], False)):
+        body = {"copy": f"home/dir?{fields}"}
+        answer = await gateway.http.put(f"/cdmi/home/{fields}/", json=body, headers=CONTAINER)
+        assert (answer.status_code, answer.json()["children"]) == (201, children)
+        assert ("k" in answer.json()["metadata"]) is has_items
+
+
+@pytest.mark.cdmi("15.fields")
+async def test_metadata_of_the_body_stands_beside_copied_fields(gateway: GatewayTwin) -> None:
+    await put(gateway, "home/a", {"value": "x", "metadata": {"old": 1}})
+    answer = await put(gateway, "home/b", {"copy": "home/a?value", "metadata": {"new": 2}})
+    assert {name for name in answer.json()["metadata"] if "cdmi" not in name} == {"new"}
+
+
+async def test_a_name_with_a_question_mark_is_still_a_name(gateway: GatewayTwin) -> None:
+    await gateway.make("what?", content=b"x")
+    assert (await put(gateway, "home/b", {"copy": "home/what?"})).status_code == 201
+    assert errno(await put(gateway, "home/c", {"copy": "home/a?metadatum"})) == "enoent"

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from runtime.http.file_ids import encode
+from runtime.mongo import DatabaseFull
 from tests.support.gateway import GatewayTwin
 
 V = {"x-cdmi-specification-version": "1.1.1"}
@@ -139,3 +140,30 @@ async def test_impossible_paths_are_refused(gateway: GatewayTwin) -> None:
         assert error(await gateway.http.get(f"/cdmi/{path}", headers=V))[:2] == (400, "badValueFilePath")
     answer = await gateway.http.put("/cdmi/home/x%2Fy", json={}, headers=OBJECT)
     assert error(answer)[:2] == (400, "posix")
+
+
+@pytest.mark.cdmi("3.breaker")
+async def test_while_no_changes_are_taken_they_are_refused_before_all_else(gateway: GatewayTwin) -> None:
+    await gateway.make("a", content=b"x")
+    gateway.refused_writes = "the disk of the database is full"
+    nobody = {"x-auth-token": "nobody", "x-cdmi-specification-version": "9.9"}
+    for method, path in (
+        ("PUT", "home/new"), ("PUT", "home/new/"), ("POST", "home/"), ("DELETE", "home/a"),
+        ("PUT", "cdmi_objectid/xyz"), ("GET", "cdmi_capabilities/"), ("GET", "cdmi_capabilities/container/"),
+    ):  # fmt: skip
+        answer = await gateway.http.request(method, f"/cdmi/{path}", headers=nobody)
+        assert error(answer) == (503, "serviceUnavailable", None)
+    assert (await gateway.http.get("/cdmi/home/a", headers=V)).json()["value"] == "x"
+    assert (await gateway.http.get("/cdmi/home/", headers=V)).json()["children"] == ["a"]
+    assert (await gateway.http.options("/cdmi/home/")).status_code == 204
+    gateway.refused_writes = ""
+    assert (await gateway.http.put("/cdmi/home/new", json={}, headers=OBJECT)).status_code == 201
+
+
+@pytest.mark.cdmi("3.breaker")
+async def test_a_database_that_fills_up_meanwhile_is_told_alike(gateway: GatewayTwin) -> None:
+    gateway.metadata.away = DatabaseFull()
+    answer = await gateway.http.put("/cdmi/home/new", json={}, headers=OBJECT)
+    assert error(answer) == (503, "serviceUnavailable", None)
+    answer = await gateway.http.put("/api/v3/oneprovider/data/home1/path/new?type=DIR")
+    assert error(answer) == (503, "serviceUnavailable", None)

@@ -46,6 +46,7 @@ async def test_nagios_answers_200_even_when_unhealthy(gateway: GatewayTwin) -> N
     )
     assert {part.tag: part.get("status") for part in told[0]} == {
         "data_port": "ok",
+        "database": "ok",
         "metadata": "error: not in rotation",
     }
     assert (await gateway.http.get("/nagios/oz_connectivity")).json() == {"status": "error"}
@@ -59,3 +60,16 @@ async def test_the_landing_page_escapes_the_name(gateway: GatewayTwin) -> None:
 
 async def test_healthz_is_for_the_inside(gateway: GatewayTwin) -> None:
     assert (await gateway.http.get("/healthz")).text == "ok"
+
+
+async def test_a_full_database_is_told_by_health_and_nagios(gateway: GatewayTwin) -> None:
+    gateway.info.has_room = False
+    answer = await gateway.http.get(API + "/health")
+    assert (answer.status_code, answer.json()["error"]["id"]) == (503, "serviceUnavailable")
+    told = ElementTree.fromstring((await gateway.http.get("/nagios")).text)  # noqa: S314 - our own
+    assert told.get("status") == "error: its disk is full, changes are refused"
+    assert {part.tag: part.get("status") for part in told[0]} == {
+        "data_port": "ok",
+        "database": "error: its disk is full, changes are refused",
+        "metadata": "ok",
+    }

@@ -49,6 +49,16 @@ class Copies:
         else:
             await self._copy_at_once(source, target, update)
 
+    async def copy_fields(
+        self, source: Node, target: Node, update: Update | None, *, with_content: bool
+    ) -> None:
+        """As `copy_tree`; without content an empty file or directory that is like the source besides."""
+        if with_content:
+            await self.copy_tree(source, target, update)
+            return
+        self._check(source, target)
+        await self._copy_at_once(source, target, update, empty=True)
+
     async def move_across(self, source: Node, target: Node, update: Update | None = None) -> None:
         """As `copy_tree`, and removes the source once all of it is copied."""
         self._check(source, target)
@@ -69,12 +79,16 @@ class Copies:
         if target.names[: len(source.names)] == source.names:
             raise posix("einval")
 
-    async def _copy_at_once(self, source: Node, target: Node, update: Update | None) -> None:
+    async def _copy_at_once(
+        self, source: Node, target: Node, update: Update | None, *, empty: bool = False
+    ) -> None:
         request = files_pb2.GetFileRequest(file=ref(source.id), wanted=WANTED)
         answer = await self._metadata.get_file(request)
         place = Place(target.parent_ref(), target.names[-1], target.inside_path())
         try:
-            if source.is_reference:
+            if empty:
+                await self._duplicates.empty(answer.file, place, update, request_id())
+            elif source.is_reference:
                 await self._duplicates.link(answer.file, place, request_id())
             elif source.is_queue:
                 await self._duplicates.queue(answer.file, place, request_id(), update)

@@ -120,6 +120,15 @@ class Duplicates:
         if mode != file.mode:
             await self._set_mode(where, file.mode)
 
+    async def empty(self, file: files_pb2.File, place: Place, update: Update | None, request_id: str) -> None:
+        """A file or directory with nothing in it, and the rest like this one."""
+        mode = file.mode | (FILLING_MODE if is_directory(file) else _OWNER_ONLY)
+        request = files_pb2.CreateFileRequest(request_id=request_id, type=file.type, mode=mode)
+        await self._create(request, place)
+        await self.metadata(file, place.ref, update)
+        if mode != file.mode:
+            await self._set_mode(place.ref, file.mode)
+
     async def metadata(self, file: files_pb2.File, where: files_pb2.FileRef, update: Update | None) -> None:
         """Items, documents, media type, encoding and ACL, but for what the update says."""
         if file.has_acl and not file.acl:

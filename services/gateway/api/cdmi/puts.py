@@ -21,7 +21,7 @@ from services.gateway.api.cdmi.queues import Queues
 from services.gateway.api.cdmi.references import References
 from services.gateway.api.cdmi.repeats import CREATED, has_done
 from services.gateway.api.cdmi.serials import Serials
-from services.gateway.api.cdmi.updates import planned_for
+from services.gateway.api.cdmi.updates import planned_for, without
 from services.gateway.api.http import Answer, Request, empty
 from services.gateway.domain.cdmi import addresses, bodies
 from services.gateway.domain.cdmi.bodies import Body
@@ -155,7 +155,15 @@ class Puts:
             raise posix("einval")
 
     async def _copy(self, node: Node, body: Body) -> Answer:
-        source = await find_source(self._tree, node, body.copy, "copy")
+        text, fields = addresses.split_fields(body.copy)
+        source = await find_source(self._tree, node, text, "copy")
+        if fields is not None and (source.is_reference or source.is_queue):
+            raise ApiError("badData", {"key": "copy"})
+        if fields is not None:
+            update = without(fields, planned_for(source, body), directory=source.is_directory)
+            content = "children" if source.is_directory else "value"
+            await self._copies.copy_fields(source, node, update, with_content=content in fields)
+            return await self._described(await self._tree.refresh(node), 201)
         await self._copies.copy_tree(source, node, planned_for(source, body))
         return await self._described(await self._tree.refresh(node), 201)
 

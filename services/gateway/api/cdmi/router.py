@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from isthmus.metadata.v1 import files_pb2
 
 from runtime.auth import as_caller
+from runtime.breaker import Breaker, closed
 from runtime.errors import NoSuchFile, NotADirectory
 from runtime.http import cdmi
 from runtime.http.cdmi import BINARY, CAPABILITY, MULTIPART, QUEUE, VERSION_HEADER, Query
@@ -91,8 +92,10 @@ class CdmiRouter:
         duplicates: Duplicates,
         workshops: Workshops,
         options: CdmiOptions,
+        breaker: Breaker = closed,
     ) -> None:
         self._gate = gate
+        self._breaker = breaker
         self._metadata = metadata
         self._options = options
         self._tree = Tree(metadata, provider_id=gate.provider_id)
@@ -131,6 +134,8 @@ class CdmiRouter:
             return empty(204, _OPTIONS)
         if request.method not in _KNOWN_METHODS:
             return empty(501)
+        if self._breaker() and _needs_a_provider(request):
+            raise ApiError("serviceUnavailable")
         if request.method == "POST" and request.raw_path.rstrip(b"/") == _NO_CONTAINER:
             # An object without a path is none of ours.
             return empty(405, {"allow": cdmi.allowed(posts=False)})
@@ -273,6 +278,13 @@ class CdmiRouter:
             f"/cdmi{path}",
             domain=self._options.domain,
         )
+
+
+def _needs_a_provider(request: Request) -> bool:
+    """Whether it asks for a change, or for what can be done: all else goes on while changes are refused."""
+    if request.method not in ("GET", "HEAD"):
+        return True
+    return request.raw_path.lstrip(b"/").startswith(b"cdmi/cdmi_capabilities/")
 
 
 def _is_in_parts(request: Request, chosen: str | None) -> bool:

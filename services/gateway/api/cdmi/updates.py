@@ -12,6 +12,8 @@ from services.gateway.api.ports import Metadata
 from services.gateway.domain import xattrs
 from services.gateway.domain.cdmi.bodies import Body
 from services.gateway.domain.cdmi.metadata import Change
+from services.gateway.domain.cdmi.values import BASE64
+from services.gateway.domain.files import DEFAULT_MIMETYPE
 
 Update = xattrs_pb2.UpdateXattrsRequest
 
@@ -60,6 +62,25 @@ def planned_for(source: Node, body: Body) -> Update | None:
         mimetype=None if directory else body.mimetype,
         encoding=None if directory else body.encoding,
     )
+
+
+def without(fields: frozenset[str] | None, update: Update | None, *, directory: bool) -> Update | None:
+    """What has to be different for a copy to have only these fields of its source, besides the update."""
+    if fields is None:
+        return update
+    changed = Update()
+    if update is not None:
+        changed.CopyFrom(update)
+    if "metadata" not in fields:
+        changed.replace_all = True
+        if not changed.HasField("acl"):
+            changed.acl.SetInParent()
+    if not directory and "mimetype" not in fields and not changed.HasField("mimetype"):
+        changed.mimetype = DEFAULT_MIMETYPE
+    has_encoding = directory or "valuetransferencoding" in fields
+    if not has_encoding and not changed.HasField("value_transfer_encoding"):
+        changed.value_transfer_encoding = BASE64
+    return changed
 
 
 def overridden(copied: Update, update: Update | None) -> Update:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from runtime.http.cdmi import BY_ID, CAPABILITY_IDS, capability_of, object_id
 from runtime.http.errors import ApiError
 from runtime.http.file_ids import FileId
 from runtime.http.paths import decode_segment, quote_segment, split_path
+
+#: What a copy can be made of.
+_COPIED_FIELDS: Final = frozenset({"value", "children", "metadata", "mimetype", "valuetransferencoding"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,21 @@ def parse_source(source: Any, key: str) -> Address:
             raise ApiError("badValueIdentifier", {"key": key})
         return _of_names(names[2:], container=container, base=object_id(names[1], key))
     return _of_names(names, container=container)
+
+
+def split_fields(source: Any) -> tuple[Any, frozenset[str] | None]:
+    """The source of a copy, and the fields it is to be made of; None for all.
+
+    They follow a `?`, separated by `;`. A text of anything else is part of a name: files that came by other
+    ways may have one with a `?`.
+    """
+    if not isinstance(source, str):
+        return source, None
+    path, mark, text = source.rpartition("?")
+    fields = frozenset(text.split(";"))
+    if not mark or not fields <= _COPIED_FIELDS:
+        return source, None
+    return path, fields
 
 
 def to_url_path(names: Sequence[str], *, container: bool) -> str:

@@ -6,6 +6,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 
 from runtime.auth import ClusterKey
+from runtime.breaker import Breaker, closed
 from runtime.clock import Clock
 from services.storage_router import metrics
 from services.storage_router.api.data_port.archives import ArchiveFront
@@ -61,6 +62,7 @@ def assemble(
     key: ClusterKey,
     clock: Clock,
     pool: Executor,
+    breaker: Breaker = closed,
 ) -> DataPort:
     """A data port that does not listen yet. `pool`: one thread for each large body at a time."""
     limits = settings.limits
@@ -88,6 +90,7 @@ def assemble(
         provider_id=settings.provider_id,
         stall_timeout_s=limits.stall_timeout_s,
         slow_s=settings.slow_s,
+        breaker=breaker,
     )
     metrics.REQUESTS_UNDER_WAY.set_function(lambda: routes.under_way)
     return DataPort(

@@ -10,6 +10,7 @@ from typing import Protocol
 import structlog
 from prometheus_client import Counter
 
+from runtime.breaker import Breaker, closed
 from runtime.errors import IsthmusError
 from runtime.http.errors import ApiError, from_error
 from runtime.http.ranges import RangeNotSatisfiable
@@ -27,10 +28,16 @@ from services.storage_router.api.data_port.head import BadRequest, Head
 log = structlog.get_logger(__name__)
 
 _UNTRACED = nullcontext()
+_CHANGES = frozenset({"PUT", "POST", "DELETE"})
 
 #: How long, and how much, a client may go on sending a body that was refused.
 _LINGER_S = 2.0
 _LINGER_BYTES = 8 << 20
+
+
+def _needs_a_provider(head: Head) -> bool:
+    """Whether it asks for a change, or for what can be done: all else goes on while changes are refused."""
+    return head.method in _CHANGES or head.path.startswith(b"/cdmi/cdmi_capabilities")
 
 
 class Front(Protocol):
@@ -55,6 +62,7 @@ class Routes:
         provider_id: str,
         stall_timeout_s: float,
         slow_s: float,
+        breaker: Breaker = closed,
     ) -> None:
         self._fronts = (
             (rest.PREFIX, "data_port.rest", rest_front),
@@ -63,6 +71,7 @@ class Routes:
             (archives.PREFIX, "data_port.archive", archive_front),
         )
         self._callers = callers
+        self._breaker = breaker
         self._provider_id = provider_id
         self._stall_timeout_s = stall_timeout_s
         self._slow_s = slow_s
@@ -126,6 +135,8 @@ class Routes:
     async def _handle(self, exchange: Exchange, front: Front | None) -> None:
         try:
             if front is not None:
+                if self._breaker() and _needs_a_provider(exchange.head):
+                    raise ApiError("serviceUnavailable")
                 await front.handle(exchange)
             elif exchange.head.path == b"/healthz":
                 exchange.reply(200, [(b"content-type", b"text/plain")], b"ok\n")
