@@ -10,7 +10,18 @@ from typing import Annotated
 
 import typer
 
-from clients.cli import cluster, federation, files, login, storage_users, supports, tokens, usage, zone
+from clients.cli import (
+    cluster,
+    copies,
+    federation,
+    files,
+    login,
+    storage_users,
+    supports,
+    tokens,
+    usage,
+    zone,
+)
 from clients.cli.context import Context
 from clients.cli.output import Output
 from clients.cli.settings import load, read_secret
@@ -67,6 +78,7 @@ def prepare(
 
 files.register(app)
 cluster.register(app)
+copies.register(app)
 zone.register(app)
 tokens.register(app)
 login.register(app)

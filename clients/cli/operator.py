@@ -9,7 +9,14 @@ from typing import TypeVar
 
 import grpc
 from isthmus.cluster_manager.v1 import cluster_pb2, cluster_pb2_grpc
-from isthmus.metadata.v1 import dir_stats_pb2, dir_stats_pb2_grpc, spaces_pb2, spaces_pb2_grpc
+from isthmus.metadata.v1 import (
+    copies_pb2,
+    copies_pb2_grpc,
+    dir_stats_pb2,
+    dir_stats_pb2_grpc,
+    spaces_pb2,
+    spaces_pb2_grpc,
+)
 from isthmus.storage_router.v1 import (
     storage_users_pb2,
     storage_users_pb2_grpc,
@@ -39,6 +46,7 @@ class Operator:
         self._storages = storages_pb2_grpc.StorageServiceStub(channel)
         self._storage_users = storage_users_pb2_grpc.StorageUserServiceStub(channel)
         self._spaces = spaces_pb2_grpc.SpaceServiceStub(channel)
+        self._copies = copies_pb2_grpc.CopyServiceStub(channel)
         self._dir_stats = dir_stats_pb2_grpc.DirStatsServiceStub(channel)
 
     def status(self) -> cluster_pb2.GetClusterStatusResponse:
@@ -55,6 +63,21 @@ class Operator:
             token = page.next_page_token
             if not token:
                 return
+
+    def copies(self) -> Iterator[copies_pb2.Copy]:
+        """Copies that go on or failed lately, by their ids."""
+        token = ""
+        while True:
+            request = copies_pb2.ListCopiesRequest(page_size=PAGE_SIZE, page_token=token)
+            page = self._call(self._copies.ListCopies, request)
+            yield from page.copies
+            token = page.next_page_token
+            if not token:
+                return
+
+    def stop_copy(self, copy_id: str) -> None:
+        """Gives a copy up, or forgets that it failed."""
+        self._call(self._copies.StopCopy, copies_pb2.StopCopyRequest(copy_id=copy_id))
 
     def create_storage(
         self,

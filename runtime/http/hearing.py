@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 Message = MutableMapping[str, Any]
@@ -14,6 +14,15 @@ Send = Callable[[Message], Awaitable[None]]
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
+#: The front door says here which HTTP the client speaks.
+_PROTOCOL = b"x-isthmus-protocol"
+
+
+def is_reset_when_refused(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the front door resets the client's stream when the answer comes before all of the request."""
+    return headers.get(_PROTOCOL) == b"HTTP/2"
+
+
 class HearsOut:
     """An ASGI application around another one. What that leaves unread of a body is thrown away before its
     answer begins.
@@ -21,7 +30,8 @@ class HearsOut:
     A front door that has the answer stops taking the request, and over HTTP/2 tells so by a reset; a client
     in the midst of sending may take that for a failure and never look at the answer; over HTTP/1.1 it may
     find the connection broken. A body beyond the bounds is not heard out, nor one whose client waits to be
-    asked for it (`Expect`) and never was.
+    asked for it (`Expect`) and never was, unless that is over HTTP/2: there the reset is all that some
+    clients see, so they are asked for it.
     """
 
     def __init__(self, app: Asgi, *, limit_bytes: int = 1 << 30, timeout_s: float = 20.0) -> None:
@@ -34,7 +44,8 @@ class HearsOut:
         if scope["type"] != "http" or not _brings_body(scope["headers"], self._limit_bytes):
             await self._app(scope, receive, send)
             return
-        body = _Body(receive, is_coming=b"expect" not in dict(scope["headers"]))
+        headers = dict(scope["headers"])
+        body = _Body(receive, is_coming=b"expect" not in headers or is_reset_when_refused(headers))
 
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -225,3 +225,9 @@ async def _list_with_a_token_unknown_to_the_provider(stack: RunningStack, owner:
     async with stack.client(made.json()["token"]) as user:
         answer = await user.post(f"/api/v3/oneprovider/lookup-file-id/{stack.space}")
     assert answer.status_code == 200, answer.text
+
+
+def test_copies_are_listed_and_given_up(cli: Cli) -> None:
+    assert isinstance(cli.json("copy", "ls")["copies"], list)
+    assert "state" in cli("copy", "ls")
+    assert cli("copy", "stop", "nothing", code=1).count("\n") == 1

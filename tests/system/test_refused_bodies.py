@@ -68,6 +68,18 @@ def test_a_refusal_is_told_and_never_a_broken_stream(
     assert told(command, TRIES) == {(0, f"{version} {status}"): TRIES}
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("by", REFUSED)
+def test_a_refusal_is_told_to_who_asks_first(
+    stack: RunningStack, by: str, version: str, tmp_path: Path
+) -> None:
+    method, path, status = REFUSED[by]
+    (tmp_path / "body").write_bytes(bytes(200_000))
+    headers = ("Content-Type: text/plain", "Expect: 100-continue")
+    command = curl(stack, version, method, path, tmp_path / "body", *headers)
+    assert told(command, 6) == {(0, f"{version} {status}"): 6}
+
+
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("by", LIMITED)

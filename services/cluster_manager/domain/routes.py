@@ -48,7 +48,7 @@ def route_configuration(door: Door) -> Json:
         "name": "all",
         "domains": ["*"],
         "request_headers_to_remove": list(INTERNAL_HEADERS),
-        "request_headers_to_add": [_client_address()],
+        "request_headers_to_add": [_client_address(), _protocol()],
         "request_body_buffer_limit": RETRY_BUFFER_BYTES,
         "retry_policy": _retry_policy(),
         # A stream of gRPC may be silent for as long as it likes, so these have the retry policy above.
@@ -62,6 +62,14 @@ def _client_address() -> Json:
     clients on its own host Envoy would even append its host's address in place of theirs.)"""
     return {
         "header": {"key": "x-forwarded-for", "value": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"},
+        "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+    }
+
+
+def _protocol() -> Json:
+    """Which HTTP the client speaks: a refusal has to wait for the rest of a body over some of them only."""
+    return {
+        "header": {"key": "x-isthmus-protocol", "value": "%PROTOCOL%"},
         "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
     }
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
 from isthmus.metadata.v1 import files_pb2
 
 from clients.file_columns import mask_of
+from runtime.errors import DeadlineExceeded
 from runtime.http.cdmi import CONTAINER, Query, Range, is_reference
 from runtime.http.errors import ApiError, posix
+from runtime.http.ranges import MAX_OFFSET
 from runtime.request import request_id
 from services.gateway.api.cdmi.items import items_of
 from services.gateway.api.cdmi.nodes import Node, Tree, space_entries
+from services.gateway.api.cdmi.positions import Mark, Positions
 from services.gateway.api.cdmi.repeats import CREATED, has_done
 from services.gateway.api.cdmi.updates import Updates, planned
 from services.gateway.api.http import Answer, empty, json_answer
@@ -24,6 +28,10 @@ from services.gateway.domain.cdmi.fields import common_fields
 from services.gateway.domain.files import DIRECTORY, SYMLINK
 
 _PAGE_SIZE = 1000
+#: Names that are walked by at a time on the way to those that are wanted.
+_STEP_SIZE = 10_000
+#: The front door asks again after 30 s.
+_LONGEST_WALK_S = 20.0
 _LISTED = mask_of(["type", "symlink_target"])
 
 _HEADERS = ((b"content-type", CONTAINER.encode()),)
@@ -46,6 +54,7 @@ class Containers:
         self._metadata = metadata
         self._updates = updates
         self._max_children = max_children
+        self._positions = Positions()
 
     async def get(self, node: Node, query: Query) -> Answer:
         """Fields and children of a directory."""
@@ -70,50 +79,67 @@ class Containers:
         if asked is not None and last - first >= self._max_children:
             raise self._too_many()
         names: list[str] = []
-        position = 0
-        async for page in self._pages(node):
+        end = 0
+        async for position, page in self._pages(node, first, last):
             names += page[max(0, first - position) : max(0, last + 1 - position)]
-            position += len(page)
-            if position > last:
+            end = position + len(page)
+            if end > last:
                 break
-        if asked is None and position > self._max_children:
+        if asked is None and end > self._max_children:
             raise self._too_many()
-        if asked is not None and last >= position:
+        if asked is not None and last >= end:
             raise _bad_range()
         return names
 
     async def _range(self, node: Node, asked: Range | None, names: list[str] | None) -> str:
         if asked is not None:
             return f"{asked[0]}-{asked[1]}"
-        count = 0
-        if names is not None:
-            count = len(names)
-        else:
-            async for page in self._pages(node):
-                count += len(page)
+        count = len(names) if names is not None else await self._count(node)
         return f"0-{count - 1}" if count else ""
 
-    async def _pages(self, node: Node) -> AsyncIterator[list[str]]:
-        """Names in pages, directories marked with a slash and references with a question mark."""
+    async def _count(self, node: Node) -> int:
+        count = self._positions.count(node)
+        if count is not None:
+            return count
+        count = 0
+        async for position, page in self._pages(node, MAX_OFFSET, MAX_OFFSET):
+            count = position + len(page)
+        self._positions.note_count(node, count)
+        return count
+
+    async def _pages(self, node: Node, first: int, last: int) -> AsyncIterator[tuple[int, list[str]]]:
+        """Names in pages, each with the number of its first: directories marked with a slash and references
+        with a question mark. They begin as near before `first` as is known, and in large steps.
+
+        Raises DeadlineExceeded when the way is too long; who asks again goes on where that was.
+        """
         if node.is_top:
-            yield space_entries(node.identity)
+            yield 0, space_entries(node.identity)
             return
-        token = ""
+        mark = self._positions.before(node, first)
+        position, token = mark.position, mark.token
+        give_up_s = time.monotonic() + _LONGEST_WALK_S
         while True:
+            left = last + 1 - position
+            page_size = _PAGE_SIZE if left <= _PAGE_SIZE else min(left, _STEP_SIZE)
             answer = await self._metadata.list_children(
                 files_pb2.ListChildrenRequest(
                     directory=ref(node.id),
-                    page_size=_PAGE_SIZE,
+                    page_size=page_size,
                     page_token=token,
                     inclusive=True,
                     read_mask=_LISTED,
                 )
             )
             told = answer.columns
-            yield list(map(_listed, told.name, told.type, told.symlink_target))
+            names = list(map(_listed, told.name, told.type, told.symlink_target))
+            yield position, names
             if answer.is_last:
                 return
-            token = answer.next_page_token
+            position, token = position + len(names), answer.next_page_token
+            self._positions.note(node, Mark(position, token))
+            if time.monotonic() > give_up_s:
+                raise DeadlineExceeded("there are too many children before these")
 
     def _too_many(self) -> ApiError:
         return ApiError("badValueTooHigh", {"key": "childrenrange", "limit": self._max_children})

@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from runtime.http.errors import ApiError
+from runtime.http.hearing import is_reset_when_refused
 from services.storage_router.api.data_port.chunked import ChunkedDecoder
 from services.storage_router.api.data_port.connection import ClientGone, Connection
 from services.storage_router.api.data_port.head import BadRequest, Head
@@ -31,6 +32,7 @@ class Body:
         self._decoder = ChunkedDecoder() if head.content_length is None else None
         self._left = head.content_length or 0
         self._continue_due = head.expects_continue and head.has_body
+        self._is_reset_when_refused = is_reset_when_refused(head.headers)
         self._ahead = bytearray()
         self._stall_timeout_s = stall_timeout_s
         self.received_bytes = 0
@@ -121,10 +123,11 @@ class Body:
 
         Many clients send all before they read, and a front door that has an answer stops reading: its close
         would then be a reset, which takes the answer with it. What is announced to be beyond the bound is not
-        waited for.
+        waited for, nor what a client holds back, unless the front door would reset its stream.
         """
-        if self._continue_due or self._left > limit_bytes:
+        if self._left > limit_bytes or (self._continue_due and not self._is_reset_when_refused):
             return
+        self.allow()
         end = self.received_bytes + limit_bytes
         with contextlib.suppress(TimeoutError, BadRequest):
             async with asyncio.timeout(timeout_s):
