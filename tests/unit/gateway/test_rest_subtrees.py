@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from runtime.http.file_ids import encode
+from services.gateway.api.rest import subtrees
+from services.metadata.domain import walks
 from tests.support.gateway import GatewayTwin
 from tests.unit.gateway.test_rest_files import API, USER_ROOT, errno, error_id
 
@@ -67,6 +69,39 @@ async def test_large_pages_come_in_one_piece(gateway: GatewayTwin) -> None:
     page = await told(gateway, "limit=1100")
     assert len(page["files"]) == 1100
     assert len((await told(gateway, f"token={page['nextPageToken']}"))["files"]) == 100
+
+
+async def test_empty_directories_make_no_page_short(
+    gateway: GatewayTwin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(walks, "MAX_READS", 7)
+    for number in range(40):
+        await gateway.make(f"d{number:02}", type="DIR")
+    for name in ("x", "y", "z"):
+        await gateway.make(name)
+    page = await told(gateway, "limit=2")
+    assert paths(page) == ["x", "y"]
+    assert paths(await told(gateway, f"limit=2&token={page['nextPageToken']}")) == ["z"]
+
+
+async def test_the_work_for_a_page_is_bounded(gateway: GatewayTwin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(walks, "MAX_READS", 7)
+    monkeypatch.setattr(subtrees, "MAX_CALLS", 2)
+    for number in range(20):
+        await gateway.make(f"d{number:02}", type="DIR")
+    await gateway.make("x")
+    first = await told(gateway)
+    assert (first["files"], bool(first["nextPageToken"])) == ([], True)
+    assert paths(await told(gateway, f"token={first['nextPageToken']}")) == ["x"]
+
+
+async def test_much_ends_a_page(gateway: GatewayTwin, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subtrees, "MAX_GATHERED_BYTES", 1)
+    for number in range(1001):
+        await gateway.make(f"f{number:04}")
+    page = await told(gateway, "limit=1001")
+    assert len(page["files"]) == 1000
+    assert paths(await told(gateway, f"token={page['nextPageToken']}")) == ["f1000"]
 
 
 async def test_xattrs_are_told_with_the_entries(tree: GatewayTwin) -> None:

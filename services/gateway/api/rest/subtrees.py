@@ -29,6 +29,11 @@ PREFIX = path_text("prefix", "Only relative paths that begin with this text.")
 INCLUDE_DIRECTORIES = flag("include_directories", "Tell of directories, too, each before its content.")
 #: Entries of one call to the metadata service; longer pages are put together from several.
 _PAGE_SIZE = 1000
+#: Calls for one page, each of which reads a thousand directories at most: as many as fit into the time that
+#: clients wait for a first byte.
+MAX_CALLS = 20
+#: Calls that bring much are not followed by another one beyond this.
+MAX_GATHERED_BYTES = 8 << 20
 
 
 class SubtreeRoutes:
@@ -60,19 +65,18 @@ class SubtreeRoutes:
     async def _gather(
         self, request: subtrees_pb2.ListSubtreeRequest, limit: int, selection: Selection, view: View
     ) -> Answer:
-        """One page, from as many calls as bring a full one each."""
+        """One page, from as many calls as it takes to fill it, within bounds: a tree of nothing but empty
+        directories has pages without a file, however many are looked through."""
         files: list[bytes] = []
         inaccessible: list[str] = []
-        size = _PAGE_SIZE
-        while size >= _PAGE_SIZE and limit > 0:
+        for _ in range(MAX_CALLS):
             request.page_size = min(limit, _PAGE_SIZE)
             page = await self._metadata.list_subtree(request)
             files.append(await encoded(page.columns, selection, view, paths=page.paths))
             inaccessible += page.inaccessible_paths
-            size = len(page.paths) + len(page.inaccessible_paths)
-            limit -= size
+            limit -= len(page.paths) + len(page.inaccessible_paths)
             request.page_token = page.next_page_token
-            if not page.next_page_token:
+            if not page.next_page_token or limit <= 0 or sum(map(len, files)) >= MAX_GATHERED_BYTES:
                 break
         rest = {"inaccessiblePaths": inaccessible, "nextPageToken": request.page_token or None}
         return list_answer("files", files, rest)
