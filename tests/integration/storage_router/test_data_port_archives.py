@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import tarfile
@@ -12,7 +13,9 @@ import orjson
 import pytest
 
 from runtime.http import file_ids
-from services.storage_router.domain.contents import File, FileKind, Location
+from services.storage_router.api.data_port import archives as archive_front
+from services.storage_router.domain.archives import EntryPage
+from services.storage_router.domain.contents import File, FileKind, FileRef, Location
 from tests.support.data_port import SPACE, RunningPort
 from tests.support.raw_http import Answer, RawClient
 
@@ -119,6 +122,27 @@ async def test_another_state_is_not_gone_on_with(port: RunningPort, client: RawC
     port.directories.downloads[code] = replace(port.directories.downloads[code], started_ms=0)
     answer = await resumed(client, path, 2000)
     assert (answer.status, error(answer)["id"]) == (400, "badValueIdNotFound")
+
+
+async def test_a_tree_too_large_to_be_looked_through_is_begun_anew(
+    port: RunningPort, client: RawClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(client, a=b"hello", b=b"x" * 1000)
+    path = await offered(client)
+    await download(client, path)
+    page, asked = port.directories.page, asyncio.Event()
+
+    async def never_ending(directory: FileRef, token: str) -> EntryPage:
+        asked.set()
+        await asyncio.sleep(0.01)
+        return replace(await page(directory, ""), next_token="more")
+
+    monkeypatch.setattr(archive_front, "SURVEY_LIMIT_S", 0.1)
+    monkeypatch.setattr(port.directories, "page", never_ending)
+    answer = await resumed(client, path, 2000)
+    assert asked.is_set()
+    assert (answer.status, error(answer)["id"]) == (400, "badValueIdNotFound")
+    assert error(answer)["details"] == {"key": "code"}
 
 
 async def test_links_and_holes_are_kept(port: RunningPort, client: RawClient) -> None:

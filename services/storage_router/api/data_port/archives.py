@@ -41,6 +41,8 @@ AT_ONCE = 32
 FLUSH_BYTES = 256 * 1024
 #: How often it is noted how far a download has come.
 NOTE_INTERVAL_S = 2.0
+#: Longest a tree is walked before an answer to who resumes begins; the front door bears a bit more silence.
+SURVEY_LIMIT_S = 60.0
 #: How long the identity that a code stands for is believed; renewed at half of it.
 IDENTITY_LIFE_MS = 600_000
 
@@ -80,9 +82,18 @@ class ArchiveFront:
         caller.renew()
         survey = Survey()
         if offset:
-            survey = await archives.survey(self._directories, download, offset)
+            survey = await self._survey(download, offset)
             _check(survey, offset)
         await self._send(exchange, download, caller, survey, offset)
+
+    async def _survey(self, download: Download, offset: int) -> Survey:
+        """The front door gives up an answer that is silent for longer than this takes."""
+        try:
+            async with asyncio.timeout(SURVEY_LIMIT_S):
+                return await archives.survey(self._directories, download, offset)
+        except TimeoutError:
+            log.warning("download_not_resumed", space_id=download.directory.space_id, offset=offset)
+            raise _begin_anew() from None
 
     async def _send(
         self, exchange: Exchange, download: Download, caller: _Caller, survey: Survey, offset: int
@@ -281,10 +292,15 @@ def _offset(header: bytes | None) -> int:
     return int(match[1])
 
 
+def _begin_anew() -> ApiError:
+    """What was begun can't be gone on with: the client asks for another code."""
+    return ApiError("badValueIdNotFound", {"key": "code"})
+
+
 def _check(survey: Survey, offset: int) -> None:
     if not survey.is_same:
-        # To go on would mix two states of the directory: the client begins anew with another code.
-        raise ApiError("badValueIdNotFound", {"key": "code"})
+        # To go on would mix two states of the directory.
+        raise _begin_anew()
     if offset >= survey.total_bytes:
         raise RangeNotSatisfiable(survey.total_bytes)
 
