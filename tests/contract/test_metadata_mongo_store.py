@@ -11,7 +11,8 @@ from runtime.mongo import connect
 from services.metadata.domain.stores import Stores
 from services.metadata.store.mongo import INDEXES, MongoStores
 from tests.contract.metadata_copies import CopyStoreContract
-from tests.contract.metadata_store import PROVIDER, SPACE, MetadataStoreContract
+from tests.contract.metadata_records import PROVIDER, SPACE
+from tests.contract.metadata_store import MetadataStoreContract
 
 
 @pytest.fixture

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from services.metadata.domain.change_books import Change
 from services.metadata.domain.locations import Location
 from services.metadata.domain.records import File
-from services.metadata.domain.stores import Change, CustomMetadata, Stores
+from services.metadata.domain.stores import CustomMetadata, Stores
 from services.metadata.store.memory import MemoryCustomMetadataStore, MemoryFileStore
 from services.metadata.store.memory_contents import MemoryChangeLog, MemoryLocationStore
 

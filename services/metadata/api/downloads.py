@@ -7,8 +7,8 @@ from typing import Any
 from isthmus.metadata.v1 import downloads_pb2, downloads_pb2_grpc
 
 from runtime.auth import caller, caller_blob
+from services.metadata.domain.download_books import DownloadMark
 from services.metadata.domain.downloads import Downloads
-from services.metadata.domain.stores import DownloadMark
 
 from .convert import readable_from_proto
 

@@ -19,11 +19,12 @@ from dataclasses import dataclass, replace
 from runtime.errors import InvalidArgument, NoSuchFile
 from runtime.identity import Identity
 
+from .change_books import Change, ChangeLog
 from .changes import require_reader
 from .locations import Location
 from .records import File, inode_id, shown_as
 from .replicas import Replicas
-from .stores import Change, ChangeLog, CustomMetadata, CustomMetadataStore
+from .stores import CustomMetadata, CustomMetadataStore
 from .tree import Tree
 
 MAX_PAGE_SIZE = 200

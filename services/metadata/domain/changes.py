@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from runtime.errors import InvalidArgument
 from runtime.identity import Identity, Kind, SpacePrivilege
 
+from .change_books import Change, ChangeLog
 from .errors import ChangesExpired, Forbidden
 from .quotas import require_insider
-from .stores import Change, ChangeLog
 from .tree import Tree
 
 MAX_PAGE_SIZE = 1000

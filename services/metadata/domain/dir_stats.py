@@ -17,6 +17,7 @@ from runtime.clock import Clock
 from runtime.errors import FailedPrecondition, InvalidArgument, NotADirectory
 from runtime.identity import Identity
 
+from .change_books import ChangeLog
 from .dir_books import WINDOWS, BooksChange, DirStatsStore
 from .dir_ledger import Ledger
 from .dir_sums import CountedDirectory, CountedFile, DirSums, SpaceStats, StatsState, Window
@@ -26,7 +27,7 @@ from .paths import FileRef, Paths
 from .quotas import require_insider
 from .records import File, root_id, tmp_id, trash_id
 from .retries import attempts
-from .stores import ChangeLog, FileStore, LocationStore, Position
+from .stores import FileStore, LocationStore, Position
 from .tree import Tree
 
 log = structlog.get_logger(__name__)

@@ -10,9 +10,9 @@ from runtime.errors import NotADirectory, NotFound
 from runtime.identity import Identity
 
 from . import permissions
+from .download_books import Download, DownloadMark, DownloadStore
 from .paths import FileRef, Paths
 from .quotas import require_insider
-from .stores import Download, DownloadMark, DownloadStore
 
 #: A code that nobody has used for so long is forgotten.
 UNUSED_LIFE_MS = 15 * 60 * 1000

@@ -25,7 +25,7 @@ from .errors import Forbidden, LostRace, RevisionConflict, ZoneRefused
 from .paths import FileRef, Paths
 from .records import File, FileType
 from .retries import attempts
-from .stores import ShareNote, ShareNoteStore
+from .share_books import ShareNote, ShareNoteStore
 from .tree import Tree
 
 log = structlog.get_logger(__name__)

@@ -14,12 +14,16 @@ from typing import Protocol
 from runtime.errors import IsthmusError
 
 from .access_books import AccessHistoryStore
+from .change_books import ChangeLog
 from .columns import Columns
 from .copy_records import CopyStore
 from .dir_books import DirStatsStore
+from .download_books import DownloadStore
 from .locations import Location
 from .queue_books import QueueStore
 from .records import File
+from .share_books import ShareNoteStore
+from .usage_books import UsageHistoryStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,149 +363,6 @@ class CustomMetadataStore(Protocol):
 
     async def remove(self, file_id: str) -> None:
         """Removes what is set, if anything."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class UsagePoint:
-    """Quota and usage of a space as they were last in the step that began then."""
-
-    time_s: int
-    quota_bytes: int
-    used_bytes: int
-
-
-class UsageHistoryStore(Protocol):
-    """Samples by space and width of step."""
-
-    async def put(self, space_id: str, step_s: int, point: UsagePoint, *, keep: int) -> None:
-        """Adds the newest point or replaces the one of the same step; the newest `keep` stay."""
-        ...
-
-    async def list(self, space_id: str, step_s: int) -> Sequence[UsagePoint]:
-        """All points, oldest first."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class ShareNote:
-    """A share that is being made, or (`ending`) ended: at the record of its root file and at the zone.
-
-    `user_id`, `peer_ip`: for whom, and where his request came from.
-    """
-
-    share_id: str
-    space_id: str
-    file_id: str
-    ending: bool
-    time_ms: int
-    user_id: str = ""
-    peer_ip: str = ""
-
-
-class ShareNoteStore(Protocol):
-    """Shares that are half made or half ended; none in quiet times."""
-
-    async def put(self, note: ShareNote) -> None:
-        """Adds it or replaces the one of the same share."""
-        ...
-
-    async def find(self, share_id: str) -> ShareNote | None:
-        """The note of a share."""
-        ...
-
-    async def remove(self, share_id: str) -> None:
-        """Removes it, if it is there."""
-        ...
-
-    async def list(self, *, before_ms: int, limit: int) -> Sequence[ShareNote]:
-        """Those since before that time, oldest first."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One entry of the change log of a space."""
-
-    space_id: str
-    sequence: int
-    collection: str
-    document_id: str
-    file_id: str
-    revision: int
-    deleted: bool
-    time_ms: int
-
-
-@dataclass(frozen=True, slots=True)
-class LogEnds:
-    """Sequence numbers of the oldest change kept and of the newest one; the first is one more when empty."""
-
-    first: int
-    last: int
-
-
-class ChangeLog(Protocol):
-    """The numbered changes of each space."""
-
-    async def list(self, space_id: str, *, after_sequence: int, limit: int) -> Sequence[Change]:
-        """Changes after that sequence, in order."""
-        ...
-
-    async def ends(self, space_id: str) -> LogEnds:
-        """How far the log of a space reaches."""
-        ...
-
-    async def heads(self, space_ids: Collection[str]) -> Mapping[str, int]:
-        """Number of the newest change of each of these spaces that has any."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class DownloadMark:
-    """All that was sent up to `offset` had this digest."""
-
-    offset: int
-    digest: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Download:
-    """A code and what it is good for. `key`: digest of the code, which itself is kept nowhere.
-
-    `identity`: the signed identity of who made it. `started_by`: the request that used it.
-    """
-
-    key: str
-    space_id: str
-    file_id: str
-    name: str
-    identity: bytes
-    expires_ms: int
-    share_id: str = ""
-    started_by: str = ""
-    started_ms: int = 0
-    marks: tuple[DownloadMark, ...] = ()
-
-
-class DownloadStore(Protocol):
-    """Codes that live; others are as good as gone, and are removed some time later."""
-
-    async def insert(self, download: Download) -> None:
-        """Adds one."""
-        ...
-
-    async def start(
-        self, key: str, *, request_id: str, resume: bool, now_ms: int, expires_ms: int
-    ) -> Download | None:
-        """Marks it as started by this request, if it is not started yet, and prolongs its life; at once.
-
-        None when there is none that lives, or when it was started by another request and `resume` is not set.
-        """
-        ...
-
-    async def note(self, key: str, mark: DownloadMark, *, keep: int, expires_ms: int) -> None:
-        """Adds a mark, keeps the `keep` latest ones, and prolongs the life. Nothing happens without one."""
         ...
 
 

@@ -13,8 +13,9 @@ from runtime.identity import Identity, Kind, SpacePrivilege
 
 from .errors import Forbidden
 from .quotas import Quotas, require_insider
-from .stores import QuotaStore, UsageHistoryStore, UsagePoint
+from .stores import QuotaStore
 from .tree import Tree
+from .usage_books import UsageHistoryStore, UsagePoint
 
 #: Seconds of a step, and how many are kept.
 STEPS: Mapping[int, int] = {300: 288, 3600: 168, 86_400: 31, 30 * 86_400: 12}

@@ -13,14 +13,9 @@ from services.metadata.domain.columns import Columns, columns_of
 from services.metadata.domain.errors import IdTaken, NameTaken, OneRefused, RenameIntoItself, RevisionConflict
 from services.metadata.domain.locations import Location
 from services.metadata.domain.records import HIDDEN_PREFIX, File, trash_id
-from services.metadata.domain.stores import (
-    CustomMetadata,
-    Position,
-    ShareNote,
-    Stores,
-    TreeChange,
-    UsagePoint,
-)
+from services.metadata.domain.share_books import ShareNote
+from services.metadata.domain.stores import CustomMetadata, Position, Stores, TreeChange
+from services.metadata.domain.usage_books import UsagePoint
 
 from .memory_access_history import MemoryAccessHistoryStore
 from .memory_contents import MemoryChangeLog, MemoryIntentStore, MemoryLocationStore, MemoryQuotaStore

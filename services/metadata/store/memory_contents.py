@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Protocol
 
 from runtime.errors import SpaceNotSupported
+from services.metadata.domain.change_books import Change, LogEnds
 from services.metadata.domain.errors import IdTaken, RevisionConflict
 from services.metadata.domain.locations import Location
-from services.metadata.domain.stores import Change, Intent, LogEnds, Usage
+from services.metadata.domain.stores import Intent, Usage
 
 
 class FirstLocations(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from services.metadata.domain.stores import Download, DownloadMark
+from services.metadata.domain.download_books import Download, DownloadMark
 
 
 class MemoryDownloadStore:

@@ -14,8 +14,8 @@ from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, DuplicateKeyError
 
 from runtime.mongo import ChangeFollower, ResumeToken
+from services.metadata.domain.change_books import Change, LogEnds
 from services.metadata.domain.errors import RevisionConflict
-from services.metadata.domain.stores import Change, LogEnds
 
 from .documents import Document, location_id
 from .threads import PatientThreads

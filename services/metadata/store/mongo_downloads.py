@@ -10,7 +10,7 @@ from pymongo import ReturnDocument
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 
-from services.metadata.domain.stores import Download, DownloadMark
+from services.metadata.domain.download_books import Download, DownloadMark
 
 from .documents import Document
 from .threads import PatientThreads

@@ -9,7 +9,7 @@ from typing import Any
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 
-from services.metadata.domain.stores import ShareNote
+from services.metadata.domain.share_books import ShareNote
 
 from .documents import Document
 from .threads import PatientThreads

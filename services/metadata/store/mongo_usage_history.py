@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 
-from services.metadata.domain.stores import UsagePoint
+from services.metadata.domain.usage_books import UsagePoint
 
 from .documents import Document
 from .threads import PatientThreads

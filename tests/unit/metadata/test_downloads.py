@@ -6,9 +6,9 @@ import pytest
 
 from runtime.errors import AccessDenied, NoSuchFile, NotADirectory
 from services.metadata.domain import downloads
+from services.metadata.domain.download_books import DownloadMark
 from services.metadata.domain.downloads import DownloadCodeUnknown
 from services.metadata.domain.errors import Forbidden
-from services.metadata.domain.stores import DownloadMark
 from tests.support.metadata import ALICE, BOB, SERVICE, World, ref
 
 

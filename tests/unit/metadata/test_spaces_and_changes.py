@@ -6,9 +6,10 @@ import pytest
 
 from runtime.errors import InvalidArgument, SpaceNotSupported
 from runtime.identity import Identity, Kind
+from services.metadata.domain.change_books import Change
 from services.metadata.domain.errors import ChangesExpired, Forbidden
 from services.metadata.domain.quotas import agreed_drift
-from services.metadata.domain.stores import Change, Usage
+from services.metadata.domain.stores import Usage
 from services.metadata.domain.uploads import UploadRequest
 from services.metadata.store.memory_contents import MemoryChangeLog
 from services.metadata.workers.intent_expirer import IntentExpirer

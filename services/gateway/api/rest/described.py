@@ -66,6 +66,8 @@ class Told:
     public: bool = False
 
 
+#: What a route about a file can answer with, whatever it does.
+GONE = ("posix/enoent", "posix/eacces")
 BINARY: Schema = {"type": "string", "format": "binary"}
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from services.gateway.api.rest import bulk, changes, registrations, shapes, shares, statistics
+from services.gateway.api.rest import (
+    bulk,
+    changes,
+    monitoring_shapes,
+    registrations,
+    shapes,
+    shares,
+    statistics,
+)
 from services.gateway.api.rest.bulk import BulkRoutes
 from services.gateway.api.rest.changes import ChangeRoutes
 from services.gateway.api.rest.described import Told
@@ -16,7 +24,7 @@ from services.gateway.api.rest.spaces import SpaceRoutes
 from services.gateway.api.rest.statistics import StatisticsRoutes
 
 _STATISTICS = Told(
-    (shapes.STATISTICS,),
+    (monitoring_shapes.STATISTICS,),
     ("forbidden", "spaceNotSupportedBy"),
     "One element for each provider of the space; the empty text stands for a provider without numbers.",
     tag="monitoring",
@@ -169,7 +177,7 @@ def _changes(routes: ChangeRoutes) -> PlainMethods:
             params=(changes.TIMEOUT, changes.LAST_SEQ),
             check=changes.check_reader,
             told=Told(
-                (shapes.CHANGE,),
+                (monitoring_shapes.CHANGE,),
                 (
                     "forbidden", "spaceNotSupportedBy", "badValueJSON", "badValueEmpty", "badData",
                     "badValueListOfStrings", "badValueNotAllowed", "badValueBoolean",
@@ -177,7 +185,7 @@ def _changes(routes: ChangeRoutes) -> PlainMethods:
                 "One JSON object a line, each as soon as something changes; nothing in between. Only the "
                 "newest change of each document is told of. To go on after a break, send the `seq` of the "
                 "last line as `last_seq`.",
-                body=(shapes.CHANGES_WANTED,),
+                body=(monitoring_shapes.CHANGES_WANTED,),
                 tag="monitoring",
             ),
         )

@@ -1,33 +1,31 @@
 """The table of REST routes, for dispatch and for the API's description alike.
 
 A new route is one entry: its handler, what it takes, the parameters it reads (constants beside the handler),
-and what is told of it. Routes about a file go below `/data/{id}`, all others stand in `plain_table`.
+and what is told of it. Routes about a file go below `/data/{id}`; those with content stand in
+`content_table`, those of custom metadata in `metadata_table`, and all others in `plain_table`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from runtime.http import content_params
-from runtime.http.declared import Param
-from runtime.http.errors import ApiError
 from services.gateway.api.gate import Gate
-from services.gateway.api.http import Answer
 from services.gateway.api.ports import Metadata
 from services.gateway.api.rest import (
+    content_table,
     data,
     dir_stats,
-    documents,
     listing,
+    metadata_table,
+    monitoring_shapes,
     shapes,
     subtrees,
     tickets,
     trash,
-    xattrs,
 )
 from services.gateway.api.rest.data import DataRoutes
-from services.gateway.api.rest.described import Told
+from services.gateway.api.rest.described import GONE, Told
 from services.gateway.api.rest.dir_stats import DirStatsRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.documents import DocumentRoutes
@@ -36,8 +34,6 @@ from services.gateway.api.rest.lookup import LookupRoutes
 from services.gateway.api.rest.operations import (
     JSON_TYPE,
     OCTETS,
-    Call,
-    Handler,
     Methods,
     Operation,
     PlainMethods,
@@ -50,15 +46,6 @@ from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.api.rest.trash import TrashRoutes
 from services.gateway.api.rest.xattrs import XattrRoutes
 from services.gateway.domain.acls import PrincipalNames
-
-_GONE = ("posix/enoent", "posix/eacces")
-_DOCUMENT_ERRORS = ("notFound", "posix/eacces", "posix/eperm")
-_WRITE_ERRORS = (*_GONE, "posix/eisdir", "posix/enospc", "posix/efbig", "posix/eagain")
-_CREATE_ERRORS = (
-    *_GONE, "posix/eexist", "posix/enotdir", "posix/eisdir", "posix/einval", "posix/enametoolong",
-    "posix/enospc", "posix/efbig", "posix/eperm", "posix/emlink", "posix/exdev", "posix/eagain",
-    "badValueFilePath", "badValueIdentifier", "missingRequiredValue",
-)  # fmt: skip
 
 
 def rest_routes(
@@ -77,12 +64,12 @@ def rest_routes(
             b"": _file(files),
             b"children": _children(ListingRoutes(metadata)),
             b"files": _files(SubtreeRoutes(metadata)),
-            b"content": _content(),
+            b"content": content_table.content_methods(),
             b"hardlinks": _hard_links(files),
             b"symlink_value": _symlink_value(files),
-            b"metadata/xattrs": _xattrs(XattrRoutes(metadata, principals)),
-            b"metadata/json": _json(DocumentRoutes(metadata)),
-            b"metadata/rdf": _rdf(DocumentRoutes(metadata)),
+            b"metadata/xattrs": metadata_table.xattrs_methods(XattrRoutes(metadata, principals)),
+            b"metadata/json": metadata_table.json_methods(DocumentRoutes(metadata)),
+            b"metadata/rdf": metadata_table.rdf_methods(DocumentRoutes(metadata)),
             b"distribution": _distribution(distribution),
             b"dir_size_stats": _dir_size_stats(dir_stats_routes),
             b"storage_locations": _storage_locations(distribution),
@@ -90,7 +77,7 @@ def rest_routes(
             b"trash": _trash(TrashRoutes(metadata)),
             b"restore": _restore(TrashRoutes(metadata)),
         },
-        below_path=_below_path(files),
+        below_path=content_table.below_path_methods(files),
         below_hardlinks=_below_hard_links(files),
         plain=plain,
         lookup=_lookup(LookupRoutes(metadata)),
@@ -105,7 +92,7 @@ def _file(files: DataRoutes) -> Methods:
             Takes.PARAMS,
             shared=True,
             params=(data.ATTRIBUTES, DEPRECATED),
-            told=Told((shapes.ATTRIBUTES,), _GONE, "A symbolic link is told of itself; it is not followed."),
+            told=Told((shapes.ATTRIBUTES,), GONE, "A symbolic link is told of itself; it is not followed."),
         ),
         "PUT": Operation(
             files.set_mode,
@@ -113,14 +100,14 @@ def _file(files: DataRoutes) -> Methods:
             Takes.PARAMS,
             status=204,
             params=(data.NEW_MODE,),
-            told=Told(errors=(*_GONE, "posix/eperm"), notes="Only the owner may. Other keys are ignored."),
+            told=Told(errors=(*GONE, "posix/eperm"), notes="Only the owner may. Other keys are ignored."),
         ),
         "DELETE": Operation(
             files.delete,
             "Remove a file or a directory with all in it",
             status=204,
             told=Told(
-                errors=(*_GONE, "posix/eperm"),
+                errors=(*GONE, "posix/eperm"),
                 notes="A directory disappears at once and is cleaned up in the background.",
             ),
         ),
@@ -139,12 +126,12 @@ def _children(listings: ListingRoutes) -> Methods:
             params=(listing.LIMIT, *positions, *hints, listing.ATTRIBUTES, DEPRECATED),
             told=Told(
                 (shapes.CHILDREN,),
-                (*_GONE, "posix/einval"),
+                (*GONE, "posix/einval"),
                 "In the order of the bytes of the names. A page may have fewer entries than `limit` "
                 "before the end. A file lists as itself; the user's root lists spaces.",
             ),
         ),
-        "POST": _creates(
+        "POST": content_table.creates(
             "Create an entry in a directory", (content_params.CHILD_NAME, *content_params.CREATION)
         ),
     }
@@ -160,42 +147,11 @@ def _files(routes: SubtreeRoutes) -> Methods:
             params=(subtrees.LIMIT, subtrees.TOKEN, *narrowing, subtrees.ATTRIBUTES, DEPRECATED),
             told=Told(
                 (shapes.SUBTREE,),
-                (*_GONE, "posix/einval", "posix/enametoolong", "badValueFilePath"),
+                (*GONE, "posix/einval", "posix/enametoolong", "badValueFilePath"),
                 "Depth first, in the order of the bytes of the names. Links are listed, not followed. A page "
                 "may have fewer entries than `limit`, or none, before the end.",
             ),
         )
-    }
-
-
-def _content() -> Methods:
-    download = _downloads("Download the content", shared=True)
-    return {
-        "GET": download,
-        "HEAD": download,
-        "PUT": _at_data_port(
-            "Upload content",
-            OCTETS,
-            JSON_TYPE,
-            status=204,
-            params=(content_params.UPLOAD_OFFSET,),
-            told=Told(errors=_WRITE_ERRORS, body=(shapes.CONTENT,)),
-        ),
-    }
-
-
-def _below_path(files: DataRoutes) -> Methods:
-    download = _downloads("Download by path", errors=("posix/enotdir", "badValueFilePath"))
-    return {
-        "GET": download,
-        "HEAD": download,
-        "PUT": _creates("Create by path", (content_params.CREATE_PARENTS, *content_params.CREATION)),
-        "DELETE": Operation(
-            files.delete_by_path,
-            "Remove by path",
-            status=204,
-            told=Told(errors=(*_GONE, "posix/enotdir", "posix/einval", "posix/eperm", "badValueFilePath")),
-        ),
     }
 
 
@@ -206,7 +162,7 @@ def _hard_links(files: DataRoutes) -> Methods:
             "Ids of all names of a file",
             produces=(OCTETS, JSON_TYPE),
             params=(data.MAX_LINKS,),
-            told=Told(shapes.HARD_LINKS, (*_GONE, "posix/eisdir")),
+            told=Told(shapes.HARD_LINKS, (*GONE, "posix/eisdir")),
         )
     }
 
@@ -218,7 +174,7 @@ def _below_hard_links(files: DataRoutes) -> Methods:
             "Whether two ids are names of one file",
             status=204,
             told=Told(
-                errors=(*_GONE, "posix/eisdir", "notFound"), notes="204 when they are, 404 when they are not."
+                errors=(*GONE, "posix/eisdir", "notFound"), notes="204 when they are, 404 when they are not."
             ),
         )
     }
@@ -231,105 +187,9 @@ def _symlink_value(files: DataRoutes) -> Methods:
             "Text of a symbolic link",
             produces=(OCTETS,),
             shared=True,
-            told=Told((shapes.LINK_TEXT,), (*_GONE, "posix/einval")),
+            told=Told((shapes.LINK_TEXT,), (*GONE, "posix/einval")),
         )
     }
-
-
-def _xattrs(attributes: XattrRoutes) -> Methods:
-    follow = xattrs.RESOLVE_SYMLINK
-    errors = (*_GONE, "posix/eperm")
-    return {
-        "GET": Operation(
-            attributes.get,
-            "Extended attributes",
-            shared=True,
-            params=(xattrs.ATTRIBUTE, xattrs.INHERITED, xattrs.SHOW_INTERNAL, follow),
-            told=Told((shapes.XATTRS,), (*errors, "posix/enodata"), tag="metadata"),
-        ),
-        "PUT": Operation(
-            attributes.put,
-            "Merge extended attributes",
-            Takes.VALUE,
-            status=204,
-            params=(follow,),
-            told=Told(
-                errors=(*errors, "posix/einval", "posix/enametoolong", "posix/e2big", "badValueJSON"),
-                body=(shapes.XATTRS,),
-                tag="metadata",
-                notes="Merged key by key. `cdmi_acl` sets the ACL, `[]` removes it.",
-            ),
-        ),
-        "DELETE": Operation(
-            attributes.delete,
-            "Remove extended attributes",
-            Takes.PARAMS,
-            status=204,
-            params=(follow, xattrs.KEYS),
-            told=Told(errors=errors, tag="metadata"),
-        ),
-    }
-
-
-def _json(routes: DocumentRoutes) -> Methods:
-    follow = xattrs.RESOLVE_SYMLINK
-    place = (documents.FILTER, documents.FILTER_TYPE)
-    return {
-        "GET": Operation(
-            routes.get_json,
-            "The JSON document",
-            shared=True,
-            params=(follow, *place, documents.INHERITED),
-            told=Told((shapes.JSON,), (*_DOCUMENT_ERRORS, "posix/enodata", "posix/e2big"), tag="metadata"),
-        ),
-        "PUT": Operation(
-            routes.put_json,
-            "Set the JSON document, or one place in it",
-            Takes.VALUE,
-            status=204,
-            params=(follow, *place),
-            told=Told(
-                errors=(*_DOCUMENT_ERRORS, "posix/enodata", "posix/e2big", "posix/einval", "badValueJSON"),
-                body=(shapes.JSON,),
-                tag="metadata",
-            ),
-        ),
-        "DELETE": _removes("Remove the JSON document", routes.delete_json),
-    }
-
-
-def _rdf(routes: DocumentRoutes) -> Methods:
-    follow = xattrs.RESOLVE_SYMLINK
-    return {
-        "GET": Operation(
-            routes.get_rdf,
-            "The RDF document",
-            produces=(documents.RDF_TYPE,),
-            shared=True,
-            params=(follow,),
-            told=Told((shapes.RDF,), (*_DOCUMENT_ERRORS, "posix/enodata"), tag="metadata"),
-        ),
-        "PUT": Operation(
-            routes.put_rdf,
-            "Set the RDF document",
-            Takes.BYTES,
-            status=204,
-            params=(follow,),
-            consumes=documents.RDF_TYPE,
-            told=Told(errors=(*_DOCUMENT_ERRORS, "posix/e2big"), body=(shapes.RDF,), tag="metadata"),
-        ),
-        "DELETE": _removes("Remove the RDF document", routes.delete_rdf),
-    }
-
-
-def _removes(summary: str, handler: Handler[Call]) -> Operation[Call]:
-    return Operation(
-        handler,
-        summary,
-        status=204,
-        params=(xattrs.RESOLVE_SYMLINK,),
-        told=Told(errors=_DOCUMENT_ERRORS, notes="Fine also where there is none.", tag="metadata"),
-    )
 
 
 def _distribution(routes: DistributionRoutes) -> Methods:
@@ -338,7 +198,7 @@ def _distribution(routes: DistributionRoutes) -> Methods:
             routes.get,
             "Which provider holds what of a file",
             told=Told(
-                (shapes.DISTRIBUTION,),
+                (monitoring_shapes.DISTRIBUTION,),
                 ("notFound", "posix/eacces", "notSupported"),
                 "A provider that cannot be asked has an error for each of its storages. Of a directory only "
                 "sizes are told, of a symbolic link that there is nothing.",
@@ -358,7 +218,7 @@ def _dir_size_stats(routes: DirStatsRoutes) -> Methods:
                 dir_stats.EXTENDED,
             ),
             told=Told(
-                (shapes.DIR_SIZE_STATS,),
+                (monitoring_shapes.DIR_SIZE_STATS,),
                 (
                     "notFound", "posix/enotdir", "posix/eacces", "notSupported", "dirStatsDisabledForSpace",
                     "dirStatsNotReady", "timeSeriesCollectionMissingLayout",
@@ -375,7 +235,7 @@ def _storage_locations(routes: DistributionRoutes) -> Methods:
         "GET": Operation(
             routes.get_locations,
             "Where a regular file lies on the storages",
-            told=Told((shapes.STORAGE_LOCATIONS,), ("notFound", "posix/eacces", "notSupported")),
+            told=Told((monitoring_shapes.STORAGE_LOCATIONS,), ("notFound", "posix/eacces", "notSupported")),
         )
     }
 
@@ -389,7 +249,7 @@ def _ticket(routes: TicketRoutes) -> Methods:
             params=(tickets.METHOD,),
             told=Told(
                 (shapes.TICKET,),
-                (*_GONE, "posix/eisdir", "posix/einval"),
+                (*GONE, "posix/eisdir", "posix/einval"),
                 "With the URL a client reads or writes the content at a data port itself, where the site "
                 "allows it, without a token. Beyond the original.",
             ),
@@ -404,7 +264,7 @@ def _lookup(routes: LookupRoutes) -> PlainMethods:
             "Id of the file at a path",
             told=Told(
                 (shapes.CREATED,),
-                (*_GONE, "posix/enotdir", "posix/einval", "posix/enametoolong", "badValueFilePath"),
+                (*GONE, "posix/enotdir", "posix/einval", "posix/enametoolong", "badValueFilePath"),
                 "The path begins with the name of a space or `name@spaceId`; empty is the user's root.",
             ),
         )
@@ -430,7 +290,7 @@ def _trash(routes: TrashRoutes) -> Methods:
             routes.purge,
             "Remove a deleted directory for good, now",
             status=204,
-            told=Told(errors=(*_GONE, "posix/eperm"), notes="Beyond the original.", tag="trash"),
+            told=Told(errors=(*GONE, "posix/eperm"), notes="Beyond the original.", tag="trash"),
         ),
     }
 
@@ -445,7 +305,7 @@ def _restore(routes: TrashRoutes) -> Methods:
             told=Told(
                 (shapes.CREATED,),
                 (
-                    *_GONE, "posix/eexist", "posix/enotdir", "posix/einval", "posix/enametoolong",
+                    *GONE, "posix/eexist", "posix/enotdir", "posix/einval", "posix/enametoolong",
                     "posix/eperm", "posix/exdev", "posix/eagain", "badValueIdentifier",
                 ),
                 "All ids stay. `enoent`: it is not in the trash (any more), or the directory it was in is "
@@ -455,58 +315,3 @@ def _restore(routes: TrashRoutes) -> Methods:
             ),
         )
     }  # fmt: skip
-
-
-def _downloads(summary: str, *, errors: tuple[str, ...] = (), shared: bool = False) -> Operation[Call]:
-    return _at_data_port(
-        summary,
-        OCTETS,
-        shared=shared,
-        params=(content_params.FOLLOW_SYMLINKS,),
-        told=Told(
-            (shapes.CONTENT,),
-            (*_GONE, "posix/eisdir", *errors),
-            replies=shapes.DOWNLOAD_REPLIES,
-            request_headers=(shapes.RANGE, *shapes.CONDITIONS),
-        ),
-    )
-
-
-def _creates(summary: str, params: tuple[Param[Any], ...]) -> Operation[Call]:
-    return _at_data_port(
-        summary,
-        JSON_TYPE,
-        status=201,
-        params=params,
-        told=Told(
-            (shapes.CREATED,),
-            _CREATE_ERRORS,
-            body=(shapes.CONTENT,),
-            answer_headers=shapes.LOCATION,
-        ),
-    )
-
-
-def _at_data_port(
-    summary: str,
-    *produces: str,
-    params: tuple[Param[Any], ...],
-    told: Told,
-    status: int = 200,
-    shared: bool = False,
-) -> Operation[Call]:
-    """A content route. The front door sends it to a data port; reaching us means that none is in rotation."""
-    return Operation(
-        _no_data_port,
-        summary,
-        produces=produces,
-        shared=shared,
-        status=status,
-        params=params,
-        consumes=OCTETS,
-        told=told,
-    )
-
-
-async def _no_data_port(_: Call) -> Answer:
-    raise ApiError("serviceUnavailable")
