@@ -5,6 +5,7 @@ While its disk is full nobody writes."""
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -14,6 +15,10 @@ from pymongo.errors import ConnectionFailure
 from runtime.mongo import DiskWatch, MongoThreads, StoreUnavailable
 
 from .documents import Document
+
+#: How long all are told at once after a look that found no server. New files leave one batch at a time, so
+#: without it each batch would look, and wait, by itself.
+LOOK_AGAIN_S = 1.0
 
 R = TypeVar("R")
 
@@ -34,6 +39,7 @@ class PatientThreads:
         self._threads = MongoThreads(writers=writers, readers=readers)
         self._missed = False
         self._looking = threading.Lock()
+        self._look_again_s = 0.0
 
     async def start(self) -> None:
         """Threads begin with the first call."""
@@ -57,7 +63,7 @@ class PatientThreads:
     def _do(self, work: Callable[[], R]) -> R:
         if not self._missed or self._client.topology_description.has_writable_server():
             return self._try(work)
-        if not self._looking.acquire(blocking=False):
+        if time.monotonic() < self._look_again_s or not self._looking.acquire(blocking=False):
             raise StoreUnavailable("the database is away")
         try:
             return self._try(work)
@@ -69,6 +75,7 @@ class PatientThreads:
             result = work()
         except ConnectionFailure:
             self._missed = True
+            self._look_again_s = time.monotonic() + LOOK_AGAIN_S
             raise
         self._missed = False
         return result
