@@ -28,7 +28,9 @@ from tests.support.stack import RunningStack
 
 #: Good requests to each operation for each thing they may be about, and bad ones in all.
 GOOD, BAD = 1, 6
-schemathesis.serializer.alias(["application/cdmi-object", "application/cdmi-container"], "application/json")
+schemathesis.serializer.alias(
+    ["application/cdmi-object", "application/cdmi-container", "application/cdmi-queue"], "application/json"
+)
 CHECKS = [
     schemathesis.checks.not_a_server_error,
     checks.status_code_conformance,

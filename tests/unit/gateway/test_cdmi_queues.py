@@ -394,6 +394,51 @@ async def test_a_moved_queue_keeps_id_and_values(gateway: GatewayTwin) -> None:
 
 
 @pytest.mark.cdmi("21.8.like-another")
+async def test_to_another_space_a_queue_goes_as_a_copy_or_with_its_tree(gateway: GatewayTwin) -> None:
+    await gateway.http.put("/cdmi/home/d/", headers=CONTAINER)
+    await make(gateway, "d/q")
+    await add(gateway, "a", "b", name="d/q")
+    answer = await gateway.http.put("/cdmi/twin@twin1/q", json={"move": "home/d/q"}, headers=QUEUE)
+    assert errno(answer) == "exdev"
+    answer = await gateway.http.put("/cdmi/twin@twin1/q", json={"copy": "home/d/q"}, headers=QUEUE)
+    assert answer.status_code == 201, answer.text
+    answer = await gateway.http.put("/cdmi/twin@twin1/d/", json={"move": "home/d/"}, headers=CONTAINER)
+    assert answer.status_code == 201, answer.text
+    for path in ("q", "d/q"):
+        assert (await get(gateway, f"twin@twin1/{path}?values:9"))["value"] == ["a", "b"]
+    assert (await gateway.http.get("/cdmi/home/d/", headers=V)).status_code == 404
+
+
+@pytest.mark.cdmi("21.8.order")
+async def test_requests_that_are_tried_again_are_done_once(gateway: GatewayTwin) -> None:
+    for _ in range(2):
+        answer = await gateway.http.put("/cdmi/home/q", json={}, headers={**QUEUE, "x-request-id": "make"})
+        assert answer.status_code == 201
+    await gateway.http.put("/cdmi/home/f", json={"value": "c"}, headers=OBJECT)
+    for body in ({"value": ["a", "b"]}, {"copy": "home/q"}, {"move": "home/f"}):
+        for _ in range(2):
+            answer = await gateway.http.post(
+                "/cdmi/home/q", json=body, headers={**QUEUE, "x-request-id": str(body)[:9]}
+            )
+            assert answer.status_code == 204, answer.text
+    assert await held(gateway) == ["a", "b", "a", "c"]
+    for query in ("?value", "?values:2"):
+        for _ in range(2):
+            answer = await gateway.http.delete(f"/cdmi/home/q{query}", headers={**V, "x-request-id": query})
+            assert answer.status_code == 204
+    assert await held(gateway) == ["c"]
+    for _ in range(2):
+        answer = await gateway.http.put(
+            "/cdmi/home/r", json={"copy": "home/q"}, headers={**QUEUE, "x-request-id": "copy"}
+        )
+        assert answer.status_code == 201
+    assert await held(gateway, "r") == ["c"]
+    for _ in range(2):
+        answer = await gateway.http.delete("/cdmi/home/q", headers={**V, "x-request-id": "gone"})
+        assert answer.status_code == 204
+
+
+@pytest.mark.cdmi("21.8.like-another")
 async def test_a_queue_is_like_queues_only_and_takes_no_place(gateway: GatewayTwin) -> None:
     await make(gateway)
     await gateway.http.put("/cdmi/home/f", json={"value": "x"}, headers=OBJECT)

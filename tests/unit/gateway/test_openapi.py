@@ -128,7 +128,9 @@ async def test_every_operation_of_the_document_is_served(gateway: GatewayTwin, d
         method, path = operation.split(" ")
         path = path if path in described["paths"] else API + path
         answer = await gateway.http.request(method, path.replace("{id}", SPACE))
-        assert answer.status_code != 405, operation
+        # Some things can be done only with some of what a path may name.
+        answers = operations(described)[operation]["responses"]
+        assert answer.status_code != 405 or "405" in answers, operation
         assert answer.status_code != 404 or answer.content or path.startswith("/cdmi"), operation
 
 

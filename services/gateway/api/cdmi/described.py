@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from runtime.http.cdmi import CAPABILITY, CONTAINER, MULTIPART, OBJECT
+from runtime.http.cdmi import CAPABILITY, CONTAINER, MULTIPART, OBJECT, QUEUE
 from services.gateway.api.openapi import Entry
 from services.gateway.api.rest.described import (
     BINARY,
@@ -132,6 +132,44 @@ _NEW_DIRECTORY = _object(
     {"metadata": {"type": "object"}, "copy": _SOURCE, "move": _SOURCE, **_SERIALIZED},
     {"metadata": {"colour": "blue"}},
 )
+_LIST: Schema = {"type": "array", "items": _TEXT}
+_QUEUE = _object(
+    "CdmiQueue",
+    QUEUE,
+    {
+        **_COMMON,
+        "queueValues": {"type": "string", "description": "Numbers of the values: `LOW-HIGH`, or empty."},
+        **dict.fromkeys(("mimetype", "valuerange", "valuetransferencoding", "value"), _LIST),
+    },
+    {
+        **_EXAMPLE,
+        "objectType": QUEUE,
+        "objectName": "jobs",
+        "queueValues": "7-9",
+        "mimetype": ["text/plain"],
+        "valuerange": ["0-4"],
+        "valuetransferencoding": ["utf-8"],
+        "value": ["hello"],
+    },
+)
+_NEW_QUEUE = _object(
+    "CdmiQueueBody",
+    QUEUE,
+    {"metadata": {"type": "object"}, "copy": _SOURCE, "move": _SOURCE},
+    {"metadata": {"colour": "blue"}},
+)
+_NEW_VALUES = _object(
+    "CdmiQueueValues",
+    QUEUE,
+    {
+        "value": {**_LIST, "minItems": 1, "maxItems": 1000},
+        "mimetype": {**_LIST, "description": "`text/plain` where it is absent."},
+        "valuetransferencoding": {"type": "array", "items": {"enum": ["utf-8", "base64"]}},
+        "copy": _SOURCE,
+        "move": {**_SOURCE, "description": "A data object, or `space/queue?values:N`."},
+    },
+    {"value": ["hello"]},
+)
 _ANY_CONTENT = Shape({**BINARY, "description": "The content, of the type it was stored with."}, media="*/*")
 
 _IN_PARTS = Shape(
@@ -172,7 +210,7 @@ def cdmi_entries() -> Iterator[Entry]:
     for path in ("/cdmi/{path}", "/cdmi/cdmi_objectid/{id}"):
         yield from _data_objects(path)
         yield from _containers(f"{path}/")
-    for address in ("", "container/", "dataobject/"):
+    for address in ("", "container/", "dataobject/", "queue/"):
         yield Entry(
             f"/cdmi/cdmi_capabilities/{address}",
             "GET",
@@ -199,35 +237,60 @@ def _data_objects(path: str) -> Iterator[Entry]:
     yield Entry(
         path,
         "GET",
-        "Read a file",
+        "Read a file, or values of a queue",
         Told(
-            (_DATA_OBJECT, _IN_PARTS, _ANY_CONTENT),
-            (*_ON_FILES, "badValueTooHigh"),
-            _QUERY,
+            (_DATA_OBJECT, _QUEUE, _IN_PARTS, _ANY_CONTENT),
+            (*_ON_FILES, "badValueTooHigh", "limitReached", "posix/enotsup"),
+            f"{_QUERY} Of a queue `?values:10` tells the 10 oldest values, and takes none.",
             replies=(partial, no_range, _OTHER_FORM, _NOT_THERE),
             request_headers=(_VERSION, RANGE),
             tag="cdmi",
         ),
     )
-    made = Reply(201, "A new file: made, copied or moved.", (_DATA_OBJECT,))
+    made = Reply(201, "A new file or queue: made, copied or moved.", (_DATA_OBJECT, _QUEUE))
     accepted = _accepted(_DATA_OBJECT)
     replaced = Reply(200, "A move replaced a file.", (_DATA_OBJECT,))
     yield Entry(
         path,
         "PUT",
-        "Write, copy or move a file",
+        "Write, copy or move a file or queue",
         Told(
             (),
             _ON_WRITING,
             "In the CDMI form the body says what to do; in plain HTTP it is the content.",
-            body=(_NEW_OBJECT, _IN_PARTS, _ANY_CONTENT),
+            body=(_NEW_OBJECT, _NEW_QUEUE, _IN_PARTS, _ANY_CONTENT),
             replies=(made, accepted, replaced, _OTHER_FORM, _NOT_THERE),
             request_headers=(_VERSION, _PARTIAL, _CONTENT_RANGE),
             tag="cdmi",
         ),
         status=204,
     )
-    yield _removal(path, "Remove a file")
+    yield Entry(
+        path,
+        "POST",
+        "Add values to a queue",
+        Told(
+            (),
+            (*_ON_WRITING, "badValueTooHigh"),
+            "All of them or none, behind all others. `value`, `mimetype` and `valuetransferencoding` are "
+            "lists of one length.",
+            body=(_NEW_VALUES,),
+            replies=(
+                Reply(405, "No queue is there. No body.", headers={"allow": "What can be done with it."}),
+                _OTHER_FORM,
+                _NOT_THERE,
+            ),
+            request_headers=(_REQUIRED_VERSION,),
+            tag="cdmi",
+        ),
+        status=204,
+    )
+    yield _removal(
+        path,
+        "Remove a file or queue, or values of a queue",
+        "Of a queue `?value` takes the oldest value, `?values:10` ten of them, `?values:7-9` these numbers.",
+        ("badValueTooHigh",),
+    )
 
 
 def _containers(path: str) -> Iterator[Entry]:
@@ -260,17 +323,17 @@ def _containers(path: str) -> Iterator[Entry]:
         ),
         status=204,
     )
-    posted = Reply(201, "A new file.", (_DATA_OBJECT,), {"location": "Where it is."})
+    posted = Reply(201, "A new file or queue.", (_DATA_OBJECT, _QUEUE), {"location": "Where it is."})
     yield Entry(
         path,
         "POST",
-        "Create a file under a name of the server's",
+        "Create a file or queue under a name of the server's",
         Told(
             (),
             _ON_WRITING,
             "As a PUT of a file: in the CDMI form the body says what to do, in plain HTTP it is the content. "
             "The file of a form keeps its name.",
-            body=(_NEW_OBJECT, _IN_PARTS, _FORM, _ANY_CONTENT),
+            body=(_NEW_OBJECT, _NEW_QUEUE, _IN_PARTS, _FORM, _ANY_CONTENT),
             replies=(posted, _accepted(_DATA_OBJECT), _OTHER_FORM, _NOT_THERE),
             request_headers=(_VERSION, _PARTIAL),
             tag="cdmi",
@@ -286,6 +349,13 @@ def _accepted(shape: Shape) -> Reply:
     )
 
 
-def _removal(path: str, summary: str) -> Entry:
-    told = Told((), _ON_FILES, replies=(_OTHER_FORM, _NOT_THERE), request_headers=(_VERSION,), tag="cdmi")
+def _removal(path: str, summary: str, description: str = "", errors: tuple[str, ...] = ()) -> Entry:
+    told = Told(
+        (),
+        (*_ON_FILES, *errors),
+        description,
+        replies=(_OTHER_FORM, _NOT_THERE),
+        request_headers=(_VERSION,),
+        tag="cdmi",
+    )
     return Entry(path, "DELETE", summary, told, status=204)
