@@ -328,6 +328,13 @@ class MetadataClient:
             _XATTRS + "UpdateXattrs", request, xattrs_pb2.UpdateXattrsResponse, request.file.space_id
         )
 
+    async def save_value_digest(
+        self, request: xattrs_pb2.SaveValueDigestRequest
+    ) -> xattrs_pb2.SaveValueDigestResponse:
+        return await self._call_as_service(
+            _XATTRS + "SaveValueDigest", request, xattrs_pb2.SaveValueDigestResponse, request.space_id
+        )
+
     async def get_json(self, request: xattrs_pb2.GetJsonRequest) -> xattrs_pb2.GetJsonResponse:
         return await self._call(
             _XATTRS + "GetJson", request, xattrs_pb2.GetJsonResponse, request.file.space_id

@@ -23,6 +23,7 @@ from runtime.rpc.mux import MuxClient
 from runtime.version import ONEDATA_VERSION
 from services.gateway.api.cdmi.copy_jobs import CopyJobs, CopyOptions
 from services.gateway.api.cdmi.described import cdmi_entries
+from services.gateway.api.cdmi.digests import Digests
 from services.gateway.api.cdmi.duplicates import Duplicates
 from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
 from services.gateway.api.cdmi.serializing import SerialLimits
@@ -70,13 +71,14 @@ async def build(settings: Settings) -> Sequence[Part]:
         provider_id=outside.provider.provider_id,
     )
     heads = ChangeHeads(outside.metadata)
+    digests = Digests(outside.metadata, outside.metadata, outside.data_port)
     duplicates = Duplicates(outside.metadata, outside.data_port, Updates(outside.metadata))
     copies = CopyJobs(
         outside.metadata, outside.metadata, duplicates, outside.key, clock, _copy_options(settings)
     )
     changes = ChangeRoutes(outside.metadata, heads, gate, clock, max_streams=settings.max_change_streams)
     server = HttpServer(
-        _application(settings, outside, gate, changes, copies, duplicates),
+        _application(settings, outside, gate, changes, copies, duplicates, digests),
         host=settings.listen_host,
         port=settings.http_port,
         uds=settings.gateway_uds,
@@ -90,6 +92,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         heads,
         accesses,
         copies,
+        digests,
         server,
         # Stopped before the server, which waits for what is under way.
         changes,
@@ -177,6 +180,7 @@ def _application(
     changes: ChangeRoutes,
     copies: CopyJobs,
     duplicates: Duplicates,
+    digests: Digests,
 ) -> Front:
     clock = SystemClock()
     provider_id = outside.provider.provider_id
@@ -210,6 +214,7 @@ def _application(
             copies,
             duplicates,
             Workshops(outside.metadata, outside.key, clock),
+            digests,
             CdmiOptions(
                 domain=domain,
                 value_limit_bytes=settings.cdmi_value_limit_bytes,

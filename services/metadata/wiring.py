@@ -96,6 +96,7 @@ from services.metadata.domain.trash import Trash
 from services.metadata.domain.tree import Ownership, Tree
 from services.metadata.domain.uploads import Uploads
 from services.metadata.domain.usage_history import UsageHistory
+from services.metadata.domain.value_digests import ValueDigests
 from services.metadata.domain.xattrs import Xattrs
 from services.metadata.store.mongo import MongoStores
 from services.metadata.workers.cache_invalidator import CacheInvalidator
@@ -155,6 +156,7 @@ class Rules:
     access_history: AccessHistory
     dir_stats: DirStats
     xattrs: Xattrs
+    value_digests: ValueDigests
     queues: Queues
     queue_writer: QueueWriter
     shares: Shares
@@ -269,6 +271,7 @@ def assemble(
         usage_history=UsageHistory(stores.usage_history, quotas, stores.quotas, tree, clock),
         access_history=AccessHistory(stores.access_history, tree, clock),
         xattrs=xattrs,
+        value_digests=ValueDigests(tree),
         queues=Queues(stores.queues, queue_writer, paths, touches, queue_limits),
         queue_writer=queue_writer,
         shares=Shares(stores.share_notes, zone_shares or NoZoneShares(), tree, paths, clock),
@@ -388,7 +391,9 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
             rules.leases,
         ),
     )
-    server.add(xattrs_pb2_grpc.add_XattrServiceServicer_to_server, XattrServicer(rules.xattrs))
+    server.add(
+        xattrs_pb2_grpc.add_XattrServiceServicer_to_server, XattrServicer(rules.xattrs, rules.value_digests)
+    )
     server.add(queues_pb2_grpc.add_QueueServiceServicer_to_server, QueueServicer(rules.queues))
     server.add(bulk_pb2_grpc.add_BulkServiceServicer_to_server, BulkServicer(rules.bulk))
     server.add(copies_pb2_grpc.add_CopyServiceServicer_to_server, CopyServicer(rules.copies))

@@ -16,6 +16,7 @@ from services.metadata.domain.errors import (
 from services.metadata.domain.records import (
     AclEntry,
     FileType,
+    ValueDigest,
     trash_id,
 )
 from services.metadata.domain.stores import Position, Stores
@@ -33,6 +34,8 @@ class FileStoreContract:
             share_ids=("s1", "s2"),
             symlink_target="x",
             has_custom_metadata=True,
+            value_hash="SHA256",
+            value_digest=ValueDigest("SHA256", "abc", 7),
         )
         await stores.files.insert(file)
         assert await stores.files.find("f") == file

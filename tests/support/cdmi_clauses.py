@@ -151,6 +151,7 @@ CHAPTERS = (
         ("16.3.system", "`cdmi_…` names are dropped silently"),
         ("16.3.documents", "`onedata_json` and `onedata_rdf` are items"),
         ("16.3.whole", "all or nothing"),
+        ("16.4.value-hash", "`cdmi_hash` is the digest, by `cdmi_value_hash`, of the value as it is now"),
     ),
     _chapter(
         "ACLs",

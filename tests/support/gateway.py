@@ -10,7 +10,14 @@ from typing import Any
 from urllib.parse import quote
 
 import httpx
-from isthmus.metadata.v1 import access_history_pb2, changes_pb2, contents_pb2, files_pb2, spaces_pb2
+from isthmus.metadata.v1 import (
+    access_history_pb2,
+    changes_pb2,
+    contents_pb2,
+    files_pb2,
+    spaces_pb2,
+    xattrs_pb2,
+)
 from isthmus.storage_router.v1 import storages_pb2
 
 from clients.access_counter import AccessCounter
@@ -26,6 +33,7 @@ from runtime.identity import GUEST, Identity, Kind, SpacePrivilege, SpaceRights
 from runtime.request import request_id
 from services.gateway.api.cdmi.copy_jobs import CopyJobs, CopyOptions
 from services.gateway.api.cdmi.described import cdmi_entries
+from services.gateway.api.cdmi.digests import Digests
 from services.gateway.api.cdmi.duplicates import Duplicates
 from services.gateway.api.cdmi.router import CdmiOptions, CdmiRouter
 from services.gateway.api.cdmi.serializing import SerialLimits
@@ -125,7 +133,7 @@ class MetadataTwin:
         self.spaces = SpaceServicer(rules.spaces, rules.usage_history)
         self.usage_history = rules.usage_history
         self.access_history = AccessHistoryServicer(rules.access_history)
-        self.xattrs = XattrServicer(rules.xattrs)
+        self.xattrs = XattrServicer(rules.xattrs, rules.value_digests)
         self.queues = QueueServicer(rules.queues)
         self.shares = ShareServicer(rules.shares)
         self.distribution = DistributionServicer(rules.distribution)
@@ -165,6 +173,11 @@ class MetadataTwin:
     async def _call_as_gateway(self, method: Callable[..., Any], request: Any) -> Any:
         with as_caller(service_identity("gateway"), b""):
             return await self._call(method, request)
+
+    async def save_value_digest(self, request: xattrs_pb2.SaveValueDigestRequest) -> Any:
+        """In the name of the gateway."""
+        with as_caller(service_identity("gateway"), b""):
+            return await self._call(self.xattrs.SaveValueDigest, request)
 
     async def _call(self, method: Callable[..., Any], request: Any) -> Any:
         if self.away is not None:
@@ -489,6 +502,7 @@ class GatewayTwin:
         )
         self.data_port = DataPortTwin(self.metadata)
         self.duplicates = Duplicates(self.metadata, self.data_port, Updates(self.metadata))
+        self.digests = Digests(self.metadata, self.metadata, self.data_port)
         self.jobs = self.new_jobs()
         self.accesses = AccessCounter(self.metadata, self.clock)
         gate = Gate(self.tokens, self.metadata, self.accesses, provider_id=PROVIDER_ID)
@@ -520,6 +534,7 @@ class GatewayTwin:
                 self.jobs,
                 self.duplicates,
                 Workshops(self.metadata, KEY, self.clock),
+                self.digests,
                 options,
                 lambda: self.refused_writes,
             ),

@@ -13,13 +13,15 @@ from tests.support.folder import CONTAINER, OBJECT, Folder, V, errno, error
 ROOT, OF_CONTAINERS, OF_OBJECTS, OF_QUEUES = (
     f"cdmi_capabilities/{name}" for name in ("", "container/", "dataobject/", "queue/")
 )
+HASHES = ["SHA160", "SHA256", "SHA384", "SHA512"]
 QUEUE = {**V, "content-type": "application/cdmi-queue"}
 
 
 async def announced(http: httpx.AsyncClient, address: str) -> set[str]:
     """The capabilities of a capability object."""
     told = (await http.get(f"/cdmi/{address}?capabilities", headers=V)).json()["capabilities"]
-    assert set(told.values()) <= {"true"}
+    lists = {name: value for name, value in told.items() if value != "true"}
+    assert lists == ({"cdmi_value_hash": HASHES} if "cdmi_value_hash" in told else {})
     return set(told)
 
 
@@ -173,6 +175,15 @@ async def parts_work(folder: Folder) -> None:
     assert b"\r\n\r\nhello\r\n--" in told.content
 
 
+async def hashes_work(folder: Folder) -> None:
+    for name, length in zip(HASHES, (40, 64, 96, 128), strict=True):
+        body = {"value": "x", "metadata": {"cdmi_value_hash": name}}
+        assert (await folder.object(f"h{name}", body)).status_code == 201
+        metadata = (await get(folder, f"h{name}", "?metadata:cdmi_hash"))["metadata"]
+        assert isinstance(metadata, dict)
+        assert len(metadata["cdmi_hash"]) == length
+
+
 async def references_work(folder: Folder) -> None:
     assert (await folder.object("r", {"reference": "/cdmi/"})).status_code == 201
     told = await folder.http.get(folder.cdmi("r"), headers=V)
@@ -281,6 +292,7 @@ PROOFS: dict[str, dict[str, Callable[[Folder], Awaitable[None]]]] = {
              "cdmi_delete_dataobject"),
             values_work,
         ),
+        "cdmi_value_hash": hashes_work,
     },
 }  # fmt: skip
 

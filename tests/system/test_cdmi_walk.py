@@ -40,17 +40,18 @@ async def test_the_walk_works_line_by_line(stack: RunningStack, place: Path) -> 
     assert '{"completionStatus":"Processing"}' in printed[5]
     assert f"/cdmi/{stack.space}/walk/" in printed[5]
     assert printed[6] == '{"metadata":{"colour":"red"}}'
-    assert '"objectName":"moved"' in printed[7]
-    assert '"acemask":"0x7019B"' in printed[8]
-    assert '"sensor":"b"' in printed[9]
-    assert "\n\nIsthmus\n--" in printed[9].replace("\r", "")
-    assert "/walk/parts" in printed[9]
-    assert printed[10].startswith('{"objectName":"readme.md"}')
-    assert '"ref?"' in printed[10]
-    assert '"value":["first job"]' in printed[11]
-    assert '{"queueValues":"0-2","value":["first job","second job"]}' in printed[11]
-    assert '{"queueValues":"2-3","mimetype":["image/png","text/plain"],"value":["AAEC",' in printed[11]
-    assert '"objectName":"tree/"' in printed[12]
+    assert '"cdmi_hash":"ae4b3280e56e2faf83f414a6e3dabe9d5fbe18976544c05fed121accb85b53fc"' in printed[7]
+    assert '"objectName":"moved"' in printed[8]
+    assert '"acemask":"0x7019B"' in printed[9]
+    assert '"sensor":"b"' in printed[10]
+    assert "\n\nIsthmus\n--" in printed[10].replace("\r", "")
+    assert "/walk/parts" in printed[10]
+    assert printed[11].startswith('{"objectName":"readme.md"}')
+    assert '"ref?"' in printed[11]
+    assert '"value":["first job"]' in printed[12]
+    assert '{"queueValues":"0-2","value":["first job","second job"]}' in printed[12]
+    assert '{"queueValues":"2-3","mimetype":["image/png","text/plain"],"value":["AAEC",' in printed[12]
+    assert '"objectName":"tree/"' in printed[13]
     async with stack.client() as client:
         for name in ("walk", "walk-copy"):
             assert (await client.get(f"/cdmi/{stack.space}/{name}/", headers=V)).status_code == 404

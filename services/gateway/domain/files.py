@@ -79,6 +79,12 @@ class FileRecord(Protocol):
     @property
     def has_sum(self) -> bool: ...
     @property
+    def value_hash(self) -> str: ...
+    @property
+    def value_digest(self) -> str: ...
+    @property
+    def content_revision(self) -> int: ...
+    @property
     def has_acl(self) -> bool: ...
     @property
     def acl(self) -> Sequence[Entry]: ...
@@ -114,6 +120,9 @@ class VirtualDirectory:
     local_bytes: int = 0
     last_request_id: str = ""
     has_sum: bool = False
+    value_hash: str = ""
+    value_digest: str = ""
+    content_revision: int = 0
     has_acl: bool = False
     acl: tuple[Entry, ...] = ()
     xattrs: Mapping[str, bytes] = field(default_factory=dict)

@@ -50,6 +50,8 @@ def file_to_proto(file: File, path: Sequence[str] = (), extra: Extra = NO_EXTRA)
         local_bytes=file.local_bytes,
         has_acl=file.has_acl,
         last_request_id=file.op_id,
+        value_hash=file.value_hash,
+        content_revision=file.location_revision,
     )
     if extra is not NO_EXTRA:
         told.acl.extend(acl_to_proto(extra.acl))

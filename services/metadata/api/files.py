@@ -7,6 +7,7 @@ from typing import Any
 from isthmus.metadata.v1 import files_pb2, files_pb2_grpc
 
 from runtime.auth import caller
+from services.metadata.domain import permissions
 from services.metadata.domain.dir_stats import DirStats
 from services.metadata.domain.extras import NO_EXTRA, Extras
 from services.metadata.domain.files import Files, NewFile
@@ -47,6 +48,10 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
         if request.HasField("wanted"):
             extra = await self._extras.of_file(caller(), found, wanted_from_proto(request.wanted))
         told = file_to_proto(self._files.shown(found), path, extra)
+        if found.file.digest and permissions.allows(
+            caller(), found.chain, permissions.READ_DATA, found.reach
+        ):
+            told.value_digest = found.file.digest
         await self._sum_up(told)
         return files_pb2.GetFileResponse(file=told)
 

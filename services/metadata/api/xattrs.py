@@ -8,18 +8,21 @@ from isthmus.metadata.v1 import xattrs_pb2, xattrs_pb2_grpc
 
 from runtime.auth import caller
 from services.metadata.domain.custom_metadata import JsonUpdate, Update
+from services.metadata.domain.records import ValueDigest
+from services.metadata.domain.value_digests import ValueDigests
 from services.metadata.domain.xattrs import Asked, Xattrs
 
 from .convert import acl_from_proto, acl_to_proto, readable_from_proto, ref_from_proto
 
-_FIELDS: Final = ("mimetype", "value_transfer_encoding", "completion_status")
+_FIELDS: Final = ("mimetype", "value_transfer_encoding", "completion_status", "value_hash")
 
 
 class XattrServicer(xattrs_pb2_grpc.XattrServiceServicer):
     """Custom metadata over gRPC."""
 
-    def __init__(self, xattrs: Xattrs) -> None:
+    def __init__(self, xattrs: Xattrs, digests: ValueDigests) -> None:
         self._xattrs = xattrs
+        self._digests = digests
 
     async def ListXattrs(
         self, request: xattrs_pb2.ListXattrsRequest, context: Any
@@ -47,6 +50,13 @@ class XattrServicer(xattrs_pb2_grpc.XattrServiceServicer):
             check_only=request.check_only,
         )
         return xattrs_pb2.UpdateXattrsResponse()
+
+    async def SaveValueDigest(
+        self, request: xattrs_pb2.SaveValueDigestRequest, context: Any
+    ) -> xattrs_pb2.SaveValueDigestResponse:
+        made = ValueDigest(request.algorithm, request.digest, request.content_revision)
+        await self._digests.save(caller(), request.space_id, request.file_id, made)
+        return xattrs_pb2.SaveValueDigestResponse()
 
     async def GetJson(self, request: xattrs_pb2.GetJsonRequest, context: Any) -> xattrs_pb2.GetJsonResponse:
         value = await self._xattrs.get_json(

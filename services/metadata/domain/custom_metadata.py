@@ -25,6 +25,7 @@ FIELDS: Mapping[str, str] = {
     "cdmi_mimetype": "mimetype",
     "cdmi_valuetransferencoding": "value_transfer_encoding",
     "cdmi_completion_status": "completion_status",
+    "cdmi_value_hash": "value_hash",
 }
 RESERVED_PREFIXES = ("onedata_", "cdmi_")
 

@@ -19,7 +19,7 @@ from runtime.errors import IsthmusError, NoSpace, NoSuchFile
 from .errors import LimitReached, LostRace, NotTheOldest, RevisionConflict, TooManyAtOnce
 from .queue_books import QueueChange, QueueOp, QueueState, QueueStore, QueueValue
 from .quotas import Quotas
-from .retries import attempts
+from .retries import patient_attempts
 
 #: Changes of one queue in one transaction, and what they may weigh together.
 MAX_TOGETHER = 64
@@ -189,7 +189,7 @@ class QueueWriter:
             return [error] * len(jobs)
 
     async def _changed(self, space_id: str, queue_id: str, jobs: Sequence[Job]) -> Sequence[Outcome]:
-        async for _ in attempts():
+        async for _ in patient_attempts():
             state = await self._state(space_id, queue_id)
             done = await self._store.find_ops([job.op_id for job in jobs if job.op_id])
             outcomes, change = self._planned(state, jobs, done)

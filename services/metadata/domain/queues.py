@@ -18,7 +18,7 @@ from .paths import FileRef, Found, Paths
 from .queue_books import QueueOp, QueueState, QueueStore, QueueValue
 from .queue_writer import Dequeue, Enqueue, NewValue, QueueLimits, QueueWriter
 from .records import File, FileType
-from .retries import attempts
+from .retries import attempts, patient_attempts
 from .times import Touches
 
 #: Values told in one answer, and taken in by one request: they travel in one message.
@@ -139,7 +139,7 @@ class Queues:
             raise InvalidName("a queue takes no values from itself", file_id=source.file_id)
         self._check_many(limit)
         op_id = _op_id(identity, request_id, target)
-        async for _ in attempts():
+        async for _ in patient_attempts():
             known = await self._store.find_ops([op_id]) if op_id else {}
             if known:
                 return known[op_id]

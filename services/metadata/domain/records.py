@@ -93,6 +93,15 @@ class Trashed:
     due_ms: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class ValueDigest:
+    """Digest of a content, in base16, and which content of the file it is of."""
+
+    algorithm: str
+    digest: str
+    location_revision: int
+
+
 #: Fields whose changes readers of the change log are told of, and where their revision is noted.
 _NOTED = {
     **dict.fromkeys(("atime_ms", "mtime_ms", "ctime_ms"), "times_revision"),
@@ -155,6 +164,9 @@ class File:
     trashed: Trashed | None = None
     links: tuple[str, ...] = ()
     unnamed: bool = False
+    #: The algorithm by which users want the digest of the content, and the last digest that was made.
+    value_hash: str = ""
+    value_digest: ValueDigest | None = None
     #: At which revision what users know as the file's metadata, and its times, changed last.
     meta_revision: int = 1
     times_revision: int = 1
@@ -182,6 +194,17 @@ class File:
     def is_link(self) -> bool:
         """Whether this is a further name of a regular file."""
         return self.file_id.startswith(LINK_PREFIX)
+
+    @property
+    def digest(self) -> str:
+        """The digest that users want of the content as it is now; empty while it is not known."""
+        made = self.value_digest
+        if made is None or (made.algorithm, made.location_revision) != (
+            self.value_hash,
+            self.location_revision,
+        ):
+            return ""
+        return made.digest
 
     @property
     def hard_link_count(self) -> int:

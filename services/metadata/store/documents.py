@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from services.metadata.domain.locations import ChangeKind, ContentChange, Garbage, Location
-from services.metadata.domain.records import AclEntry, File, FileType, Trashed
+from services.metadata.domain.records import AclEntry, File, FileType, Trashed, ValueDigest
 from services.metadata.domain.stores import CustomMetadata, Intent
 
 Document = dict[str, Any]
@@ -17,6 +17,7 @@ _OPTIONAL = (
     ("mimetype", ""),
     ("value_transfer_encoding", ""),
     ("completion_status", ""),
+    ("value_hash", ""),
     ("has_custom_metadata", False),
     ("cleanup_ms", None),
     ("purge_ms", None),
@@ -61,6 +62,9 @@ def file_to_document(file: File) -> Document:
         document["share_ids"] = list(file.share_ids)
     if file.location is not None:
         document["location"] = _first_location_to_document(file.location)
+    if file.value_digest is not None:
+        made = file.value_digest
+        document["value_digest"] = [made.algorithm, made.digest, made.location_revision]
     if file.links:
         document["links"] = list(file.links)
     if file.acl is not None:
@@ -88,6 +92,7 @@ def file_from_document(document: Mapping[str, Any]) -> File:
         share_ids=tuple(document.get("share_ids", ())),
         location=None if location is None else first_location_from_document(document),
         links=tuple(document.get("links", ())),
+        value_digest=ValueDigest(*document["value_digest"]) if "value_digest" in document else None,
         acl=None if acl is None else tuple(AclEntry(*entry) for entry in acl),
         trashed=None if trashed is None else Trashed(**trashed),
         **values,

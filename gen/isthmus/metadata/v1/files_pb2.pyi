@@ -98,6 +98,9 @@ class File(_message.Message):
     XATTRS_FIELD_NUMBER: _builtins.int
     LAST_REQUEST_ID_FIELD_NUMBER: _builtins.int
     HAS_SUM_FIELD_NUMBER: _builtins.int
+    VALUE_HASH_FIELD_NUMBER: _builtins.int
+    VALUE_DIGEST_FIELD_NUMBER: _builtins.int
+    CONTENT_REVISION_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
     """The uuid: random hex, `space_<spaceId>` for a space root, `smlnk_<hex>` for a symbolic link,
     `link_<hex>_file_<uuid>` for a further name of a regular file.
@@ -143,6 +146,12 @@ class File(_message.Message):
     """
     has_sum: _builtins.bool
     """Of a directory whose statistics are collected: `size_bytes` is the sum of all below it."""
+    value_hash: _builtins.str
+    """Algorithm by which its users want the content's digest, e.g. `SHA256`; empty: none."""
+    value_digest: _builtins.str
+    """That digest in base16, once it is known; told by GetFile alone, and only to who may read the content."""
+    content_revision: _builtins.int
+    """Changes with the content."""
     @_builtins.property
     def share_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Ids of the shares whose root this file is."""
@@ -192,10 +201,13 @@ class File(_message.Message):
         xattrs: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
         last_request_id: _builtins.str = ...,
         has_sum: _builtins.bool = ...,
+        value_hash: _builtins.str = ...,
+        value_digest: _builtins.str = ...,
+        content_revision: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl", b"acl", "atime_ms", b"atime_ms", "completion_status", b"completion_status", "creation_time_ms", b"creation_time_ms", "ctime_ms", b"ctime_ms", "file_id", b"file_id", "hard_link_count", b"hard_link_count", "has_acl", b"has_acl", "has_custom_metadata", b"has_custom_metadata", "has_sum", b"has_sum", "last_request_id", b"last_request_id", "local_bytes", b"local_bytes", "mimetype", b"mimetype", "mode", b"mode", "mtime_ms", b"mtime_ms", "name", b"name", "owner_id", b"owner_id", "parent_id", b"parent_id", "path", b"path", "provider_id", b"provider_id", "revision", b"revision", "share_ids", b"share_ids", "size_bytes", b"size_bytes", "space_id", b"space_id", "symlink_target", b"symlink_target", "type", b"type", "value_transfer_encoding", b"value_transfer_encoding", "xattrs", b"xattrs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl", b"acl", "atime_ms", b"atime_ms", "completion_status", b"completion_status", "content_revision", b"content_revision", "creation_time_ms", b"creation_time_ms", "ctime_ms", b"ctime_ms", "file_id", b"file_id", "hard_link_count", b"hard_link_count", "has_acl", b"has_acl", "has_custom_metadata", b"has_custom_metadata", "has_sum", b"has_sum", "last_request_id", b"last_request_id", "local_bytes", b"local_bytes", "mimetype", b"mimetype", "mode", b"mode", "mtime_ms", b"mtime_ms", "name", b"name", "owner_id", b"owner_id", "parent_id", b"parent_id", "path", b"path", "provider_id", b"provider_id", "revision", b"revision", "share_ids", b"share_ids", "size_bytes", b"size_bytes", "space_id", b"space_id", "symlink_target", b"symlink_target", "type", b"type", "value_digest", b"value_digest", "value_hash", b"value_hash", "value_transfer_encoding", b"value_transfer_encoding", "xattrs", b"xattrs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

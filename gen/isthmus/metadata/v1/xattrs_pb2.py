@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from isthmus.metadata.v1 import files_pb2 as isthmus_dot_metadata_dot_v1_dot_files__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n isthmus/metadata/v1/xattrs.proto\x12\x13isthmus.metadata.v1\x1a\x1fisthmus/metadata/v1/files.proto\")\n\x05Xattr\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nvalue_json\x18\x02 \x01(\x0c\"\x83\x01\n\x11ListXattrsRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\r\n\x05names\x18\x03 \x03(\t\x12\x11\n\tinherited\x18\x04 \x01(\x08\x12\x10\n\x08internal\x18\x05 \x01(\x08\"l\n\x12ListXattrsResponse\x12*\n\x06xattrs\x18\x01 \x03(\x0b\x32\x1a.isthmus.metadata.v1.Xattr\x12*\n\x03\x61\x63l\x18\x02 \x03(\x0b\x32\x1d.isthmus.metadata.v1.AclEntry\"\xde\x03\n\x13UpdateXattrsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\'\n\x03set\x18\x03 \x03(\x0b\x32\x1a.isthmus.metadata.v1.Xattr\x12\x0e\n\x06remove\x18\x04 \x03(\t\x12\x13\n\x0breplace_all\x18\x05 \x01(\x08\x12\x15\n\x08mimetype\x18\x06 \x01(\tH\x00\x88\x01\x01\x12$\n\x17value_transfer_encoding\x18\x07 \x01(\tH\x01\x88\x01\x01\x12*\n\x03\x61\x63l\x18\x08 \x01(\x0b\x32\x18.isthmus.metadata.v1.AclH\x02\x88\x01\x01\x12\x32\n\x04json\x18\t \x01(\x0b\x32\x1f.isthmus.metadata.v1.JsonUpdateH\x03\x88\x01\x01\x12\x10\n\x03rdf\x18\n \x01(\x0cH\x04\x88\x01\x01\x12\x1e\n\x11\x63ompletion_status\x18\x0b \x01(\tH\x05\x88\x01\x01\x12\x12\n\ncheck_only\x18\x0c \x01(\x08\x42\x0b\n\t_mimetypeB\x1a\n\x18_value_transfer_encodingB\x06\n\x04_aclB\x07\n\x05_jsonB\x06\n\x04_rdfB\x14\n\x12_completion_status\"5\n\x03\x41\x63l\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.isthmus.metadata.v1.AclEntry\"1\n\nJsonUpdate\x12\x12\n\nvalue_json\x18\x01 \x01(\x0c\x12\x0f\n\x07keypath\x18\x02 \x01(\t\"\x16\n\x14UpdateXattrsResponse\"`\n\x0eGetJsonRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0f\n\x07keypath\x18\x02 \x01(\t\x12\x11\n\tinherited\x18\x03 \x01(\x08\"%\n\x0fGetJsonResponse\x12\x12\n\nvalue_json\x18\x01 \x01(\x0c\";\n\rGetRdfRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\"\x1d\n\x0eGetRdfResponse\x12\x0b\n\x03rdf\x18\x01 \x01(\x0c\x32\xfb\x02\n\x0cXattrService\x12]\n\nListXattrs\x12&.isthmus.metadata.v1.ListXattrsRequest\x1a\'.isthmus.metadata.v1.ListXattrsResponse\x12\x63\n\x0cUpdateXattrs\x12(.isthmus.metadata.v1.UpdateXattrsRequest\x1a).isthmus.metadata.v1.UpdateXattrsResponse\x12T\n\x07GetJson\x12#.isthmus.metadata.v1.GetJsonRequest\x1a$.isthmus.metadata.v1.GetJsonResponse\x12Q\n\x06GetRdf\x12\".isthmus.metadata.v1.GetRdfRequest\x1a#.isthmus.metadata.v1.GetRdfResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n isthmus/metadata/v1/xattrs.proto\x12\x13isthmus.metadata.v1\x1a\x1fisthmus/metadata/v1/files.proto\")\n\x05Xattr\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nvalue_json\x18\x02 \x01(\x0c\"\x83\x01\n\x11ListXattrsRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0e\n\x06prefix\x18\x02 \x01(\t\x12\r\n\x05names\x18\x03 \x03(\t\x12\x11\n\tinherited\x18\x04 \x01(\x08\x12\x10\n\x08internal\x18\x05 \x01(\x08\"l\n\x12ListXattrsResponse\x12*\n\x06xattrs\x18\x01 \x03(\x0b\x32\x1a.isthmus.metadata.v1.Xattr\x12*\n\x03\x61\x63l\x18\x02 \x03(\x0b\x32\x1d.isthmus.metadata.v1.AclEntry\"\x86\x04\n\x13UpdateXattrsRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12*\n\x04\x66ile\x18\x02 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\'\n\x03set\x18\x03 \x03(\x0b\x32\x1a.isthmus.metadata.v1.Xattr\x12\x0e\n\x06remove\x18\x04 \x03(\t\x12\x13\n\x0breplace_all\x18\x05 \x01(\x08\x12\x15\n\x08mimetype\x18\x06 \x01(\tH\x00\x88\x01\x01\x12$\n\x17value_transfer_encoding\x18\x07 \x01(\tH\x01\x88\x01\x01\x12*\n\x03\x61\x63l\x18\x08 \x01(\x0b\x32\x18.isthmus.metadata.v1.AclH\x02\x88\x01\x01\x12\x32\n\x04json\x18\t \x01(\x0b\x32\x1f.isthmus.metadata.v1.JsonUpdateH\x03\x88\x01\x01\x12\x10\n\x03rdf\x18\n \x01(\x0cH\x04\x88\x01\x01\x12\x1e\n\x11\x63ompletion_status\x18\x0b \x01(\tH\x05\x88\x01\x01\x12\x12\n\ncheck_only\x18\x0c \x01(\x08\x12\x17\n\nvalue_hash\x18\r \x01(\tH\x06\x88\x01\x01\x42\x0b\n\t_mimetypeB\x1a\n\x18_value_transfer_encodingB\x06\n\x04_aclB\x07\n\x05_jsonB\x06\n\x04_rdfB\x14\n\x12_completion_statusB\r\n\x0b_value_hash\"5\n\x03\x41\x63l\x12.\n\x07\x65ntries\x18\x01 \x03(\x0b\x32\x1d.isthmus.metadata.v1.AclEntry\"1\n\nJsonUpdate\x12\x12\n\nvalue_json\x18\x01 \x01(\x0c\x12\x0f\n\x07keypath\x18\x02 \x01(\t\"\x16\n\x14UpdateXattrsResponse\"x\n\x16SaveValueDigestRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0f\n\x07\x66ile_id\x18\x02 \x01(\t\x12\x11\n\talgorithm\x18\x03 \x01(\t\x12\x0e\n\x06\x64igest\x18\x04 \x01(\t\x12\x18\n\x10\x63ontent_revision\x18\x05 \x01(\x03\"\x19\n\x17SaveValueDigestResponse\"`\n\x0eGetJsonRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\x12\x0f\n\x07keypath\x18\x02 \x01(\t\x12\x11\n\tinherited\x18\x03 \x01(\x08\"%\n\x0fGetJsonResponse\x12\x12\n\nvalue_json\x18\x01 \x01(\x0c\";\n\rGetRdfRequest\x12*\n\x04\x66ile\x18\x01 \x01(\x0b\x32\x1c.isthmus.metadata.v1.FileRef\"\x1d\n\x0eGetRdfResponse\x12\x0b\n\x03rdf\x18\x01 \x01(\x0c\x32\xe9\x03\n\x0cXattrService\x12]\n\nListXattrs\x12&.isthmus.metadata.v1.ListXattrsRequest\x1a\'.isthmus.metadata.v1.ListXattrsResponse\x12\x63\n\x0cUpdateXattrs\x12(.isthmus.metadata.v1.UpdateXattrsRequest\x1a).isthmus.metadata.v1.UpdateXattrsResponse\x12l\n\x0fSaveValueDigest\x12+.isthmus.metadata.v1.SaveValueDigestRequest\x1a,.isthmus.metadata.v1.SaveValueDigestResponse\x12T\n\x07GetJson\x12#.isthmus.metadata.v1.GetJsonRequest\x1a$.isthmus.metadata.v1.GetJsonResponse\x12Q\n\x06GetRdf\x12\".isthmus.metadata.v1.GetRdfRequest\x1a#.isthmus.metadata.v1.GetRdfResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -39,21 +39,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTXATTRSRESPONSE']._serialized_start=267
   _globals['_LISTXATTRSRESPONSE']._serialized_end=375
   _globals['_UPDATEXATTRSREQUEST']._serialized_start=378
-  _globals['_UPDATEXATTRSREQUEST']._serialized_end=856
-  _globals['_ACL']._serialized_start=858
-  _globals['_ACL']._serialized_end=911
-  _globals['_JSONUPDATE']._serialized_start=913
-  _globals['_JSONUPDATE']._serialized_end=962
-  _globals['_UPDATEXATTRSRESPONSE']._serialized_start=964
-  _globals['_UPDATEXATTRSRESPONSE']._serialized_end=986
-  _globals['_GETJSONREQUEST']._serialized_start=988
-  _globals['_GETJSONREQUEST']._serialized_end=1084
-  _globals['_GETJSONRESPONSE']._serialized_start=1086
-  _globals['_GETJSONRESPONSE']._serialized_end=1123
-  _globals['_GETRDFREQUEST']._serialized_start=1125
-  _globals['_GETRDFREQUEST']._serialized_end=1184
-  _globals['_GETRDFRESPONSE']._serialized_start=1186
-  _globals['_GETRDFRESPONSE']._serialized_end=1215
-  _globals['_XATTRSERVICE']._serialized_start=1218
-  _globals['_XATTRSERVICE']._serialized_end=1597
+  _globals['_UPDATEXATTRSREQUEST']._serialized_end=896
+  _globals['_ACL']._serialized_start=898
+  _globals['_ACL']._serialized_end=951
+  _globals['_JSONUPDATE']._serialized_start=953
+  _globals['_JSONUPDATE']._serialized_end=1002
+  _globals['_UPDATEXATTRSRESPONSE']._serialized_start=1004
+  _globals['_UPDATEXATTRSRESPONSE']._serialized_end=1026
+  _globals['_SAVEVALUEDIGESTREQUEST']._serialized_start=1028
+  _globals['_SAVEVALUEDIGESTREQUEST']._serialized_end=1148
+  _globals['_SAVEVALUEDIGESTRESPONSE']._serialized_start=1150
+  _globals['_SAVEVALUEDIGESTRESPONSE']._serialized_end=1175
+  _globals['_GETJSONREQUEST']._serialized_start=1177
+  _globals['_GETJSONREQUEST']._serialized_end=1273
+  _globals['_GETJSONRESPONSE']._serialized_start=1275
+  _globals['_GETJSONRESPONSE']._serialized_end=1312
+  _globals['_GETRDFREQUEST']._serialized_start=1314
+  _globals['_GETRDFREQUEST']._serialized_end=1373
+  _globals['_GETRDFRESPONSE']._serialized_start=1375
+  _globals['_GETRDFRESPONSE']._serialized_end=1404
+  _globals['_XATTRSERVICE']._serialized_start=1407
+  _globals['_XATTRSERVICE']._serialized_end=1896
 # @@protoc_insertion_point(module_scope)

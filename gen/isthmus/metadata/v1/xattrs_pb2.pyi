@@ -128,6 +128,7 @@ class UpdateXattrsRequest(_message.Message):
     RDF_FIELD_NUMBER: _builtins.int
     COMPLETION_STATUS_FIELD_NUMBER: _builtins.int
     CHECK_ONLY_FIELD_NUMBER: _builtins.int
+    VALUE_HASH_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     replace_all: _builtins.bool
     """Remove every extended attribute, JSON and RDF that is not set here. The ACL stays."""
@@ -139,6 +140,8 @@ class UpdateXattrsRequest(_message.Message):
     completion_status: _builtins.str
     check_only: _builtins.bool
     """Refuse what would be refused, and change nothing."""
+    value_hash: _builtins.str
+    """Algorithm of File.value_digest; empty: none."""
     @_builtins.property
     def file(self) -> _files_pb2.FileRef: ...
     @_builtins.property
@@ -172,10 +175,11 @@ class UpdateXattrsRequest(_message.Message):
         rdf: _builtins.bytes | None = ...,
         completion_status: _builtins.str | None = ...,
         check_only: _builtins.bool = ...,
+        value_hash: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_acl", b"_acl", "_completion_status", b"_completion_status", "_json", b"_json", "_mimetype", b"_mimetype", "_rdf", b"_rdf", "_value_transfer_encoding", b"_value_transfer_encoding", "acl", b"acl", "completion_status", b"completion_status", "file", b"file", "json", b"json", "mimetype", b"mimetype", "rdf", b"rdf", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_acl", b"_acl", "_completion_status", b"_completion_status", "_json", b"_json", "_mimetype", b"_mimetype", "_rdf", b"_rdf", "_value_hash", b"_value_hash", "_value_transfer_encoding", b"_value_transfer_encoding", "acl", b"acl", "completion_status", b"completion_status", "file", b"file", "json", b"json", "mimetype", b"mimetype", "rdf", b"rdf", "value_hash", b"value_hash", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acl", b"_acl", "_completion_status", b"_completion_status", "_json", b"_json", "_mimetype", b"_mimetype", "_rdf", b"_rdf", "_value_transfer_encoding", b"_value_transfer_encoding", "acl", b"acl", "check_only", b"check_only", "completion_status", b"completion_status", "file", b"file", "json", b"json", "mimetype", b"mimetype", "rdf", b"rdf", "remove", b"remove", "replace_all", b"replace_all", "request_id", b"request_id", "set", b"set", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_acl", b"_acl", "_completion_status", b"_completion_status", "_json", b"_json", "_mimetype", b"_mimetype", "_rdf", b"_rdf", "_value_hash", b"_value_hash", "_value_transfer_encoding", b"_value_transfer_encoding", "acl", b"acl", "check_only", b"check_only", "completion_status", b"completion_status", "file", b"file", "json", b"json", "mimetype", b"mimetype", "rdf", b"rdf", "remove", b"remove", "replace_all", b"replace_all", "request_id", b"request_id", "set", b"set", "value_hash", b"value_hash", "value_transfer_encoding", b"value_transfer_encoding"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__acl: _TypeAlias = _typing.Literal["acl"]  # noqa: Y015
     _WhichOneofArgType__acl: _TypeAlias = _typing.Literal["_acl", b"_acl"]  # noqa: Y015
@@ -187,6 +191,8 @@ class UpdateXattrsRequest(_message.Message):
     _WhichOneofArgType__mimetype: _TypeAlias = _typing.Literal["_mimetype", b"_mimetype"]  # noqa: Y015
     _WhichOneofReturnType__rdf: _TypeAlias = _typing.Literal["rdf"]  # noqa: Y015
     _WhichOneofArgType__rdf: _TypeAlias = _typing.Literal["_rdf", b"_rdf"]  # noqa: Y015
+    _WhichOneofReturnType__value_hash: _TypeAlias = _typing.Literal["value_hash"]  # noqa: Y015
+    _WhichOneofArgType__value_hash: _TypeAlias = _typing.Literal["_value_hash", b"_value_hash"]  # noqa: Y015
     _WhichOneofReturnType__value_transfer_encoding: _TypeAlias = _typing.Literal["value_transfer_encoding"]  # noqa: Y015
     _WhichOneofArgType__value_transfer_encoding: _TypeAlias = _typing.Literal["_value_transfer_encoding", b"_value_transfer_encoding"]  # noqa: Y015
     @_typing.overload
@@ -199,6 +205,8 @@ class UpdateXattrsRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__mimetype) -> _WhichOneofReturnType__mimetype | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__rdf) -> _WhichOneofReturnType__rdf | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__value_hash) -> _WhichOneofReturnType__value_hash | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__value_transfer_encoding) -> _WhichOneofReturnType__value_transfer_encoding | None: ...
 
@@ -268,6 +276,54 @@ class UpdateXattrsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateXattrsResponse: _TypeAlias = UpdateXattrsResponse  # noqa: Y015
+
+@_typing.final
+class SaveValueDigestRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_ID_FIELD_NUMBER: _builtins.int
+    FILE_ID_FIELD_NUMBER: _builtins.int
+    ALGORITHM_FIELD_NUMBER: _builtins.int
+    DIGEST_FIELD_NUMBER: _builtins.int
+    CONTENT_REVISION_FIELD_NUMBER: _builtins.int
+    space_id: _builtins.str
+    file_id: _builtins.str
+    algorithm: _builtins.str
+    digest: _builtins.str
+    """Base16."""
+    content_revision: _builtins.int
+    """File.content_revision before the content was read."""
+    def __init__(
+        self,
+        *,
+        space_id: _builtins.str = ...,
+        file_id: _builtins.str = ...,
+        algorithm: _builtins.str = ...,
+        digest: _builtins.str = ...,
+        content_revision: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["algorithm", b"algorithm", "content_revision", b"content_revision", "digest", b"digest", "file_id", b"file_id", "space_id", b"space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveValueDigestRequest: _TypeAlias = SaveValueDigestRequest  # noqa: Y015
+
+@_typing.final
+class SaveValueDigestResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SaveValueDigestResponse: _TypeAlias = SaveValueDigestResponse  # noqa: Y015
 
 @_typing.final
 class GetJsonRequest(_message.Message):

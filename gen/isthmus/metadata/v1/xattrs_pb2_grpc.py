@@ -54,6 +54,11 @@ class XattrServiceStub:
                 request_serializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.UpdateXattrsRequest.SerializeToString,
                 response_deserializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.UpdateXattrsResponse.FromString,
                 _registered_method=True)
+        self.SaveValueDigest = channel.unary_unary(
+                '/isthmus.metadata.v1.XattrService/SaveValueDigest',
+                request_serializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.SaveValueDigestRequest.SerializeToString,
+                response_deserializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.SaveValueDigestResponse.FromString,
+                _registered_method=True)
         self.GetJson = channel.unary_unary(
                 '/isthmus.metadata.v1.XattrService/GetJson',
                 request_serializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.GetJsonRequest.SerializeToString,
@@ -95,6 +100,14 @@ class XattrServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SaveValueDigest(self, request, context):
+        """Notes the digest of a file's content. Nothing happens when the content, or
+        the algorithm that is wanted, is another one by now. For services.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetJson(self, request, context):
         """The JSON document, or what it holds at a key path. ENODATA when there is
         none, or nothing there.
@@ -122,6 +135,11 @@ def add_XattrServiceServicer_to_server(servicer, server):
                     servicer.UpdateXattrs,
                     request_deserializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.UpdateXattrsRequest.FromString,
                     response_serializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.UpdateXattrsResponse.SerializeToString,
+            ),
+            'SaveValueDigest': grpc.unary_unary_rpc_method_handler(
+                    servicer.SaveValueDigest,
+                    request_deserializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.SaveValueDigestRequest.FromString,
+                    response_serializer=isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.SaveValueDigestResponse.SerializeToString,
             ),
             'GetJson': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJson,
@@ -198,6 +216,33 @@ class XattrService:
             '/isthmus.metadata.v1.XattrService/UpdateXattrs',
             isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.UpdateXattrsRequest.SerializeToString,
             isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.UpdateXattrsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SaveValueDigest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.metadata.v1.XattrService/SaveValueDigest',
+            isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.SaveValueDigestRequest.SerializeToString,
+            isthmus_dot_metadata_dot_v1_dot_xattrs__pb2.SaveValueDigestResponse.FromString,
             options,
             channel_credentials,
             insecure,

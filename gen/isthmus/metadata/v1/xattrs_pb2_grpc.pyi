@@ -50,6 +50,10 @@ class XattrServiceStub:
     time by others are kept. EINVAL for an ACL that does not fit the file, E2BIG
     for more than a file can bear.
     """
+    SaveValueDigest: _grpc.UnaryUnaryMultiCallable[_xattrs_pb2.SaveValueDigestRequest, _xattrs_pb2.SaveValueDigestResponse]
+    """Notes the digest of a file's content. Nothing happens when the content, or
+    the algorithm that is wanted, is another one by now. For services.
+    """
     GetJson: _grpc.UnaryUnaryMultiCallable[_xattrs_pb2.GetJsonRequest, _xattrs_pb2.GetJsonResponse]
     """The JSON document, or what it holds at a key path. ENODATA when there is
     none, or nothing there.
@@ -78,6 +82,10 @@ class XattrServiceAsyncStub(XattrServiceStub):
     """Sets and removes in one step: all of it or nothing. Changes made at the same
     time by others are kept. EINVAL for an ACL that does not fit the file, E2BIG
     for more than a file can bear.
+    """
+    SaveValueDigest: _aio.UnaryUnaryMultiCallable[_xattrs_pb2.SaveValueDigestRequest, _xattrs_pb2.SaveValueDigestResponse]  # type: ignore[assignment]
+    """Notes the digest of a file's content. Nothing happens when the content, or
+    the algorithm that is wanted, is another one by now. For services.
     """
     GetJson: _aio.UnaryUnaryMultiCallable[_xattrs_pb2.GetJsonRequest, _xattrs_pb2.GetJsonResponse]  # type: ignore[assignment]
     """The JSON document, or what it holds at a key path. ENODATA when there is
@@ -116,6 +124,16 @@ class XattrServiceServicer(metaclass=_abc_1.ABCMeta):
         """Sets and removes in one step: all of it or nothing. Changes made at the same
         time by others are kept. EINVAL for an ACL that does not fit the file, E2BIG
         for more than a file can bear.
+        """
+
+    @_abc_1.abstractmethod
+    def SaveValueDigest(
+        self,
+        request: _xattrs_pb2.SaveValueDigestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_xattrs_pb2.SaveValueDigestResponse, _abc.Awaitable[_xattrs_pb2.SaveValueDigestResponse]]:
+        """Notes the digest of a file's content. Nothing happens when the content, or
+        the algorithm that is wanted, is another one by now. For services.
         """
 
     @_abc_1.abstractmethod

@@ -134,7 +134,9 @@ class Duplicates:
         if file.has_acl and not file.acl:
             raise AccessDenied("its ACL may not be read")
         copied = Update(
-            mimetype=file.mimetype or None, value_transfer_encoding=file.value_transfer_encoding or None
+            mimetype=file.mimetype or None,
+            value_transfer_encoding=file.value_transfer_encoding or None,
+            value_hash=file.value_hash or None,
         )
         if file.has_acl:
             copied.acl.entries.extend(file.acl)

@@ -10,6 +10,7 @@ import orjson
 from runtime.http import file_ids
 from runtime.http.cdmi import OBJECT, Query, Range, is_partial
 from runtime.http.errors import ApiError
+from services.gateway.api.cdmi.digests import Digests
 from services.gateway.api.cdmi.items import items_of
 from services.gateway.api.cdmi.nodes import Node, Tree
 from services.gateway.api.cdmi.parts import ValueInParts
@@ -19,7 +20,7 @@ from services.gateway.api.cdmi.updates import Updates, planned
 from services.gateway.api.http import Answer, Request, empty, json_answer
 from services.gateway.api.ports import DataPort, Metadata
 from services.gateway.domain.acls import PrincipalNames
-from services.gateway.domain.cdmi import values
+from services.gateway.domain.cdmi import hashes, values
 from services.gateway.domain.cdmi.addresses import to_url_path
 from services.gateway.domain.cdmi.bodies import Body
 from services.gateway.domain.cdmi.fields import common_fields
@@ -46,7 +47,9 @@ class Objects:
         data_port: DataPort,
         updates: Updates,
         principals: PrincipalNames,
+        digests: Digests,
     ) -> None:
+        self._digests = digests
         self._principals = principals
         self._tree = tree
         self._metadata = metadata
@@ -81,7 +84,16 @@ class Objects:
 
     async def _fields(self, node: Node, query: Query) -> dict[str, Any]:
         items = await items_of(self._metadata, self._principals, node.file, query)
+        items |= await self._hash_items(node, query)
         return common_fields(node.file, node.names, query, items, node.identity.subject_id)
+
+    async def _hash_items(self, node: Node, query: Query) -> dict[str, Any]:
+        if not query.wants("metadata") or not node.file.value_hash:
+            return {}
+        digest = ""
+        if hashes.shows(query.metadata) or hashes.asks_for(query.metadata):
+            digest = await self._digests.of(node, waits=hashes.asks_for(query.metadata))
+        return hashes.items(node.file.value_hash, digest)
 
     async def _with_value(self, node: Node, fields: dict[str, Any], query: Query, encoding: str) -> Answer:
         told = await tell(self._data_port, node.id, query.value, encoding)

@@ -69,7 +69,7 @@ class Queues:
 
     async def create(self, node: Node, body: Body) -> Answer:
         """A new queue, without values."""
-        update = planned(body.metadata, directory=False)
+        update = planned(body.metadata, directory=False, has_value=False)
         # On an earlier try of this request it may have been made, and perhaps no more.
         if node.record is None:
             await self._metadata.create_file(
@@ -85,7 +85,7 @@ class Queues:
 
     async def update(self, node: Node, body: Body) -> Answer:
         """Changes the metadata of a queue."""
-        await self._updates.apply(node, planned(body.metadata, directory=False))
+        await self._updates.apply(node, planned(body.metadata, directory=False, has_value=False))
         return empty(204)
 
     async def described(self, node: Node, status: int) -> Answer:

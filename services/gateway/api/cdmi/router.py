@@ -23,6 +23,7 @@ from services.gateway.api.cdmi.containers import Containers
 from services.gateway.api.cdmi.copies import Copies
 from services.gateway.api.cdmi.copy_jobs import CopyJobs
 from services.gateway.api.cdmi.deserializing import Deserializing
+from services.gateway.api.cdmi.digests import Digests
 from services.gateway.api.cdmi.duplicates import Duplicates
 from services.gateway.api.cdmi.moves import Moves
 from services.gateway.api.cdmi.nodes import Node, Tree
@@ -91,6 +92,7 @@ class CdmiRouter:
         jobs: CopyJobs,
         duplicates: Duplicates,
         workshops: Workshops,
+        digests: Digests,
         options: CdmiOptions,
         breaker: Breaker = closed,
     ) -> None:
@@ -105,7 +107,7 @@ class CdmiRouter:
         self._containers = Containers(
             self._tree, metadata, updates, principals, max_children=options.max_children
         )
-        self._objects = Objects(self._tree, metadata, data_port, updates, principals)
+        self._objects = Objects(self._tree, metadata, data_port, updates, principals, digests)
         self._queues = Queues(
             self._tree, metadata, data_port, updates, principals, large_bodies=options.large_bodies
         )

@@ -19,9 +19,14 @@ Update = xattrs_pb2.UpdateXattrsRequest
 
 
 def planned(
-    change: Change | None, *, directory: bool, mimetype: str | None = None, encoding: str | None = None
+    change: Change | None,
+    *,
+    directory: bool,
+    mimetype: str | None = None,
+    encoding: str | None = None,
+    has_value: bool = True,
 ) -> Update | None:
-    """What is to be written besides content; None for nothing.
+    """What is to be written besides content; None for nothing. Only what `has_value` has a digest of it.
 
     Raises ApiError `badData` of `acl`, and InvalidName for an ACL that does not fit.
     """
@@ -36,6 +41,8 @@ def planned(
         value_transfer_encoding=encoding,
         rdf=change.rdf,
     )
+    if change.value_hash is not None and has_value and not directory:
+        update.value_hash = change.value_hash
     if change.json is not None:
         update.json.value_json = change.json
     acl = change.entries(directory=directory)
@@ -61,6 +68,7 @@ def planned_for(source: Node, body: Body) -> Update | None:
         directory=directory,
         mimetype=None if directory else body.mimetype,
         encoding=None if directory else body.encoding,
+        has_value=not source.is_queue,
     )
 
 

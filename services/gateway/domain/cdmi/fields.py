@@ -10,6 +10,7 @@ from runtime.http.cdmi import CAPABILITY, CAPABILITY_IDS, CONTAINER, OBJECT, QUE
 from runtime.http.file_ids import ROOT_SPACE_ID
 from services.gateway.domain import files
 from services.gateway.domain.cdmi import metadata
+from services.gateway.domain.cdmi.hashes import ALGORITHMS, VALUE_HASH
 from services.gateway.domain.files import DEFAULT_MIMETYPE, DIRECTORY, FileRecord
 
 _STANDING: Final = ("cdmi_acl", "cdmi_size", "cdmi_ctime", "cdmi_atime", "cdmi_mtime")
@@ -43,11 +44,15 @@ BEYOND: Final[dict[str, tuple[str, ...]]] = {
         "cdmi_post_queue", "cdmi_serialize_dataobject", "cdmi_serialize_container",
         "cdmi_deserialize_dataobject", "cdmi_deserialize_container",
     ),
+    _ROOT + "dataobject/": (VALUE_HASH,),
     _ROOT + "queue/": (
         *_STANDING, "cdmi_read_value", "cdmi_read_metadata", "cdmi_modify_value", "cdmi_modify_metadata",
         "cdmi_delete_queue", "cdmi_move_queue", "cdmi_copy_queue",
     ),
 }  # fmt: skip
+
+#: Capabilities that are lists.
+_LISTS: Final = {VALUE_HASH: list(ALGORITHMS)}
 
 #: Object type and capability object by the type of a file; all others are data objects.
 _KINDS: Final = {DIRECTORY: (CONTAINER, "container/"), files.QUEUE: (QUEUE, "queue/")}
@@ -62,7 +67,9 @@ def capability_fields(address: str, query: Query, *, original: bool = False) -> 
     }
     if address != _ROOT:
         fields |= {"parentURI": _ROOT, "parentID": CAPABILITY_IDS[_ROOT]}
-    fields["capabilities"] = dict.fromkeys(_announced(address, original=original), "true")
+    fields["capabilities"] = {
+        name: _LISTS.get(name, "true") for name in _announced(address, original=original)
+    }
     if address == _ROOT:
         fields["childrenrange"] = "0-1"
     # Those of the original, whose clients compare them; that of queues is named by each queue.

@@ -11,10 +11,13 @@ from typing import Any, Final
 from runtime.errors import InvalidName, NameTooLong, NotPermitted
 from runtime.http.errors import ApiError
 from services.gateway.domain.acls import ParsedEntry, UnreadableAcl, parse
+from services.gateway.domain.cdmi.hashes import VALUE_HASH, check_algorithm
 from services.gateway.domain.files import DIRECTORY, FileRecord
 from services.gateway.domain.xattrs import ACL, JSON, RDF
 
 _SYSTEM: Final = "cdmi_"
+#: Items of the system's names that users may set.
+_OURS: Final = frozenset({ACL, VALUE_HASH})
 _MAX_NAME_BYTES = 255
 
 
@@ -68,6 +71,7 @@ class Change:
     acl: Any = None
     json: bytes | None = None
     rdf: bytes | None = None
+    value_hash: str | None = None
 
     def entries(self, *, directory: bool) -> list[ParsedEntry] | None:
         """The ACL to be set. Raises ApiError `badData` of `acl`; InvalidName for what fits no such file."""
@@ -104,16 +108,21 @@ def _change(items: Mapping[str, Any], gone: tuple[str, ...], *, replace_all: boo
         raise ApiError("badData", {"key": "acl"})
     return Change(
         set={name: _text(value) for name, value in items.items() if _is_plain(name)},
-        remove=tuple(name for name in gone if name != ACL),
+        remove=tuple(name for name in gone if name not in _OURS),
         replace_all=replace_all,
         acl=[] if ACL in gone else acl,
         json=_text(items[JSON]) if JSON in items else None,
+        value_hash="" if VALUE_HASH in gone else _value_hash(items),
         rdf=_rdf(items[RDF]) if RDF in items else None,
     )
 
 
+def _value_hash(items: Mapping[str, Any]) -> str | None:
+    return check_algorithm(items[VALUE_HASH]) if VALUE_HASH in items else None
+
+
 def _is_kept(name: str) -> bool:
-    return name == ACL or not name.startswith(_SYSTEM)
+    return name in _OURS or not name.startswith(_SYSTEM)
 
 
 def _is_plain(name: str) -> bool:
