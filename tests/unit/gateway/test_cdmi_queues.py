@@ -409,6 +409,16 @@ async def test_to_another_space_a_queue_goes_as_a_copy_or_with_its_tree(gateway:
     assert (await gateway.http.get("/cdmi/home/d/", headers=V)).status_code == 404
 
 
+@pytest.mark.cdmi("21.refused")
+async def test_a_tree_with_a_queue_is_not_serialised_without_it(gateway: GatewayTwin) -> None:
+    await gateway.http.put("/cdmi/home/d/", headers=CONTAINER)
+    await make(gateway, "d/q")
+    for source in ("home/d", "home/d/q"):
+        answer = await gateway.http.put("/cdmi/home/s", json={"serialize": source}, headers=OBJECT)
+        assert answer.status_code == 400, answer.text
+        assert (await gateway.http.get("/cdmi/home/s", headers=V)).status_code == 404
+
+
 @pytest.mark.cdmi("21.8.order")
 async def test_requests_that_are_tried_again_are_done_once(gateway: GatewayTwin) -> None:
     for _ in range(2):
