@@ -101,7 +101,7 @@ class ZoneRefused(Aborted):
     reason = "EAGAIN"
 
 
-class NotTheOldest(OutOfRange):
+class NotTheOldest(InvalidArgument):
     """Values are taken from the oldest on, and the first of these numbers is a later one."""
 
     reason = "BAD_DATA"

@@ -13,7 +13,7 @@ from pymongo.errors import PyMongoError
 
 from runtime.mongo import DatabaseFull, StoreUnavailable, connect
 from services.metadata.store.mongo import MongoStores
-from tests.contract.metadata_store import PROVIDER, a_file
+from tests.contract.metadata_records import PROVIDER, a_file
 from tests.support.own_space import small_disk
 from tests.support.servers import Server, own_mongod
 from tests.support.waiting import until

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest_asyncio
 
 from clients.zone import ZoneClient
 from runtime.errors import AlreadyExists, FailedPrecondition, InvalidArgument, NotFound
+from tests.support.waiting import until
 from tests.support.zone import RunningZone, give_support, provider_client, registered_provider, user_token
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -135,11 +137,16 @@ async def test_a_storage_made_read_only_shows_in_the_scope_of_tokens(
         space_id = made.headers["location"].rpartition("/")[2]
         token = (await client.post(f"/spaces/{space_id}/providers/token")).json()["token"]
         await rpc.support_space(token, size_bytes=SIZE, storage_id=storage.storage_id)
-        for readonly in (True, False):
-            await rpc.update_storage(storage.storage_id, readonly=readonly)
+
+        async def shows(readonly: bool) -> bool:
             answer = await client.post("/tokens/infer_access_token_scope", json={"token": joe})
             supports = answer.json()["dataAccessScope"]["spaces"][space_id]["supports"]
-            assert supports == {rpc.provider.provider_id: {"readonly": readonly}}
+            return bool(supports == {rpc.provider.provider_id: {"readonly": readonly}})
+
+        for readonly in (True, False):
+            await rpc.update_storage(storage.storage_id, readonly=readonly)
+            # What was answered before is kept until the change is heard of.
+            await until(partial(shows, readonly))
 
 
 async def test_an_imported_storage_supports_one_space(rpc: ZoneClient, zone: RunningZone) -> None:
