@@ -20,6 +20,10 @@ INTERNAL_HEADERS = (
     "isthmus-ranges",
 )
 RETRIES = 3
+# How often an instance is chosen anew when the one chosen has just failed. An instance that died has the
+# fewest requests, and so is chosen three times in four until it is ejected: with few tries a request could
+# meet it at each of its retries.
+HOST_SELECTIONS = 64
 # What is kept of a body so that it can be sent again. More would be copied for nothing: a larger body
 # is rarely all here when its upstream breaks.
 RETRY_BUFFER_BYTES = 1 << 20
@@ -84,7 +88,7 @@ def _retry_policy() -> Json:
         "retry_on": "connect-failure,refused-stream,reset",
         "num_retries": RETRIES,
         "retry_host_predicate": [{"name": "previous_hosts", "typed_config": previous_hosts}],
-        "host_selection_retry_max_attempts": 5,
+        "host_selection_retry_max_attempts": HOST_SELECTIONS,
         "retry_back_off": {"base_interval": "0.010s", "max_interval": "0.200s"},
     }
 
