@@ -6,6 +6,7 @@ asks the server the same and compares.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import copy
 import random
@@ -22,6 +23,8 @@ NAMES = ("a", "b", "c d", "żółw", "e%2F", "f;g:h")
 KEYS = ("colour", "size", "żą", "my-key")
 TYPES = ("text/plain", "a/b", "application/x-y")
 MAX_DEPTH = 3
+#: Longest until another gateway has gone on with a copy: a lease of 30 s, the next look, the work itself.
+COPY_ENDS_S = 90.0
 #: Sizes around those at which parts of the server change their ways.
 SIZES = (0, 1, 2, 3, 5, 100, 4096, 70_000)
 UTF8, BASE64 = "utf-8", "base64"
@@ -198,10 +201,23 @@ class Player:
         except Refused as refusal:
             expected = refusal.expected
         answer = await self._http.request(method, url, **request)
+        if answer.status_code == 202 and expected.status == 201:
+            return await self._completed(answer.headers["location"])
         assert expected.fits(answer), (
             f"{method} {url} {str(request)[:300]}: {answer.status_code} {answer.text[:300]}, not {expected}"
         )
         return answer if answer.is_success else None
+
+    async def _completed(self, url: str) -> httpx.Response:
+        """What a copy became that goes on by itself, since whoever worked at it was killed."""
+        async with asyncio.timeout(COPY_ENDS_S):
+            while True:
+                answer = await self._http.get(url, headers=V)
+                told = answer.json()["completionStatus"]
+                if told != "Processing":
+                    assert told == "Complete", f"{url}: {told}"
+                    return answer
+                await asyncio.sleep(0.2)
 
     def _told(self, entry: Entry, part: tuple[int, int] | None = None) -> tuple[str, str]:
         content = entry.content if part is None else entry.content[part[0] : part[1] + 1]
