@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import grpc
 from isthmus.cluster_manager.v1 import cluster_pb2, cluster_pb2_grpc
@@ -55,25 +55,13 @@ class Operator:
 
     def storages(self) -> Iterator[storages_pb2.Storage]:
         """All storages, by name."""
-        token = ""
-        while True:
-            request = storages_pb2.ListStoragesRequest(page_size=PAGE_SIZE, page_token=token)
-            page = self._call(self._storages.ListStorages, request)
+        for page in self._pages(self._storages.ListStorages, storages_pb2.ListStoragesRequest()):
             yield from page.storages
-            token = page.next_page_token
-            if not token:
-                return
 
     def copies(self) -> Iterator[copies_pb2.Copy]:
         """Copies that go on or failed lately, by their ids."""
-        token = ""
-        while True:
-            request = copies_pb2.ListCopiesRequest(page_size=PAGE_SIZE, page_token=token)
-            page = self._call(self._copies.ListCopies, request)
+        for page in self._pages(self._copies.ListCopies, copies_pb2.ListCopiesRequest()):
             yield from page.copies
-            token = page.next_page_token
-            if not token:
-                return
 
     def stop_copy(self, copy_id: str) -> None:
         """Gives a copy up, or forgets that it failed."""
@@ -151,14 +139,8 @@ class Operator:
 
     def supports(self) -> Iterator[storages_pb2.Support]:
         """What the provider supports, by id of the space."""
-        token = ""
-        while True:
-            request = storages_pb2.ListSupportsRequest(page_size=PAGE_SIZE, page_token=token)
-            page = self._call(self._storages.ListSupports, request)
+        for page in self._pages(self._storages.ListSupports, storages_pb2.ListSupportsRequest()):
             yield from page.supports
-            token = page.next_page_token
-            if not token:
-                return
 
     def space_usage(self, space_id: str) -> spaces_pb2.SpaceUsage:
         """Quota and usage of a space."""
@@ -179,6 +161,16 @@ class Operator:
         """Begins to collect statistics of directories in a space, or forgets them."""
         request = dir_stats_pb2.SetDirStatsRequest(space_id=space_id, enabled=enabled)
         self._call(self._dir_stats.SetDirStats, request)
+
+    def _pages(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
+        """Every page of a listing, the request being that of the first."""
+        request.page_size = PAGE_SIZE
+        while True:
+            page = self._call(method, request)
+            yield page
+            request.page_token = page.next_page_token
+            if not page.next_page_token:
+                return
 
     def _call(
         self, method: Callable[..., Response], request: Request, *, timeout_s: float = TIMEOUT_S

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,10 @@ class RunningZone:
         headers = {"x-auth-token": token} if token is not None else {}
         auth = (self.username(basic[0]), basic[1]) if basic and basic[0] != "admin" else basic
         return httpx.AsyncClient(base_url=self.http_url + BASE, headers=headers, auth=auth, timeout=20)
+
+
+#: Starts another instance of one zone, under this name and with these settings.
+Starter = Callable[..., Awaitable[RunningZone]]
 
 
 def zone_settings(folder: Path, mongo_url: str, database: str, consul_url: str, **more: Any) -> Settings:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
 from pymongo import MongoClient
 
-from tests.support.zone import RunningZone, running_zone, zone_settings
+from tests.support.zone import RunningZone, Starter, running_zone, zone_settings
 
 
 @pytest.fixture(scope="module")
@@ -42,3 +44,19 @@ def zone(module_zone: RunningZone) -> RunningZone:
     mine = replace(module_zone, suffix=secrets.token_hex(4))
     mine.admin = module_zone.admin
     return mine
+
+
+@pytest.fixture
+async def start_zone(
+    tmp_path: Path, mongo_url: str, mongo_database: str, consul_url: str
+) -> AsyncIterator[Starter]:
+    """Starts instances of one zone."""
+    async with contextlib.AsyncExitStack() as running:
+
+        async def start(name: str, **more: Any) -> RunningZone:
+            settings = zone_settings(
+                tmp_path, mongo_url, mongo_database, consul_url, instance_id=name, **more
+            )
+            return await running.enter_async_context(running_zone(settings))
+
+        yield start

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -21,6 +20,7 @@ from runtime.macaroons import deserialize
 from runtime.rpc.channel import open_channel
 from tests.support.zone import (
     RunningZone,
+    Starter,
     give_support,
     provider_client,
     registered_provider,
@@ -102,25 +102,6 @@ async def _site(zone: RunningZone, *, addresses: str = "") -> AsyncIterator[Site
             yield Site(zone, authenticator, space_id, provider.provider_id, joe, joe_token, ann_id, ann_token)
         finally:
             await authenticator.stop()
-
-
-Starter = Callable[..., Awaitable[RunningZone]]
-
-
-@pytest.fixture
-async def start_zone(
-    tmp_path: Path, mongo_url: str, mongo_database: str, consul_url: str
-) -> AsyncIterator[Starter]:
-    """Starts instances of one zone."""
-    async with contextlib.AsyncExitStack() as running:
-
-        async def start(name: str, **more: Any) -> RunningZone:
-            settings = zone_settings(
-                tmp_path, mongo_url, mongo_database, consul_url, instance_id=name, **more
-            )
-            return await running.enter_async_context(running_zone(settings))
-
-        yield start
 
 
 @pytest.fixture

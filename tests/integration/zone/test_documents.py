@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import pytest
 from isthmus.zone.v1 import documents_pb2
 
 from clients.zone import ProviderCredentials, ZoneClient
@@ -19,6 +17,7 @@ from runtime.errors import Unavailable
 from runtime.rpc.channel import open_channel
 from tests.support.zone import (
     RunningZone,
+    Starter,
     give_support,
     provider_client,
     registered_provider,
@@ -62,25 +61,6 @@ class Picture:
     def space(self, space_id: str) -> documents_pb2.Space | None:
         document = self.documents.get(f"spc-{space_id}")
         return document.space if document else None
-
-
-Starter = Callable[..., Awaitable[RunningZone]]
-
-
-@pytest.fixture
-async def start_zone(
-    tmp_path: Path, mongo_url: str, mongo_database: str, consul_url: str
-) -> AsyncIterator[Starter]:
-    """Starts instances of one zone."""
-    async with contextlib.AsyncExitStack() as running:
-
-        async def start(name: str, **more: Any) -> RunningZone:
-            settings = zone_settings(
-                tmp_path, mongo_url, mongo_database, consul_url, instance_id=name, **more
-            )
-            return await running.enter_async_context(running_zone(settings))
-
-        yield start
 
 
 async def invitation(zone: RunningZone, space_id: str = "") -> tuple[str, str]:
