@@ -167,7 +167,7 @@ class ZoneClient:
         answer = await self._call(self._tokens.CreateOfflineAccessToken, request)
         return answer.token, answer.expires_at_s
 
-    async def watch_changes(self, *, after: str) -> AsyncIterator[changes_pb2.WatchChangesResponse]:
+    async def watch_changes(self, *, after: str) -> AsyncGenerator[changes_pb2.WatchChangesResponse]:
         """What changes in the zone, from a place on, without end."""
         request = changes_pb2.WatchChangesRequest(after=after)
         try:
