@@ -5,12 +5,14 @@ operation, and the event loop stays free. Stores hand over whole functions, one 
 package and the stores of services are the only ones that know the driver.
 """
 
+from runtime.mongo.abandoned import ABANDONED_INTERVAL_S, abort_abandoned
 from runtime.mongo.changes import ChangeFollower, ResumeToken
 from runtime.mongo.client import Document, StoreUnavailable, connect, connect_as_told, translated
 from runtime.mongo.disk import DatabaseFull, DiskWatch
 from runtime.mongo.threads import MongoThreads, TooManyWaiting
 
 __all__ = [
+    "ABANDONED_INTERVAL_S",
     "ChangeFollower",
     "DatabaseFull",
     "DiskWatch",
@@ -19,6 +21,7 @@ __all__ = [
     "ResumeToken",
     "StoreUnavailable",
     "TooManyWaiting",
+    "abort_abandoned",
     "connect",
     "connect_as_told",
     "translated",

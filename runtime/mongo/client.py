@@ -28,9 +28,9 @@ SOCKET_TIMEOUT_S = 10.0
 #: Longest to wait for a majority to have journaled a write.
 WRITE_CONCERN_TIMEOUT_S = 5.0
 
-#: Codes of servers that step down, shut down or lose their quorum: another try will find another primary.
+#: Codes of servers that step down, shut down, lose their quorum or were told to stop: another try will do.
 _PASSING_CODES = frozenset(
-    {6, 7, 64, 89, 91, 112, 133, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436}
+    {6, 7, 64, 89, 91, 112, 133, 189, 262, 9001, 10058, 10107, 11600, 11601, 11602, 13435, 13436}
 )
 
 

@@ -32,7 +32,7 @@ from runtime.clock import Clock, SystemClock
 from runtime.config import BadSettings, ProviderFile
 from runtime.discovery import Registrar, Registration, Watch, process_meta
 from runtime.leadership import Leadership
-from runtime.mongo import connect_as_told
+from runtime.mongo import ABANDONED_INTERVAL_S, connect_as_told
 from runtime.mongo.disk import LOOK_INTERVAL_S
 from runtime.periodic import Periodic
 from runtime.process import Part
@@ -340,6 +340,7 @@ async def build(settings: Settings) -> Sequence[Part]:
     return [
         mongo,
         Periodic("disk_watch", mongo.look_at_disk, LOOK_INTERVAL_S),
+        Periodic("abandoned_transactions", mongo.abort_abandoned, ABANDONED_INTERVAL_S),
         mongo.follow_cached(invalidator.on_changes, on_gap=invalidator.on_gap, pace_s=INVALIDATION_PACE_S),
         watch,
         *zone.parts,

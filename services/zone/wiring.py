@@ -29,7 +29,8 @@ from runtime.discovery import Registrar, Registration, process_meta
 from runtime.errors import Unavailable
 from runtime.http import file_ids
 from runtime.http.server import HttpServer
-from runtime.mongo import MongoThreads, connect_as_told
+from runtime.mongo import ABANDONED_INTERVAL_S, MongoThreads, connect_as_told
+from runtime.periodic import Periodic
 from runtime.process import Part
 from runtime.rpc.server import RpcServer
 from runtime.version import ONEDATA_VERSION
@@ -129,6 +130,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         threads,
         _Kept(stores, first_start, passwords, audit_keep_s=settings.audit_keep_s),
         stores.changes(feed),
+        Periodic("abandoned_transactions", stores.abort_abandoned, ABANDONED_INTERVAL_S),
         rpc,
         http,
         _Ended(feed),

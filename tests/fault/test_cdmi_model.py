@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import time
 from functools import partial
 
 import pytest
@@ -16,8 +17,9 @@ from tests.support.load import until
 from tests.support.recovery import all_in_rotation
 from tests.support.stack import RunningStack
 
-#: More for a longer look: `CDMI_OPERATIONS=10000 pytest tests/fault/test_cdmi_model.py -s`.
+#: More for a longer look: `CDMI_OPERATIONS=10000 CDMI_SEED=7 pytest tests/fault/test_cdmi_model.py -s`.
 OPERATIONS = int(os.environ.get("CDMI_OPERATIONS", "400"))
+SEED = int(os.environ.get("CDMI_SEED", "1"))
 VICTIMS = ("gateway-1", "metadata-1", "storage_router-1", "gateway-2", "metadata-2", "storage_router-2")
 CLIENTS = 4
 
@@ -43,15 +45,17 @@ async def test_results_are_the_models_while_instances_are_killed(
             name = f"model-{secrets.token_hex(4)}-{number}"
             folder = Folder(client, account.space, account.space_id, name)
             await folder.make()
-            player = Player(folder, number)
+            player = Player(folder, SEED * 1000 + number)
             try:
                 await player.play(OPERATIONS // CLIENTS)
                 await player.compare()
             finally:
                 await folder.remove()
 
+    begun_s = time.monotonic()
     playing = asyncio.gather(*(play(number) for number in range(CLIENTS)))
     killed = await kill_in_turn(stack, playing)
     await playing
     assert killed > 0
-    print(f"{OPERATIONS} operations, {killed} instances killed")  # noqa: T201 - asked for with -s
+    took_s = time.monotonic() - begun_s
+    print(f"{OPERATIONS} operations in {took_s:.0f} s, {killed} instances killed")  # noqa: T201 - see above

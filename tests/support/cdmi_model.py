@@ -133,6 +133,7 @@ class Player:
         self.played: dict[str, int] = {}
         self._folder = folder
         self._http = folder.http
+        self._seed = seed
         self._random = random.Random(seed)
         self._operations: tuple[Callable[[], Any], ...] = (
             self._put_object, self._put_object, self._put_part, self._put_metadata, self._put_plain,
@@ -143,10 +144,14 @@ class Player:
 
     async def play(self, operations: int) -> None:
         """So many operations. AssertionError with all that is known when an answer is another one."""
-        for _ in range(operations):
+        for number in range(1, operations + 1):
             operation = self._random.choice(self._operations)
             self.played[operation.__name__] = self.played.get(operation.__name__, 0) + 1
-            await operation()
+            try:
+                await operation()
+            except Exception as error:
+                error.add_note(f"operation {number} of seed {self._seed}: {operation.__name__}")
+                raise
 
     async def compare(self) -> None:
         """Reads everything and compares."""

@@ -18,7 +18,7 @@ from .files import Files, NewFile
 from .paths import FileRef
 from .records import File
 from .renames import Renames
-from .retries import attempts
+from .retries import patient_attempts
 from .stores import TreeChange
 from .tree import Tree
 
@@ -151,7 +151,7 @@ class Bulk:
         When they were not, at least one of the outcomes is an error.
         """
         _check_count(operations)
-        async for _ in attempts():
+        async for _ in patient_attempts():
             steps = await self._plan(identity, request_id, operations)
             if any(isinstance(step, IsthmusError) for step in steps):
                 return [step if isinstance(step, IsthmusError) else None for step in steps], False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from runtime.errors import IsthmusError
 from runtime.identity import Identity
 
-from .errors import DirectoryGone, NameTaken
+from .errors import DirectoryGone, NameTaken, RevisionConflict
 from .files import Add, Files
 from .paths import Found
 from .quotas import Quotas
@@ -35,6 +35,6 @@ class ChargedInserts:
 
 def _is_not_stored(error: IsthmusError) -> bool:
     """What is stored, or may be, stays counted."""
-    if isinstance(error, NameTaken):
+    if isinstance(error, NameTaken | RevisionConflict):
         return True
     return not error.retryable and not isinstance(error, DirectoryGone)

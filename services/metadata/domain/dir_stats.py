@@ -26,7 +26,7 @@ from .locations import Location
 from .paths import FileRef, Paths
 from .quotas import require_insider
 from .records import File, root_id, tmp_id, trash_id
-from .retries import attempts
+from .retries import patient_attempts
 from .stores import FileStore, LocationStore, Position
 from .tree import Tree
 
@@ -113,7 +113,7 @@ class DirStats:
         """Begins to count a space, or forgets all that was counted. Idempotent."""
         require_insider(identity)
         await self._tree.require_space(space_id)
-        async for _ in attempts():
+        async for _ in patient_attempts():
             try:
                 await self._switch(space_id, enabled=enabled)
             except RevisionConflict:
@@ -143,7 +143,7 @@ class DirStats:
     async def recount(self, identity: Identity, space_id: str) -> None:
         """Counts a space from nothing; history stays."""
         require_insider(identity)
-        async for _ in attempts():
+        async for _ in patient_attempts():
             space = await self._require(space_id, ready=False)
             try:
                 await self._begin_again(space, (await self._log.heads([space_id])).get(space_id, 0))

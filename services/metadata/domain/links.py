@@ -16,7 +16,7 @@ from .ids import new_link_id
 from .link_counts import LinkCounts
 from .paths import FileRef, Found, Paths
 from .records import File, FileType, shown_as
-from .retries import attempts
+from .retries import patient_attempts
 from .tree import Tree
 
 #: Most names of one file.
@@ -87,7 +87,7 @@ class HardLinks:
         self, identity: Identity, parent: Found, link: File, file: File, *, update_existing: bool
     ) -> File:
         existing: Found | None = None
-        async for attempt in attempts():
+        async for attempt in patient_attempts():
             if attempt:
                 file = await self._tree.inode(link, fresh=True)
             if link.file_id in file.links:

@@ -17,14 +17,14 @@ from .charged import ChargedInserts
 from .commits import MAX_FILE_BYTES
 from .content_writer import ContentWriter
 from .custom_metadata import Update
-from .errors import Forbidden, LostRace, NameTaken
+from .errors import Forbidden, LostRace, NameTaken, RevisionConflict
 from .files import Files
 from .ids import new_file_id
 from .locations import Location, Upload
 from .paths import FileRef, Found, Paths
 from .records import File, FileType, virtual_owner
 from .replicas import Replicas
-from .retries import attempts
+from .retries import patient_attempts
 from .stores import LocationStore
 from .uploads import require_add
 from .xattrs import Xattrs
@@ -130,13 +130,13 @@ class Registrations:
 
     async def _publish(self, identity: Identity, registration: Registration, parent: Found) -> File:
         name = registration.path[-1]
-        async for _ in attempts():
+        async for _ in patient_attempts():
             existing = await self._paths.child(identity, parent, name)
             if existing is not None:
                 return await self._update(registration, existing)
             try:
                 return await self._insert(identity, registration, parent)
-            except NameTaken:
+            except (NameTaken, RevisionConflict):
                 continue
         raise LostRace(name=name)
 

@@ -24,7 +24,7 @@ from .files import STRAY_CHILDREN_AFTER_MS
 from .link_counts import LinkCounts
 from .paths import FileRef, Found, Paths
 from .records import File, FileType, nameless, shown_as
-from .retries import attempts
+from .retries import patient_attempts
 from .stores import FileStore, TreeChange
 from .times import Touches
 from .tree import Tree
@@ -74,7 +74,7 @@ class Renames:
         Raises `CrossSpaceRename`, `RenameIntoItself`, `FileExists`, `IsADirectory`, `NotADirectory`,
         `DirectoryNotEmpty`, `NoSuchFile` and refusals.
         """
-        async for _ in attempts():
+        async for _ in patient_attempts():
             asked = await self._look(
                 identity, request_id, source_ref, parent_ref, name, no_replace=no_replace
             )

@@ -28,7 +28,7 @@ _LONGEST_PATIENT_PAUSE_S = 0.1
 
 async def patient_attempts() -> AsyncIterator[int]:
     """As `attempts`, for some seconds however many that are: for transactions, which refuse whoever comes
-    while another one is under way."""
+    while another one is under way, or was left by an instance that died (`runtime.mongo.abandoned`)."""
     until_s = time.monotonic() + PATIENCE_S
     attempt = 0
     while attempt < MAX_ATTEMPTS or time.monotonic() < until_s:

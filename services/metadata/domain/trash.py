@@ -13,7 +13,7 @@ from . import caveats, names, permissions
 from .errors import LostRace, NameTaken, RevisionConflict
 from .paths import FileRef, Found, Paths
 from .records import File, swept_from, trash_id
-from .retries import attempts
+from .retries import attempts, patient_attempts
 from .stores import FileStore, Position
 from .times import Touches
 from .tokens import PageTokens
@@ -87,7 +87,7 @@ class Trash:
         Raises `NoSuchFile` when it is not in the trash, or where it was is not any more, `FileExists`.
         """
         await self._enter(identity, ref.space_id)
-        async for _ in attempts():
+        async for _ in patient_attempts():
             file = await self._tree.find(ref.space_id, ref.file_id, fresh=True)
             if file is not None and _was_restored_by(file, request_id):
                 return file

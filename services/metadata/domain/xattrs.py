@@ -18,7 +18,7 @@ from .errors import LostRace, RevisionConflict
 from .files import Add
 from .paths import FileRef, Found, Paths
 from .records import AclEntry, File
-from .retries import attempts
+from .retries import patient_attempts
 from .stores import CustomMetadata, CustomMetadataStore
 from .tree import Tree
 from .turns import Turns
@@ -121,7 +121,7 @@ class Xattrs:
             return
         name_id = found.entry.file_id
         async with self._turns.of(file_id):
-            async for attempt in attempts():
+            async for attempt in patient_attempts():
                 chain = await self._tree.chain(ref.space_id, name_id, fresh=attempt > 0)
                 found = await self._paths.found(identity, chain, fresh=attempt > 0)
                 permissions.require(identity, found.chain, update.bits, found.reach)

@@ -11,7 +11,7 @@ from pymongo import ASCENDING, HASHED, IndexModel, MongoClient
 from pymongo.errors import OperationFailure
 
 from runtime.errors import Unavailable
-from runtime.mongo import ChangeFollower, DiskWatch
+from runtime.mongo import ChangeFollower, DiskWatch, abort_abandoned
 from services.metadata.domain.stores import Stores
 
 from .documents import Document
@@ -154,6 +154,10 @@ class MongoStores:
         """Finds out whether there is room to write. A round of a duty that has all the time there is."""
         self.disk.learn(*await self._threads.read(self.disk.measure))
         return 0
+
+    async def abort_abandoned(self) -> int:
+        """Ends what a dead instance left begun, for others to go on. A round of a duty of every instance."""
+        return await self._log_threads.read(lambda: abort_abandoned(self._client))
 
     async def start(self) -> None:
         """Waits for the database and sees to collections and indexes: without them nothing is unique."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pymongo import MongoClient
 
-from runtime.mongo import Document, MongoThreads
+from runtime.mongo import Document, MongoThreads, abort_abandoned
 from services.zone.domain.changes import ChangeFeed
 from services.zone.store.mongo_audit import MongoAuditStore, create_audit_indexes
 from services.zone.store.mongo_changes import MongoChanges
@@ -55,6 +55,10 @@ class MongoStores:
     def changes(self, feed: ChangeFeed) -> MongoChanges:
         """A part that publishes what changes here, by whichever instance."""
         return MongoChanges(self._database, feed)
+
+    async def abort_abandoned(self) -> int:
+        """Ends what a dead instance left begun. A round of a duty of every instance."""
+        return await self._threads.read(lambda: abort_abandoned(self._client))
 
     def close(self) -> None:
         """Ends the connections."""

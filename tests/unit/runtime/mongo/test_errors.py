@@ -29,6 +29,7 @@ DUPLICATE = {"writeErrors": [{"code": 11000, "index": 0}], "writeConcernErrors":
         ServerSelectionTimeoutError("x"),
         WTimeoutError("x"),
         OperationFailure("stepping down", 11602),
+        OperationFailure("killed session", 11601),
         BulkWriteError(UNCONFIRMED),
     ],
 )

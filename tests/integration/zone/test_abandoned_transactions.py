@@ -1,0 +1,27 @@
+"""An instance of the zone killed in the midst of a transaction: others nest groups a moment later."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from services.zone.config import Settings
+from tests.support.dying import die_in_transaction
+from tests.support.zone import RunningZone
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_groups_are_nested_where_an_instance_died(
+    zone: RunningZone, mongo_url: str, module_database: str
+) -> None:
+    group = await zone.admin.post("/user/groups", json={"name": "above"})
+    group_id = group.headers["location"].rpartition("/")[2]
+    begun_s = time.monotonic()
+    await die_in_transaction(mongo_url, Settings.service_name, module_database, "zone=group_nesting")
+    async with asyncio.timeout(15):
+        nested = await zone.admin.post(f"/groups/{group_id}/children", json={"name": "below"})
+    assert nested.status_code == 201
+    assert time.monotonic() - begun_s > 0.5, "nothing was in the way"
