@@ -15,7 +15,7 @@ from services.zone.domain.caveats import (
     TimeCaveat,
 )
 from services.zone.domain.entities import User
-from services.zone.domain.identifiers import ACCESS, IDENTITY, NOBODY, decode, provider_subject
+from services.zone.domain.identifiers import IDENTITY, NOBODY, decode, provider_subject
 from services.zone.domain.stores import ProviderStore
 from services.zone.domain.token_errors import TokenSubjectInvalid
 from services.zone.domain.tokens import Tokens
@@ -67,8 +67,8 @@ class ProviderTokens:
     ) -> tuple[str, int, User]:
         """An access token of the user whose token this is, when it ends (s), and the user.
 
-        It reaches what the token reaches, and is good for the calling provider only. Raises TokenError for a
-        token that is not good here and now.
+        It reaches what the token reaches, is good for the calling provider only, and ends at once when that
+        token is revoked or deleted. Raises TokenError for a token that is not good here and now.
         """
         provider_id = caller.as_provider()
         caller.allow("create", "od_provider", provider_id, "offline_access_token")
@@ -85,4 +85,5 @@ class ProviderTokens:
         until_s = self._tokens.now_s() + self._offline_ttl_s
         caveats: list[Caveat] = [each for each in verified.caveats if not isinstance(each, _OF_THE_REQUEST)]
         caveats += [ServiceCaveat((f"opw-{provider_id}",)), TimeCaveat(until_s)]
-        return await self._tokens.temporary(verified.subject, ACCESS, caveats), until_s, verified.user
+        made = await self._tokens.going_on(verified.identifier, verified.subject, caveats)
+        return made, until_s, verified.user

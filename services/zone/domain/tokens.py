@@ -31,7 +31,7 @@ from services.zone.domain.invites import Invites
 from services.zone.domain.params import Params
 from services.zone.domain.stores import Taken, TokenStore
 from services.zone.domain.target_rules import JOINS
-from services.zone.domain.token_errors import TokenTimeCaveatRequired
+from services.zone.domain.token_errors import TokenInvalid, TokenTimeCaveatRequired
 from services.zone.domain.value_errors import (
     BadValueCaveat,
     BadValueIdentifierOccupied,
@@ -238,6 +238,20 @@ class Tokens:
         identifier = Identifier(new_id(), type, subject, current.generation)
         texts = tuple(caveat.text for caveat in caveats)
         return encode(self._settings.location, identifier, current.secret, texts)
+
+    async def going_on(self, identifier: Identifier, subject: Subject, caveats: Sequence[Caveat]) -> str:
+        """The text of a token like a verified one with other caveats, which ends when that one is revoked.
+
+        TokenInvalid for a named one that was deleted meanwhile.
+        """
+        if identifier.generation is not None:
+            return await self.temporary(subject, identifier.type, caveats)
+        found = await self._store.find(identifier.id)
+        if found is None:
+            raise TokenInvalid
+        token, secret = found
+        texts = tuple(caveat.text for caveat in caveats)
+        return encode(self._settings.location, token.identifier, secret, texts)
 
     async def generation(self, caller: Caller, subject: Subject) -> int:
         """The generation of temporary tokens that is good now."""

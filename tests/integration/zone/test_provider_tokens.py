@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -120,12 +121,37 @@ async def test_a_provider_goes_on_for_its_own_users_only(site: Site) -> None:
     assert caught.value.reason == "TOKEN_SERVICE_FORBIDDEN"
 
 
-async def test_the_user_ends_it_with_his_temporary_tokens(site: Site) -> None:
-    offline = await site.offline(site.token)
-    assert (await site.joe.delete("/user/tokens/temporary")).status_code == 204
+async def _named_token(site: Site) -> tuple[str, str]:
+    made = (await site.joe.post("/user/tokens/named", json={"name": f"job {secrets.token_hex(4)}"})).json()
+    return made["tokenId"], made["token"]
+
+
+async def _refusal(site: Site, token: str) -> str:
     with pytest.raises(Unauthenticated) as caught:
-        await site.verify(offline)
-    assert caught.value.reason == "TOKEN_REVOKED"
+        await site.verify(token)
+    return caught.value.reason
+
+
+async def test_it_ends_with_the_named_token_it_came_from(site: Site) -> None:
+    token_id, token = await _named_token(site)
+    offline = await site.offline(token)
+    assert (await site.joe.patch(f"/tokens/named/{token_id}", json={"revoked": True})).status_code == 204
+    assert await _refusal(site, offline) == "TOKEN_REVOKED"
+    assert (await site.joe.patch(f"/tokens/named/{token_id}", json={"revoked": False})).status_code == 204
+    assert (await site.verify(offline)).subject_id == site.joe_id
+    assert (await site.joe.delete(f"/tokens/named/{token_id}")).status_code == 204
+    assert await _refusal(site, offline) == "TOKEN_INVALID"
+
+
+async def test_it_ends_with_the_temporary_tokens_if_it_came_from_one(site: Site) -> None:
+    body = {"caveats": [{"type": "time", "validUntil": int(time.time()) + 60}]}
+    temporary = (await site.joe.post("/user/tokens/temporary", json=body)).json()["token"]
+    of_temporary = await site.offline(temporary)
+    _, token = await _named_token(site)
+    of_named = await site.offline(token)
+    assert (await site.joe.delete("/user/tokens/temporary")).status_code == 204
+    assert await _refusal(site, of_temporary) == "TOKEN_REVOKED"
+    assert (await site.verify(of_named)).subject_id == site.joe_id
 
 
 async def test_it_is_noted_for_whom(site: Site) -> None:
