@@ -54,9 +54,10 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
         }
         about = (request.storage_id,)
         noted = self._audit.noted(caller, "support_space", about, body, request_id=request_id())
-        async with noted as also_about:
-            space = await self._supports.begin(caller, body)
-            also_about.append(space.id)
+        async with noted as outcome:
+            space, begun = await self._supports.begin(caller, body)
+            outcome.also_about.append(space.id)
+            outcome.unchanged = not begun
         return providers_pb2.SupportSpaceResponse(space=_to_proto(space, caller.as_provider()))
 
     async def ResizeSupport(
@@ -74,9 +75,23 @@ class ProviderServicer(providers_pb2_grpc.ProviderServiceServicer):
     ) -> providers_pb2.RevokeSupportResponse:
         caller = self._door.current()
         about = (request.space_id,)
-        async with self._audit.noted(caller, "withdraw_support", about, {}, request_id=request_id()):
-            revision = await self._supports.end(caller, request.space_id)
+        noted = self._audit.noted(caller, "withdraw_support", about, {}, request_id=request_id())
+        async with noted as outcome:
+            revision, ended = await self._supports.end(caller, request.space_id)
+            outcome.unchanged = not ended
         return providers_pb2.RevokeSupportResponse(revision=revision)
+
+    async def SwitchDirStats(
+        self, request: providers_pb2.SwitchDirStatsRequest, context: Any
+    ) -> providers_pb2.SwitchDirStatsResponse:
+        caller = self._door.current()
+        provider_id = caller.as_provider()
+        about = (request.space_id, provider_id)
+        body = {"dirStatsServiceEnabled": request.enabled}
+        action = "update_support_parameters"
+        async with self._audit.noted(caller, action, about, body, request_id=request_id()):
+            await self._parameters.update(caller, request.space_id, provider_id, body)
+        return providers_pb2.SwitchDirStatsResponse()
 
     async def ReportDirStatsStatus(
         self, request: providers_pb2.ReportDirStatsStatusRequest, context: Any

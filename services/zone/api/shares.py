@@ -10,7 +10,7 @@ from isthmus.zone.v1 import shares_pb2, shares_pb2_grpc
 
 from runtime.request import request_id
 from services.zone.api.provider_door import ProviderDoor
-from services.zone.domain.audit import AuditLog, OnBehalfOf
+from services.zone.domain.audit import AuditLog, OnBehalfOf, Outcome
 from services.zone.domain.entities import Share
 from services.zone.domain.shares import Shares
 from services.zone.domain.value_errors import BadData
@@ -36,8 +36,9 @@ class ShareServicer(shares_pb2_grpc.ShareServiceServicer):
         wanted = _from_proto(request.share)
         details = {"name": wanted.name, "rootFileId": wanted.root_file_id, "creatorId": wanted.creator_id}
         about = (wanted.id, wanted.space_id)
-        async with self._noted("create_share", about, details, request):
-            share = await self._shares.create(caller, wanted)
+        async with self._noted("create_share", about, details, request) as outcome:
+            share, made = await self._shares.create(caller, wanted)
+            outcome.unchanged = not made
         return shares_pb2.CreateShareResponse(share=_to_proto(share))
 
     async def GetShare(
@@ -52,22 +53,23 @@ class ShareServicer(shares_pb2_grpc.ShareServiceServicer):
         body: dict[str, object] = {
             name: getattr(request, name) for name in ("name", "description") if request.HasField(name)
         }
-        async with self._noted("update_share", (request.share_id,), body, request) as also_about:
+        async with self._noted("update_share", (request.share_id,), body, request) as outcome:
             share = await self._shares.update(self._door.current(), request.share_id, body)
-            also_about.append(share.space_id)
+            outcome.also_about.append(share.space_id)
         return shares_pb2.UpdateShareResponse()
 
     async def DeleteShare(
         self, request: shares_pb2.DeleteShareRequest, context: Any
     ) -> shares_pb2.DeleteShareResponse:
-        async with self._noted("delete_share", (request.share_id,), {}, request) as also_about:
+        async with self._noted("delete_share", (request.share_id,), {}, request) as outcome:
             share = await self._shares.delete(self._door.current(), request.share_id)
-            also_about += [share.space_id] if share is not None else []
+            outcome.also_about += [share.space_id] if share is not None else []
+            outcome.unchanged = share is None
         return shares_pb2.DeleteShareResponse()
 
     def _noted(
         self, action: str, about: tuple[str, ...], details: Mapping[str, object], request: _Change
-    ) -> AbstractAsyncContextManager[list[str]]:
+    ) -> AbstractAsyncContextManager[Outcome]:
         behalf = OnBehalfOf(request.on_behalf_of.user_id, request.on_behalf_of.peer_ip)
         caller = self._door.current()
         return self._audit.noted(caller, action, about, details, request_id=request_id(), behalf=behalf)

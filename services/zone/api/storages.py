@@ -33,9 +33,10 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
             "readonly": request.readonly,
         }
         noted = self._audit.noted(caller, "create_storage", (), body, request_id=request_id())
-        async with noted as also_about:
-            storage = await self._storages.create(caller, body)
-            also_about.append(storage.id)
+        async with noted as outcome:
+            storage, made = await self._storages.create(caller, body)
+            outcome.also_about.append(storage.id)
+            outcome.unchanged = not made
         return storages_pb2.CreateStorageResponse(storage=storage_to_proto(storage))
 
     async def UpdateStorage(
@@ -59,8 +60,9 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
     ) -> storages_pb2.DeleteStorageResponse:
         caller = self._door.current()
         about = (request.storage_id,)
-        async with self._audit.noted(caller, "delete_storage", about, {}, request_id=request_id()):
-            await self._storages.delete(caller, request.storage_id)
+        noted = self._audit.noted(caller, "delete_storage", about, {}, request_id=request_id())
+        async with noted as outcome:
+            outcome.unchanged = not await self._storages.delete(caller, request.storage_id)
         return storages_pb2.DeleteStorageResponse()
 
 

@@ -1,8 +1,8 @@
 """Who changed what in the zone, when, and from where.
 
 Every request that changes something is noted before it is done, and the note is completed after. One that was
-refused leaves none; one whose process died leaves a note that says it may have been done. So nothing is done
-without a note.
+refused leaves none, nor does one that found all as it asks for; one whose process died leaves a note that
+says it may have been done. So nothing is done without a note.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -38,6 +38,14 @@ class OnBehalfOf:
     peer_ip: str = ""
 
 
+@dataclass(slots=True)
+class Outcome:
+    """What a change came to. `also_about`: ids that became known by it; `unchanged`: all was so already."""
+
+    also_about: list[str] = field(default_factory=list)
+    unchanged: bool = False
+
+
 class Noting:
     """A note of a change under way."""
 
@@ -50,10 +58,14 @@ class Noting:
         done = replace(self._note, about=(*self._note.about, *also_about), done=True)
         await self._store.finish(done)
 
+    async def forget(self) -> None:
+        """Nothing was changed."""
+        await self._store.cancel(self._note.id)
+
     async def fail(self, error: BaseException) -> None:
         """It came to an error: a refusal leaves no note, anything else may have been done."""
         if isinstance(error, (IsthmusError, Taken)) and not isinstance(error, Unavailable):
-            await self._store.cancel(self._note.id)
+            await self.forget()
 
 
 class AuditLog:
@@ -99,16 +111,19 @@ class AuditLog:
         *,
         request_id: str,
         behalf: OnBehalfOf | None = None,
-    ) -> AsyncIterator[list[str]]:
-        """Around a change; into the list go ids that become known by it."""
-        also_about: list[str] = []
+    ) -> AsyncIterator[Outcome]:
+        """Around a change, which tells what it comes to."""
+        outcome = Outcome()
         noting = await self.begin(caller, action, about, details, request_id=request_id, behalf=behalf)
         try:
-            yield also_about
+            yield outcome
         except BaseException as error:
             await noting.fail(error)
             raise
-        await noting.finish(also_about)
+        if outcome.unchanged:
+            await noting.forget()
+        else:
+            await noting.finish(outcome.also_about)
 
     async def list(self, caller: Caller, query: Mapping[str, object]) -> list[Note]:
         """The latest notes first. `who` (did it, or had a provider do it), `about`: only those; `before`: the

@@ -23,7 +23,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from runtime.clock import Clock
 from services.zone.domain import names
 from services.zone.domain.access import Caller
-from services.zone.domain.audit import AuditLog
+from services.zone.domain.audit import AuditLog, Outcome
 from services.zone.domain.entities import LinkedAccount, User
 from services.zone.domain.errors import NotFound, Unauthorized, ZoneError
 from services.zone.domain.handovers import Handovers, Listener
@@ -237,7 +237,7 @@ class Logins:
         log.info("user_created", user_id=user.id, idp=account.idp)
         return user
 
-    def _noted(self, arrival: _Arrival, action: str, user_id: str) -> AbstractAsyncContextManager[list[str]]:
+    def _noted(self, arrival: _Arrival, action: str, user_id: str) -> AbstractAsyncContextManager[Outcome]:
         """Around what the user, known by his account, does to himself."""
         account = arrival.account
         himself = Caller(user_subject(user_id), peer_ip=arrival.peer_ip)

@@ -41,8 +41,9 @@ class Shares:
 
     # --- for providers that support the space ---
 
-    async def create(self, caller: Caller, share: Share) -> Share:
-        """Registers a share the provider made. The same share again is a success."""
+    async def create(self, caller: Caller, share: Share) -> tuple[Share, bool]:
+        """Registers a share the provider made. The same share again is a success; also gives whether it is
+        new."""
         space = await self._spaces.require(share.space_id)
         _require_supporter(caller, space)
         names.check_name(share.name)
@@ -53,9 +54,9 @@ class Shares:
         try:
             await self._store.create(made)
         except Taken:
-            return await self._existing(made)
+            return await self._existing(made), False
         log.info("share_created", share_id=share.id, space_id=share.space_id, by=share.creator_id)
-        return made
+        return made, True
 
     async def get(self, caller: Caller, share_id: str) -> Share:
         """A share, for any provider: with the id in hand, what there is to know of it is public."""

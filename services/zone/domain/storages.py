@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -38,9 +39,9 @@ class Storages:
         self._spaces = spaces
         self._clock = clock
 
-    async def create(self, caller: Caller, body: Mapping[str, object]) -> Storage:
+    async def create(self, caller: Caller, body: Mapping[str, object]) -> tuple[Storage, bool]:
         """Registers a storage of the caller: `storageId` (else made up), `name`, `qosParameters`, `imported`,
-        `readonly`. The same again is a success."""
+        `readonly`. The same again is a success; also gives whether it is new."""
         provider_id = caller.as_provider()
         caller.allow("create", "od_storage")
         params = Params(body)
@@ -57,9 +58,9 @@ class Storages:
         try:
             await self._store.create(storage)
         except Taken:
-            return await self._existing(storage)
+            return await self._existing(storage), False
         log.info("storage_created", storage_id=storage.id, provider_id=provider_id)
-        return await self._require(storage.id)
+        return await self._require(storage.id), True
 
     async def require_own(self, caller: Caller, storage_id: str, op: str = "get") -> Storage:
         """A storage of the calling provider; NotFound for all others."""
@@ -97,16 +98,17 @@ class Storages:
             raise NotFound
         return await self._require(storage_id)
 
-    async def delete(self, caller: Caller, storage_id: str) -> None:
-        """Forgets a storage. One that is gone is a success. StorageInUse while it supports a space."""
+    async def delete(self, caller: Caller, storage_id: str) -> bool:
+        """Forgets a storage; False for one that is gone. StorageInUse while it supports a space."""
         caller.as_provider()
         if await self._store.find(storage_id) is None:
-            return
+            return False
         await self.require_own(caller, storage_id, "delete")
         if await self._spaces.uses_storage(storage_id):
             raise StorageInUse
         await self._store.delete(storage_id)
         log.info("storage_deleted", storage_id=storage_id)
+        return True
 
     async def _existing(self, wanted: Storage) -> Storage:
         known = await self._store.find(wanted.id)
@@ -141,7 +143,7 @@ def _changes(params: Params) -> dict[str, Any]:
 def _qos_parameters(params: Params) -> dict[str, str | float]:
     found: dict[str, str | float] = {}
     for name, value in params.record("qosParameters").items():
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         is_text = isinstance(value, str) and len(value) <= MAX_QOS_PARAMETER_CHARS
         if not 0 < len(name) <= MAX_QOS_PARAMETER_CHARS or not (is_number or is_text):
             raise BadValueQoSParameters

@@ -55,11 +55,11 @@ class Supports:
 
     # --- for providers ---
 
-    async def begin(self, caller: Caller, body: Mapping[str, object]) -> Space:
+    async def begin(self, caller: Caller, body: Mapping[str, object]) -> tuple[Space, bool]:
         """Consumes a support token: from now on the calling provider supports the space.
 
         `token`, `size`, `storageId` (of a storage it registered), `requestId`. The same request again is a
-        success, since its first answer may have been lost.
+        success, since its first answer may have been lost. Also gives whether it begins now.
         """
         provider = await self._providers.current(caller, "create", "support")
         params = Params(body)
@@ -80,11 +80,11 @@ class Supports:
         )
         before = await self._spaces.require(invitation.target_id)
         if support.request_id and _is_of_request(before, support):
-            return before
+            return before, False
         async with self._invites.used(invitation):
             await self._add(before, support)
         log.info("space_supported", space_id=before.id, provider_id=provider.id)
-        return await self._spaces.require(before.id)
+        return await self._spaces.require(before.id), True
 
     async def _add(self, space: Space, support: Support) -> None:
         try:
@@ -115,15 +115,16 @@ class Supports:
         log.info("support_resized", space_id=space_id, provider_id=caller.as_provider(), size=size_bytes)
         return await self._spaces.require(space_id)
 
-    async def end(self, caller: Caller, space_id: str) -> int:
+    async def end(self, caller: Caller, space_id: str) -> tuple[int, bool]:
         """Ends the caller's support of a space; one that has ended is a success. The revision of the space
-        without it; 0 when there is no such space."""
+        without it, 0 when there is no such space; and whether it ends now."""
+        ended = True
         try:
             await self.withdraw(caller, space_id)
-            return (await self._spaces.require(space_id)).revision
         except NotFound:
-            space = await self._store.find(space_id)
-            return space.revision if space is not None else 0
+            ended = False
+        space = await self._store.find(space_id)
+        return space.revision if space is not None else 0, ended
 
     async def withdraw(self, caller: Caller, space_id: str) -> None:
         """Ends the caller's support of a space. NotFound for one that it does not support."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -100,6 +101,36 @@ async def test_providers_are_noted_too(zone: RunningZone) -> None:
     assert (supported["action"], supported["who"]) == ("support_space", f"prv-{provider.provider_id}")
     assert supported["details"]["size"] == 10**9
     assert supported["details"]["token"] == "..."
+
+
+async def test_what_a_provider_repeats_is_noted_once(zone: RunningZone) -> None:
+    provider = await registered_provider(zone)
+    space_id = await _space(zone)
+    token = (await zone.admin.post(f"/spaces/{space_id}/providers/token")).json()["token"]
+    storage_id, share_id = f"st{zone.suffix}", f"sh{zone.suffix}"
+    directory = shares_pb2.SHARE_ROOT_TYPE_DIRECTORY
+    share = shares_pb2.Share(
+        share_id=share_id, space_id=space_id, name="results", root_file_id="f1", root_type=directory
+    )
+    async with provider_client(zone, provider) as rpc:
+        for _ in range(3):
+            await asyncio.gather(*(rpc.create_storage(storage_id, "disk") for _ in range(3)))
+            await rpc.support_space(token, size_bytes=10**9, storage_id=storage_id, request_id=space_id)
+            await rpc.create_share(share)
+        for _ in range(3):
+            await rpc.delete_share(share_id)
+            await rpc.revoke_support(space_id)
+            await rpc.delete_storage(storage_id)
+    notes = await _notes(zone, who=f"prv-{provider.provider_id}")
+    assert [note["action"] for note in reversed(notes)] == [
+        "create_storage",
+        "support_space",
+        "create_share",
+        "delete_share",
+        "withdraw_support",
+        "delete_storage",
+    ]
+    assert all(note["done"] for note in notes)
 
 
 async def test_notes_come_in_pages(zone: RunningZone) -> None:
