@@ -48,6 +48,7 @@ from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.clients.change_heads import ChangeHeads
 from services.gateway.clients.data_port import DataPortClient
+from services.gateway.clients.own_record import OwnRecord
 from services.gateway.clients.principals import ZonePrincipals
 from services.gateway.clients.provider_info import ProviderInfo
 from services.gateway.clients.space_providers import ZoneSpaceProviders
@@ -114,6 +115,7 @@ class _Outside:
     storage_channel: grpc.aio.Channel
     zone_channel: grpc.aio.Channel
     zone: ZoneClient
+    own_record: OwnRecord
     zone_wait_s: float
     authenticator: TokenAuthenticator
 
@@ -126,9 +128,11 @@ class _Outside:
         # The zone knows us by our provider token, which the authenticator sends itself.
         zone_channel = open_channel(settings.zone_grpc_target, key=None)
         credentials = ProviderCredentials.load(provider_file)
+        provider = ProviderFile.load(provider_file)
+        zone = ZoneClient(zone_channel, credentials)
         return cls(
             key=key,
-            provider=ProviderFile.load(provider_file),
+            provider=provider,
             metadata_watch=metadata_watch,
             data_port_watch=data_port_watch,
             mux=mux,
@@ -138,7 +142,8 @@ class _Outside:
                 settings.storage_grpc_target, key=key, service=settings.service_name
             ),
             zone_channel=zone_channel,
-            zone=ZoneClient(zone_channel, credentials),
+            zone=zone,
+            own_record=OwnRecord(zone, provider.name),
             zone_wait_s=settings.zone_wait_s,
             authenticator=TokenAuthenticator(
                 zone_channel,
@@ -161,6 +166,7 @@ class _Outside:
             ChannelPart(self.storage_channel, wait_s=0),
             ChannelPart(self.zone_channel, wait_s=self.zone_wait_s),
             self.authenticator,
+            self.own_record,
         )
 
 
@@ -202,7 +208,9 @@ def _application(
     routes = rest_routes(outside.metadata, gate, tickets, distribution, stats, principals, plain)
     watches = {"metadata": outside.metadata_watch, "data_port": outside.data_port_watch}
     breaker = of_watch(outside.metadata_watch)
-    info = ProviderInfo(outside.provider, domain, watches, outside.zone_channel, clock, breaker)
+    info = ProviderInfo(
+        outside.provider, outside.own_record, domain, watches, outside.zone_channel, clock, breaker
+    )
     return Front(
         rest=RestRouter(gate, routes),
         cdmi=CdmiRouter(

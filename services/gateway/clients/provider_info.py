@@ -14,6 +14,7 @@ from runtime.config import ProviderFile
 from runtime.discovery import Watch
 from runtime.errors import IsthmusError
 from runtime.version import ONEDATA_VERSION
+from services.gateway.clients.own_record import OwnRecord
 
 _ZONE_TIMEOUT_S = 2.0
 #: One probe of the zone serves everybody who asks within this time.
@@ -28,6 +29,7 @@ class ProviderInfo:
     def __init__(
         self,
         provider: ProviderFile,
+        own: OwnRecord,
         domain: str,
         watches: Mapping[str, Watch],
         zone_channel: grpc.aio.Channel,
@@ -35,6 +37,7 @@ class ProviderInfo:
         breaker: Breaker = closed,
     ) -> None:
         self._provider = provider
+        self._own = own
         self._domain = domain
         self._watches = watches
         self._zone: Any = health_pb2_grpc.HealthStub(zone_channel)
@@ -46,7 +49,7 @@ class ProviderInfo:
         """The document of `/configuration`, as Onedata's clients read it."""
         return {
             "providerId": self._provider.provider_id,
-            "name": self._provider.name,
+            "name": self._own.name,
             "domain": self._domain,
             "onezoneDomain": self._provider.zone_domain,
             "version": ONEDATA_VERSION,
