@@ -29,6 +29,7 @@ from isthmus.zone.v1 import (
     tokens_pb2_grpc,
 )
 
+from clients.qos import qos_to_proto
 from runtime.clock import Clock, SystemClock
 from runtime.config import BadSettings, ProviderFile
 from runtime.errors import IsthmusError, Unauthenticated, Unavailable
@@ -205,7 +206,7 @@ class ZoneClient:
         request = storages_pb2.CreateStorageRequest(
             storage_id=storage_id,
             name=name,
-            qos_parameters=_qos(qos_parameters or {}),
+            qos_parameters=qos_to_proto(qos_parameters or {}),
             imported=imported,
             readonly=readonly,
         )
@@ -225,7 +226,7 @@ class ZoneClient:
         request = storages_pb2.UpdateStorageRequest(
             storage_id=storage_id,
             name=name,
-            qos_parameters=None if qos_parameters is None else _qos(qos_parameters),
+            qos_parameters=None if qos_parameters is None else qos_to_proto(qos_parameters),
             imported=imported,
             readonly=readonly,
         )
@@ -267,6 +268,11 @@ class ZoneClient:
         request = providers_pb2.RevokeSupportRequest(space_id=space_id)
         revision: int = (await self._call(self._providers.RevokeSupport, request)).revision
         return revision
+
+    async def switch_dir_stats(self, space_id: str, *, enabled: bool) -> None:
+        """Switches statistics of directories. Raises NotFound, InvalidArgument."""
+        request = providers_pb2.SwitchDirStatsRequest(space_id=space_id, enabled=enabled)
+        await self._call(self._providers.SwitchDirStats, request)
 
     async def report_dir_stats_status(self, space_id: str, status: str) -> None:
         """Tells how far statistics of directories are: `initializing`, `enabled`, `stopping`, `disabled`."""
@@ -362,16 +368,6 @@ async def _tell_known(known: Mapping[str, int]) -> AsyncIterator[documents_pb2.W
     for start in range(0, len(documents), _KNOWN_AT_ONCE):
         yield documents_pb2.WatchDocumentsRequest(known=documents[start : start + _KNOWN_AT_ONCE])
     yield documents_pb2.WatchDocumentsRequest(is_last=True)
-
-
-def _qos(parameters: Mapping[str, str | float]) -> storages_pb2.QosParameters:
-    values = {
-        name: storages_pb2.QosValue(text=value)
-        if isinstance(value, str)
-        else storages_pb2.QosValue(number=value)
-        for name, value in parameters.items()
-    }
-    return storages_pb2.QosParameters(values=values)
 
 
 def _ours(error: Unauthenticated) -> IsthmusError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from clients.cli.context import context, told
 from clients.cli.operator import Operator, operator
 from clients.cli.output import Exit, Output, size_text
 from clients.http_api import ClientError
+from clients.qos import qos_from_proto
 
 storages = typer.Typer(help="Storages of the provider. Needs the operator's token.")
 
@@ -27,6 +29,13 @@ STORAGE_HEALTH = {
     storages_pb2.STORAGE_HEALTH_UNREACHABLE: "unreachable",
 }
 STALE_CATALOG_MS = 90_000
+
+Qos = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--qos", metavar="KEY=VALUE", help="What QoS knows of it; again for more. All are replaced."
+    ),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -117,6 +126,7 @@ def _storage_json(storage: storages_pb2.Storage) -> dict[str, Any]:
         "detail": storage.health_detail,
         "imported": storage.imported,
         "readonly": storage.readonly,
+        "qos": qos_from_proto(storage.qos_parameters),
         "free": size_text(storage.free_bytes),
         "total": size_text(storage.total_bytes),
         "free_bytes": storage.free_bytes,
@@ -139,6 +149,7 @@ def create_storage(
     readonly: Annotated[
         bool, typer.Option("--readonly", help="Never write to it. Only together with --imported.")
     ] = False,
+    qos: Qos = None,
 ) -> None:
     """Add a storage. It is written to and read back before it is accepted, unless it is read-only.
 
@@ -148,9 +159,67 @@ def create_storage(
     run = context(ctx)
     with operator(run.settings) as provider:
         storage = provider.create_storage(
-            name, driver, _parameters(parameters or []), imported=imported, readonly=readonly
+            name,
+            driver,
+            _parameters(parameters or []),
+            imported=imported,
+            readonly=readonly,
+            qos_parameters=_qos(qos or []),
         )
     run.output.record(_storage_json(storage))
+
+
+@storages.command("change")
+@told
+def change_storage(
+    ctx: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="STORAGE", help="Name or id of the storage.")],
+    new_name: Annotated[str | None, typer.Option("--name", help="Another name.")] = None,
+    qos: Qos = None,
+    no_qos: Annotated[bool, typer.Option("--no-qos", help="No QoS parameters any more.")] = False,
+    imported: Annotated[
+        bool | None,
+        typer.Option(
+            "--imported/--not-imported",
+            help="Whether it holds files of others. Only while it supports no space.",
+        ),
+    ] = None,
+    readonly: Annotated[
+        bool | None,
+        typer.Option("--readonly/--writable", help="Write to it no more, or again. Only an imported one."),
+    ] = None,
+) -> None:
+    """Change a storage: its name, what QoS knows of it, whether it is imported or read-only.
+
+    What is not given stays. The zone is told.
+
+    Example: isthmus storage change archive --readonly
+    Example: isthmus storage change disk1 --qos geo=PL --qos speed=3
+    """
+    run = context(ctx)
+    if qos and no_qos:
+        raise typer.BadParameter("--qos and --no-qos exclude each other")
+    with operator(run.settings) as provider:
+        storage = provider.update_storage(
+            provider.find_storage(name),
+            name=new_name,
+            imported=imported,
+            readonly=readonly,
+            qos_parameters=_qos(qos or []) if qos or no_qos else None,
+        )
+    run.output.record(_storage_json(storage))
+
+
+def _qos(words: list[str]) -> dict[str, str | float]:
+    """What looks like a number is one."""
+    found: dict[str, str | float] = {}
+    for key, value in _parameters(words).items():
+        try:
+            number = float(value)
+        except ValueError:
+            number = math.nan
+        found[key] = number if math.isfinite(number) else value
+    return found
 
 
 def _parameters(words: list[str]) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -26,6 +26,7 @@ from isthmus.storage_router.v1 import (
 
 from clients.cli.settings import Settings
 from clients.http_api import ClientError, RefusedError, UnreachableError
+from clients.qos import qos_to_proto
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -75,6 +76,7 @@ class Operator:
         *,
         imported: bool = False,
         readonly: bool = False,
+        qos_parameters: Mapping[str, str | float] | None = None,
     ) -> storages_pb2.Storage:
         """Adds a storage; the provider tries it first."""
         request = storages_pb2.CreateStorageRequest(
@@ -84,8 +86,28 @@ class Operator:
             parameters=parameters,
             imported=imported,
             readonly=readonly,
+            qos_parameters=qos_to_proto(qos_parameters or {}),
         )
         return self._call(self._storages.CreateStorage, request).storage
+
+    def update_storage(
+        self,
+        storage_id: str,
+        *,
+        name: str | None = None,
+        imported: bool | None = None,
+        readonly: bool | None = None,
+        qos_parameters: Mapping[str, str | float] | None = None,
+    ) -> storages_pb2.Storage:
+        """Sets what is not None; `qos_parameters` all of them."""
+        request = storages_pb2.UpdateStorageRequest(
+            storage_id=storage_id,
+            name=name,
+            imported=imported,
+            readonly=readonly,
+            qos_parameters=None if qos_parameters is None else qos_to_proto(qos_parameters),
+        )
+        return self._call(self._storages.UpdateStorage, request).storage
 
     def delete_storage(self, storage_id: str) -> None:
         """Forgets a storage that supports no space; its data stays where it is."""
@@ -158,9 +180,9 @@ class Operator:
         return self._call(self._dir_stats.GetDirStatsState, request).state
 
     def switch_dir_stats(self, space_id: str, *, enabled: bool) -> None:
-        """Begins to collect statistics of directories in a space, or forgets them."""
-        request = dir_stats_pb2.SetDirStatsRequest(space_id=space_id, enabled=enabled)
-        self._call(self._dir_stats.SetDirStats, request)
+        """Lets statistics of directories in a space be collected, or forgotten, from a moment later on."""
+        request = storages_pb2.SwitchDirStatsRequest(space_id=space_id, enabled=enabled)
+        self._call(self._storages.SwitchDirStats, request)
 
     def _pages(self, method: Callable[..., Any], request: Any) -> Iterator[Any]:
         """Every page of a listing, the request being that of the first."""

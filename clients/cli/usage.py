@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 import typer
@@ -11,6 +12,10 @@ from clients.cli.context import context, told
 from clients.cli.operator import Operator, operator
 from clients.cli.output import size_text
 from clients.http_api import ClientError
+
+#: How long a switch may take until it is seen at the provider, and how often it is looked.
+SWITCH_WAIT_S, SWITCH_LOOK_S = 15.0, 0.2
+ON = ("initializing", "enabled")
 
 SpaceIds = Annotated[
     list[str] | None,
@@ -69,6 +74,7 @@ def dir_stats(
 ) -> None:
     """Show whether statistics of directories are collected, or switch that. Needs the operator's token.
 
+    The zone is told, and shows it as `dirStatsServiceEnabled` of the space.
     `initializing`: what is there is being counted, and nothing is told yet. `stopping`: what was collected is
     being forgotten.
 
@@ -82,15 +88,20 @@ def dir_stats(
         for space_id in wanted if enable is not None else ():
             provider.switch_dir_stats(space_id, enabled=bool(enable))
         rows = [
-            {"space_id": space_id, "dir_stats": _state_text(provider.dir_stats_state(space_id))}
-            for space_id in wanted
+            {"space_id": space_id, "dir_stats": _state(provider, space_id, enable)} for space_id in wanted
         ]
     run.output.rows(("space_id", "dir_stats"), rows)
 
 
-def _state_text(state: dir_stats_pb2.DirStatsState.ValueType) -> str:
-    name = dir_stats_pb2.DirStatsState.Name(state)
-    return name.removeprefix("DIR_STATS_STATE_").lower()
+def _state(provider: Operator, space_id: str, enable: bool | None) -> str:
+    """How far it is; after a switch, once that is seen, or as it is after some seconds."""
+    give_up_s = time.monotonic() + SWITCH_WAIT_S
+    while True:
+        name = dir_stats_pb2.DirStatsState.Name(provider.dir_stats_state(space_id))
+        state = name.removeprefix("DIR_STATS_STATE_").lower()
+        if enable is None or (state in ON) == enable or time.monotonic() > give_up_s:
+            return state
+        time.sleep(SWITCH_LOOK_S)
 
 
 def _wanted(provider: Operator, space_ids: list[str] | None) -> list[str]:

@@ -77,9 +77,9 @@ async def build(settings: Settings) -> Sequence[Part]:
         SystemClock(),
         min_age_s=settings.sweep_min_age_s,
     )
-    storages = Storages(store, drivers, SystemClock())
     zone = ZoneClient(outside.zone_channel, outside.credentials)
     zone_storages = ZoneStorageRegister(zone)
+    storages = Storages(store, drivers, zone_storages, SystemClock())
     spaces, authority = MetadataSpaces(outside.metadata), ZoneSupports(zone)
     supports = Supports(store, authority, zone_storages, spaces)
     dir_stats = DirStatsSwitch(spaces, authority)
@@ -94,6 +94,7 @@ async def build(settings: Settings) -> Sequence[Part]:
             drivers,
             sweeper,
             Imports(catalog, users, outside.provider.provider_id),
+            dir_stats,
         ),
     )
     rpc.add(

@@ -49,6 +49,24 @@ class StorageStoreContract:
         await store.delete_storage("st1")
         assert list(await store.list_storages()) == []
 
+    async def test_the_public_part_of_a_storage_changes(self, store: StorageStore) -> None:
+        await store.add_storage(DISK)
+        parameters = {"geo": "PL", "a.$b": 2.5}
+        wanted = replace(DISK, name="other", imported=True, readonly=True, qos_parameters=parameters)
+        assert await store.change_storage(DISK, wanted)
+        assert await store.get_storage("st1") == wanted
+        assert not await store.change_storage(DISK, replace(DISK, name="third"))
+        assert await store.change_storage(wanted, DISK)
+        assert list(await store.list_storages()) == [DISK]
+        assert not await store.change_storage(replace(DISK, storage_id="none"), wanted)
+
+    async def test_no_two_storages_get_one_name(self, store: StorageStore) -> None:
+        await store.add_storage(DISK)
+        await store.add_storage(replace(DISK, storage_id="st2", name="other", request_id="r2"))
+        with pytest.raises(AlreadyExists):
+            await store.change_storage(DISK, replace(DISK, name="other"))
+        assert await store.get_storage("st1") == DISK
+
     async def test_storages_are_listed_by_name_in_pages(self, store: StorageStore) -> None:
         for name in ("c", "a", "b", "B"):
             await store.add_storage(replace(DISK, storage_id=name, name=name, request_id=name))

@@ -84,7 +84,8 @@ from services.storage_router.domain.imports import Imports
 from services.storage_router.domain.storages import Storage, Support
 from services.storage_router.drivers.memory import MemoryDriver
 from services.storage_router.store.memory_storage_users import MemoryStorageUserStore
-from tests.support.router_rules import Router
+from services.storage_router.workers.dir_stats_switch import DirStatsSwitch
+from tests.support.router_rules import Router, StatsTwin
 from tests.support.zone_shares import ZoneSharesTwin
 
 PROVIDER_ID = "provider1"
@@ -423,6 +424,7 @@ class StorageFilesTwin:
             self._router.drivers,
             NoSweeper(),
             imports,
+            DirStatsSwitch(StatsTwin(), StatsTwin()),
         )
 
     async def start(self) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from runtime.clock import ManualClock
-from runtime.errors import AlreadyExists, InvalidArgument
+from runtime.errors import AlreadyExists, InvalidArgument, NotFound
 from services.storage_router.domain.catalog import Catalog
 from services.storage_router.domain.drivers import Capabilities
 from services.storage_router.domain.storages import Storage, Storages, Support
@@ -79,6 +79,12 @@ class ZoneTwin:
         self._check()
         self.storages[storage.storage_id] = storage
 
+    async def change(self, storage: Storage) -> None:
+        self._check()
+        if storage.storage_id not in self.storages:
+            raise NotFound
+        self.storages[storage.storage_id] = storage
+
     async def forget(self, storage_id: str) -> None:
         self._check()
         self.storages.pop(storage_id, None)
@@ -111,6 +117,34 @@ class SpacesTwin:
 
     async def used_bytes(self, space_id: str) -> int:
         return self.used.get(space_id, 0)
+
+
+class StatsTwin:
+    """Metadata's statistics and what the zone was told of them."""
+
+    def __init__(self) -> None:
+        self.status = "disabled"
+        self.switched: list[bool] = []
+        self.reported: list[str] = []
+        self.asked: list[bool] = []
+        self.failure: Exception | None = None
+
+    async def dir_stats(self, space_id: str) -> str:
+        if self.failure is not None:
+            raise self.failure
+        return self.status
+
+    async def switch_dir_stats(self, space_id: str, *, enabled: bool) -> None:
+        self.switched.append(enabled)
+        self.status = "initializing" if enabled else "stopping"
+
+    async def request_dir_stats(self, space_id: str, *, enabled: bool) -> None:
+        if self.failure is not None:
+            raise self.failure
+        self.asked.append(enabled)
+
+    async def report_dir_stats(self, space_id: str, status: str) -> None:
+        self.reported.append(status)
 
 
 class RemovalsTwin:
@@ -149,7 +183,7 @@ class Router:
 
     def __post_init__(self) -> None:
         self.catalog = Catalog(self.store, self.drivers)
-        self.storages = Storages(self.store, self.drivers, self.clock)
+        self.storages = Storages(self.store, self.drivers, self.zone, self.clock)
         self.supports = Supports(self.store, self.zone, self.zone, self.spaces)
 
     async def open(self, **options: Any) -> Router:

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import httpx
 import pytest
 
-from clients.cli.operator import operator
 from tests.support.folder import API, Folder, error
 from tests.support.load import until
-from tests.support.own_space import operator_settings
 from tests.support.stack import RunningStack
+from tests.system.test_supports import isthmus
 
 
-def switch(stack: RunningStack, *, enabled: bool) -> None:
-    """What an operator does by `isthmus space dir-stats`."""
-    with operator(operator_settings(stack)) as provider:
-        provider.switch_dir_stats(stack.space_id, enabled=enabled)
+async def switch(stack: RunningStack, word: str) -> None:
+    """What an operator does; returns once it is seen."""
+    await isthmus(stack, "space", "dir-stats", word, stack.space_id)
 
 
 async def newest(client: httpx.AsyncClient, directory: str) -> dict[str, Any]:
@@ -35,7 +32,7 @@ async def newest(client: httpx.AsyncClient, directory: str) -> dict[str, Any]:
 async def counted(stack: RunningStack, folder: Folder) -> Folder:
     """A folder in a space that is counted, with a file of before."""
     await folder.put("before", b"12345")
-    await asyncio.to_thread(switch, stack, enabled=True)
+    await switch(stack, "--enable")
     return folder
 
 
@@ -53,7 +50,7 @@ async def test_sums_follow_what_happens(counted: Folder, member: httpx.AsyncClie
 
 
 async def test_switched_off_nothing_is_told(stack: RunningStack, counted: Folder) -> None:
-    await asyncio.to_thread(switch, stack, enabled=False)
+    await switch(stack, "--disable")
 
     async def is_off() -> bool:
         answer = await counted.http.get(f"{API}/data/{counted.id}/dir_size_stats?mode=layout")

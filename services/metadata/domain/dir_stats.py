@@ -15,13 +15,13 @@ import structlog
 
 from runtime.clock import Clock
 from runtime.errors import FailedPrecondition, InvalidArgument, NotADirectory
-from runtime.identity import Identity
+from runtime.identity import Identity, Kind
 
 from .change_books import ChangeLog
 from .dir_books import WINDOWS, BooksChange, DirStatsStore
 from .dir_ledger import Ledger
 from .dir_sums import CountedDirectory, CountedFile, DirSums, SpaceStats, StatsState, Window
-from .errors import LostRace, RevisionConflict
+from .errors import Forbidden, LostRace, RevisionConflict
 from .locations import Location
 from .paths import FileRef, Paths
 from .quotas import require_insider
@@ -110,8 +110,12 @@ class DirStats:
     # --- switching ---
 
     async def switch(self, identity: Identity, space_id: str, *, enabled: bool) -> None:
-        """Begins to count a space, or forgets all that was counted. Idempotent."""
-        require_insider(identity)
+        """Begins to count a space, or forgets all that was counted. Idempotent.
+
+        Operators switch it at the zone, which decides.
+        """
+        if identity.kind is not Kind.SERVICE:
+            raise Forbidden("for services only")
         await self._tree.require_space(space_id)
         async for _ in patient_attempts():
             try:

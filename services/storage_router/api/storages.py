@@ -7,12 +7,20 @@ from typing import Any, Protocol
 
 from isthmus.storage_router.v1 import storages_pb2, storages_pb2_grpc
 
+from clients.qos import qos_from_proto, qos_to_proto
 from runtime.auth import caller
 from runtime.errors import InvalidArgument, PermissionDenied
 from runtime.identity import Kind
 from services.storage_router.domain.catalog import Catalog
 from services.storage_router.domain.imports import Imports
-from services.storage_router.domain.storages import DriverMaker, Health, Storage, Storages, Support
+from services.storage_router.domain.storages import (
+    DriverMaker,
+    Health,
+    Storage,
+    StorageChange,
+    Storages,
+    Support,
+)
 from services.storage_router.domain.supports import Supports
 
 _DEFAULT_PAGE, _MAX_PAGE = 100, 1000
@@ -27,6 +35,14 @@ class Sweeper(Protocol):
         ...
 
 
+class DirStatsSwitch(Protocol):
+    """Switches statistics of directories."""
+
+    async def switch(self, space_id: str, *, enabled: bool) -> None:
+        """What an operator wants. SpaceNotSupported, InvalidArgument, Unavailable."""
+        ...
+
+
 class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
     """Storages and supports, for operators; services may read. Files to register, for users who may."""
 
@@ -38,6 +54,7 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
         drivers: DriverMaker,
         sweeper: Sweeper,
         imports: Imports,
+        dir_stats: DirStatsSwitch,
     ) -> None:
         self._storages = storages
         self._supports = supports
@@ -45,6 +62,7 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
         self._catalog = catalog
         self._drivers = drivers
         self._sweeper = sweeper
+        self._dir_stats = dir_stats
 
     async def CreateStorage(
         self, request: storages_pb2.CreateStorageRequest, context: Any
@@ -59,9 +77,25 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
             readonly=request.readonly,
             fsync=request.fsync if request.HasField("fsync") else True,
             imported=request.imported,
+            qos_parameters=qos_from_proto(request.qos_parameters),
         )
         await self._catalog.refresh()
         return storages_pb2.CreateStorageResponse(storage=self._to_proto(storage))
+
+    async def UpdateStorage(
+        self, request: storages_pb2.UpdateStorageRequest, context: Any
+    ) -> storages_pb2.UpdateStorageResponse:
+        require_operator()
+        parameters = request.qos_parameters if request.HasField("qos_parameters") else None
+        change = StorageChange(
+            name=request.name if request.HasField("name") else None,
+            qos_parameters=qos_from_proto(parameters) if parameters is not None else None,
+            imported=request.imported if request.HasField("imported") else None,
+            readonly=request.readonly if request.HasField("readonly") else None,
+        )
+        storage = await self._storages.change(request.storage_id, change)
+        await self._catalog.refresh()
+        return storages_pb2.UpdateStorageResponse(storage=self._to_proto(storage))
 
     async def GetStorage(
         self, request: storages_pb2.GetStorageRequest, context: Any
@@ -129,6 +163,13 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
             next_page_token=_to_token(found[-1].space_id) if len(found) == limit else "",
         )
 
+    async def SwitchDirStats(
+        self, request: storages_pb2.SwitchDirStatsRequest, context: Any
+    ) -> storages_pb2.SwitchDirStatsResponse:
+        require_operator()
+        await self._dir_stats.switch(request.space_id, enabled=request.enabled)
+        return storages_pb2.SwitchDirStatsResponse()
+
     async def SweepStorage(
         self, request: storages_pb2.SweepStorageRequest, context: Any
     ) -> storages_pb2.SweepStorageResponse:
@@ -177,6 +218,7 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
             readonly=storage.readonly,
             fsync=storage.fsync,
             imported=storage.imported,
+            qos_parameters=qos_to_proto(storage.qos_parameters),
             capabilities=storages_pb2.Capabilities(
                 random_write=capabilities.random_write,
                 rename=capabilities.rename,

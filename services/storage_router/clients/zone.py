@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import replace
 
-from isthmus.zone.v1 import documents_pb2, providers_pb2
+from isthmus.zone.v1 import documents_pb2, providers_pb2, storages_pb2
 
+from clients.qos import qos_from_proto
 from clients.zone import ZoneClient
 from clients.zone_documents import DocumentWatch
-from services.storage_router.domain.storages import Storage, Support
+from runtime.errors import AlreadyExists, NotFound
+from services.storage_router.domain.storages import PublicPart, Storage, Support
 from services.storage_router.domain.zone_news import SupportState, ZoneNews
 
 _SPACE, _STORAGE = "spc-", "sto-"
@@ -39,6 +41,10 @@ class ZoneSupports:
         # Of a space that is no more the zone tells none.
         return max(revision, support.revision)
 
+    async def request_dir_stats(self, space_id: str, *, enabled: bool) -> None:
+        """`DirStatsAuthority`."""
+        await self._zone.switch_dir_stats(space_id, enabled=enabled)
+
     async def report_dir_stats(self, space_id: str, status: str) -> None:
         """`DirStatsAuthority`."""
         await self._zone.report_dir_stats_status(space_id, status)
@@ -51,8 +57,28 @@ class ZoneStorageRegister:
         self._zone = zone
 
     async def register(self, storage: Storage) -> None:
-        await self._zone.create_storage(
-            storage.storage_id, storage.name, imported=storage.imported, readonly=storage.readonly
+        try:
+            await self._zone.create_storage(
+                storage.storage_id,
+                storage.name,
+                qos_parameters=storage.qos_parameters,
+                imported=storage.imported,
+                readonly=storage.readonly,
+            )
+        except AlreadyExists as error:
+            # Ours as it was before, or another provider's.
+            try:
+                await self.change(storage)
+            except NotFound:
+                raise error from None
+
+    async def change(self, storage: Storage) -> None:
+        await self._zone.update_storage(
+            storage.storage_id,
+            name=storage.name,
+            qos_parameters=storage.qos_parameters,
+            imported=storage.imported,
+            readonly=storage.readonly,
         )
 
     async def forget(self, storage_id: str) -> None:
@@ -98,11 +124,24 @@ class ZoneNewsWatch:
             ZoneNews(
                 supports=[each for each in supports if each is not None],
                 ended={key[4:]: each for key, each in ended.items() if key.startswith(_SPACE)},
-                storages=[each.storage.storage_id for each in news.documents if each.HasField("storage")],
+                storages={
+                    each.storage.storage_id: _public_part(each.storage)
+                    for each in news.documents
+                    if each.HasField("storage")
+                },
                 forgotten=[key[4:] for key in ended if key.startswith(_STORAGE)],
                 caught_up=news.caught_up,
             )
         )
+
+
+def _public_part(storage: storages_pb2.Storage) -> PublicPart:
+    return PublicPart(
+        name=storage.name,
+        qos_parameters=qos_from_proto(storage.qos_parameters),
+        imported=storage.imported,
+        readonly=storage.readonly,
+    )
 
 
 def _support_of(document: documents_pb2.Document, provider_id: str) -> SupportState | None:

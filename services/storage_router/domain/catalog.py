@@ -110,7 +110,7 @@ class Catalog:
             raise Unavailable("the storages are not known yet")
 
     async def refresh(self) -> int:
-        """Reads the configuration; answers how many storages came or went."""
+        """Reads the configuration; answers how many storages came, went or are other."""
         async with self._looking:
             return await self._look()
 
@@ -132,6 +132,10 @@ class Catalog:
         known = self._storages.get(storage.storage_id)
         if known is not None and known.storage == storage:
             return 0
+        if known is not None and _is_driven_alike(known.storage, storage):
+            # What is under way goes on with the same driver, under the new rules.
+            known.storage = storage
+            return 1
         driver = self._drivers.make(
             storage.driver, storage.parameters, storage.secrets, storage_id=storage.storage_id
         )
@@ -159,6 +163,14 @@ class Catalog:
             if len(page) < _PAGE:
                 break
         return found
+
+
+def _is_driven_alike(storage: Storage, other: Storage) -> bool:
+    return (storage.driver, storage.parameters, storage.secrets) == (
+        other.driver,
+        other.parameters,
+        other.secrets,
+    )
 
 
 def health_of(error: IsthmusError) -> Health:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from runtime.clock import Clock
 from runtime.entity_names import is_entity_name
-from runtime.errors import AlreadyExists, FailedPrecondition, InvalidArgument, IsthmusError, NotFound
+from runtime.errors import (
+    Aborted,
+    AlreadyExists,
+    FailedPrecondition,
+    InvalidArgument,
+    IsthmusError,
+    NotFound,
+)
 from services.storage_router.domain.drivers import OWN_FOLDER, Capabilities, Driver
+
+MAX_QOS_PARAMETERS = 100
+MAX_QOS_PARAMETER_CHARS = 1000
+
+QosParameters = Mapping[str, str | float]
 
 
 class NoSuchStorage(NotFound):
@@ -48,6 +62,36 @@ class Health(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class PublicPart:
+    """What the zone, and others by it, may know of a storage."""
+
+    name: str
+    qos_parameters: QosParameters = field(default_factory=dict)
+    imported: bool = False
+    readonly: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StorageChange:
+    """What of a storage becomes other; None stays."""
+
+    name: str | None = None
+    qos_parameters: QosParameters | None = None
+    imported: bool | None = None
+    readonly: bool | None = None
+
+    def of(self, storage: Storage) -> Storage:
+        """The storage with the change."""
+        return replace(
+            storage,
+            name=storage.name if self.name is None else self.name,
+            qos_parameters=storage.qos_parameters if self.qos_parameters is None else self.qos_parameters,
+            imported=storage.imported if self.imported is None else self.imported,
+            readonly=storage.readonly if self.readonly is None else self.readonly,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Storage:
     """The configuration of one storage. `request_id` made it; a repeat of that request finds it.
 
@@ -64,6 +108,12 @@ class Storage:
     fsync: bool = True
     request_id: str = ""
     created_at_ms: int = 0
+    qos_parameters: QosParameters = field(default_factory=dict)
+
+    @property
+    def public(self) -> PublicPart:
+        """As the zone is to know it."""
+        return PublicPart(self.name, self.qos_parameters, self.imported, self.readonly)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +151,13 @@ class StorageStore(Protocol):
 
     async def list_storages(self, *, after_name: str = "", limit: int = 1000) -> Sequence[Storage]:
         """By name, behind `after_name`."""
+        ...
+
+    async def change_storage(self, known: Storage, wanted: Storage) -> bool:
+        """Sets the public part of a storage; False when it is not as it was known.
+
+        AlreadyExists when another storage has the name.
+        """
         ...
 
     async def delete_storage(self, storage_id: str) -> None:
@@ -154,7 +211,13 @@ class ZoneStorages(Protocol):
     """What the zone knows of our storages. Raises Unavailable while it can't be asked."""
 
     async def register(self, storage: Storage) -> None:
-        """Makes it known as it is. Idempotent."""
+        """Makes it known as it is, or known to be as it is now. Idempotent. AlreadyExists for the id of
+        another provider's."""
+        ...
+
+    async def change(self, storage: Storage) -> None:
+        """Tells how a storage that it knows is now. Idempotent. NotFound for one that it does not know,
+        FailedPrecondition for another `imported` while it supports a space."""
         ...
 
     async def forget(self, storage_id: str) -> None:
@@ -204,17 +267,20 @@ class Storages:
     """Adding, showing and removing storages.
 
     A request repeated with its request_id goes on where the first try stopped. The zone is told in the
-    background, so storages can be added and removed while it is away.
+    background, so storages can be added, changed and removed while it is away. Only whether one is imported
+    is the zone's to decide, since there it is settled which spaces a storage supports.
     """
 
     def __init__(
         self,
         store: StorageStore,
         drivers: DriverMaker,
+        zone: ZoneStorages,
         clock: Clock,
     ) -> None:
         self._store = store
         self._drivers = drivers
+        self._zone = zone
         self._clock = clock
 
     async def create(
@@ -228,14 +294,11 @@ class Storages:
         readonly: bool,
         fsync: bool,
         imported: bool = False,
+        qos_parameters: QosParameters | None = None,
     ) -> Storage:
         """Adds a storage after trying it out. StorageTestFailed, AlreadyExists, InvalidArgument."""
         if not request_id:
             raise InvalidArgument("missing value", key="request_id")
-        if not is_entity_name(name):
-            raise InvalidArgument("not a possible name of a storage", key="name")
-        if readonly and not imported:
-            raise InvalidArgument("only an imported storage can be read-only", key="readonly")
         storage = Storage(
             storage_id=_id_of(request_id),
             name=name,
@@ -247,7 +310,9 @@ class Storages:
             fsync=fsync,
             request_id=request_id,
             created_at_ms=self._clock.now_ms(),
+            qos_parameters=qos_parameters or {},
         )
+        _check(storage.public)
         await self._check_name_is_free(storage)
         await self._try_out(storage)
         return await self._store.add_storage(storage)
@@ -283,12 +348,52 @@ class Storages:
         """By name."""
         return await self._store.list_storages(after_name=after_name, limit=limit)
 
+    async def change(self, storage_id: str, change: StorageChange) -> Storage:
+        """Changes a storage and gives it. What is read-only no longer is tried out first. NoSuchStorage,
+        InvalidArgument, StorageTestFailed, AlreadyExists, StorageInUse for another `imported` of one that
+        supports a space, Unavailable for that while the zone is away, Aborted when it changes meanwhile."""
+        if change == StorageChange():
+            raise InvalidArgument("nothing to change")
+        known = await self._store.get_storage(storage_id)
+        wanted = change.of(known)
+        _check(wanted.public)
+        if known.readonly and not wanted.readonly:
+            await self._try_out(wanted)
+        if wanted.imported == known.imported:
+            await self._keep(known, wanted)
+            # What it can't be told now it is told by the follower.
+            with contextlib.suppress(IsthmusError):
+                await self._zone.change(wanted)
+            return wanted
+        if await self._store.has_supports(storage_id):
+            raise StorageInUse("it supports a space", storage_id=storage_id)
+        await self._zone.register(wanted)
+        await self._keep(known, wanted)
+        return wanted
+
+    async def _keep(self, known: Storage, wanted: Storage) -> None:
+        if not await self._store.change_storage(known, wanted):
+            raise Aborted("the storage is being changed by somebody else", storage_id=known.storage_id)
+
     async def delete(self, storage_id: str) -> None:
         """Forgets the configuration; data stays. StorageInUse, NoSuchStorage."""
         await self._store.get_storage(storage_id)
         if await self._store.has_supports(storage_id):
             raise StorageInUse(storage_id=storage_id)
         await self._store.delete_storage(storage_id)
+
+
+def _check(storage: PublicPart) -> None:
+    if not is_entity_name(storage.name):
+        raise InvalidArgument("not a possible name of a storage", key="name")
+    if storage.readonly and not storage.imported:
+        raise InvalidArgument("only an imported storage can be read-only", key="readonly")
+    if len(storage.qos_parameters) > MAX_QOS_PARAMETERS:
+        raise InvalidArgument("too many parameters", key="qos_parameters", limit=MAX_QOS_PARAMETERS)
+    for name, value in storage.qos_parameters.items():
+        fits = len(value) <= MAX_QOS_PARAMETER_CHARS if isinstance(value, str) else math.isfinite(value)
+        if not 0 < len(name) <= MAX_QOS_PARAMETER_CHARS or not fits:
+            raise InvalidArgument("not a possible parameter", key="qos_parameters")
 
 
 def _id_of(request_id: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.storage_router.domain.storages import Support
+from services.storage_router.domain.storages import PublicPart, Support
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +24,13 @@ class SupportState:
 class ZoneNews:
     """What is told at once.
 
-    `ended`: revisions as of which spaces are supported no more; `storages`: ids of those that the zone
-    knows; `forgotten`: and of those that it knows no more. `caught_up`: all that the zone knows was told.
+    `ended`: revisions as of which spaces are supported no more; `storages`: those that the zone
+    knows, by id; `forgotten`: ids of those that it knows no more. `caught_up`: all that the zone knows was
+    told.
     """
 
     supports: Sequence[SupportState] = ()
     ended: Mapping[str, int] = field(default_factory=dict)
-    storages: Collection[str] = ()
+    storages: Mapping[str, PublicPart] = field(default_factory=dict)
     forgotten: Collection[str] = ()
     caught_up: bool = False

@@ -36,6 +36,15 @@ class MemoryStorageStore:
         found = sorted(self._storages.values(), key=lambda storage: storage.name)
         return [storage for storage in found if storage.name > after_name][:limit]
 
+    async def change_storage(self, known: Storage, wanted: Storage) -> bool:
+        now = self._storages.get(known.storage_id)
+        if now is None or now.public != known.public:
+            return False
+        if any(each.name == wanted.name for each in self._storages.values() if each is not now):
+            raise AlreadyExists("a storage has this name", name=wanted.name)
+        self._storages[known.storage_id] = wanted
+        return True
+
     async def delete_storage(self, storage_id: str) -> None:
         self._storages.pop(storage_id, None)
 

@@ -1,6 +1,7 @@
 """Storages, supports and sweeps in MongoDB.
 
 storages         _id storage id, name (unique), driver, parameters, readonly, request_id (unique), ...
+                 qos_parameters: a JSON text
 storage_secrets  _id storage id, secrets; apart, so that no listing can show them by mistake
 supports         _id space id, storage_id, size_bytes, request_id (unique), space_name, revision,
                  ended: true for one that has
@@ -12,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import orjson
 from bson.int64 import Int64
 from pymongo import MongoClient
 from pymongo.database import Database
@@ -92,6 +94,25 @@ class MongoStorageStore:
 
         return await self._threads.read(work)
 
+    async def change_storage(self, known: Storage, wanted: Storage) -> bool:
+        # Storages of old have neither flag nor parameters.
+        then = _public_to_document(known)
+        query: Document = {"_id": known.storage_id, **then}
+        if not known.imported:
+            query["imported"] = {"$in": [False, None]}
+        if not known.qos_parameters:
+            query["qos_parameters"] = {"$in": [then["qos_parameters"], None]}
+        change = {"$set": _public_to_document(wanted)}
+
+        def work() -> bool:
+            try:
+                done = self._storages.update_one(query, change)
+            except DuplicateKeyError:
+                raise AlreadyExists("a storage has this name", name=wanted.name) from None
+            return done.matched_count == 1
+
+        return await self._threads.write(work)
+
     async def delete_storage(self, storage_id: str) -> None:
         def work() -> None:
             self._storages.delete_one({"_id": storage_id})
@@ -161,14 +182,23 @@ class MongoStorageStore:
 def _storage_to_document(storage: Storage) -> Document:
     return {
         "_id": storage.storage_id,
-        "name": storage.name,
+        **_public_to_document(storage),
         "driver": storage.driver,
         "parameters": dict(storage.parameters),
-        "readonly": storage.readonly,
-        "imported": storage.imported,
         "fsync": storage.fsync,
         "request_id": storage.request_id,
         "created_at_ms": storage.created_at_ms,
+    }
+
+
+def _public_to_document(storage: Storage) -> Document:
+    # Parameters as text, since their names may be any.
+    parameters = orjson.dumps(dict(storage.qos_parameters), option=orjson.OPT_SORT_KEYS).decode()
+    return {
+        "name": storage.name,
+        "readonly": storage.readonly,
+        "imported": storage.imported,
+        "qos_parameters": parameters,
     }
 
 
@@ -184,6 +214,7 @@ def _storage_from_document(document: Mapping[str, Any], secrets: Mapping[str, st
         fsync=document["fsync"],
         request_id=document["request_id"],
         created_at_ms=document["created_at_ms"],
+        qos_parameters=orjson.loads(document.get("qos_parameters", "{}")),
     )
 
 

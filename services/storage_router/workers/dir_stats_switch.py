@@ -32,50 +32,71 @@ class DirStatsRecords(Protocol):
 class DirStatsAuthority(Protocol):
     """The zone, where it is switched."""
 
+    async def request_dir_stats(self, space_id: str, *, enabled: bool) -> None:
+        """Switches it for this provider. NotFound for a space that is not supported, InvalidArgument."""
+        ...
+
     async def report_dir_stats(self, space_id: str, status: str) -> None:
         """Tells it how far it is. NotFound for a space that is not supported any more."""
         ...
 
 
 class DirStatsSwitch:
-    """Looks after the spaces where the zone waits for a switch to be done.
+    """Makes statistics of each space what the zone says, whoever told it: it alone decides.
 
-    What an operator of the provider switches himself is left as it is: the zone did not ask for it.
+    Each space is looked at whenever the zone tells of it, until it is as it is to be. So what was missed, in
+    whatever way, is made good.
     """
 
     def __init__(self, records: DirStatsRecords, authority: DirStatsAuthority) -> None:
         self._records = records
         self._authority = authority
-        #: Whether it is wanted, by space.
-        self._wanted: dict[str, bool] = {}
+        #: What the zone said last of the spaces that have to be looked at.
+        self._told: dict[str, SupportState] = {}
 
     def note(self, states: Iterable[SupportState], ended: Iterable[str] = ()) -> None:
         """What the zone says of supports."""
         for state in states:
-            space_id, wanted = state.support.space_id, state.dir_stats_enabled
-            self._wanted.pop(space_id, None)
-            if state.dir_stats_status != _final(wanted):
-                self._wanted[space_id] = wanted
+            self._told[state.support.space_id] = state
         for space_id in ended:
-            self._wanted.pop(space_id, None)
+            self._told.pop(space_id, None)
+
+    async def switch(self, space_id: str, *, enabled: bool) -> None:
+        """Tells the zone what an operator wants; it tells us then. SpaceNotSupported, InvalidArgument,
+        Unavailable."""
+        try:
+            await self._authority.request_dir_stats(space_id, enabled=enabled)
+        except NotFound:
+            raise SpaceNotSupported(space_id=space_id) from None
 
     async def run_once(self) -> int:
         """Does what is asked for and tells what is done. The zone answers by telling how it is then, so 0."""
-        for space_id, wanted in list(self._wanted.items())[:MAX_AT_ONCE]:
+        for space_id, state in list(self._told.items())[:MAX_AT_ONCE]:
+            is_settled = False
             try:
-                await self._look_after(space_id, wanted=wanted)
-            except (NotFound, SpaceNotSupported):
+                is_settled = await self._look_after(space_id, state)
+            except NotFound:
                 # Its support has just ended, or has just begun and is not known to metadata yet.
                 log.info("dir_stats_not_switched", space_id=space_id)
+            if self._told.get(space_id) is state:
+                # Who is not there yet comes last in the next round, so that many of them hold up nobody.
+                del self._told[space_id]
+                if not is_settled:
+                    self._told[space_id] = state
         return 0
 
-    async def _look_after(self, space_id: str, *, wanted: bool) -> None:
+    async def _look_after(self, space_id: str, state: SupportState) -> bool:
+        """Whether all is as it is to be, and the zone knows."""
+        wanted = state.dir_stats_enabled
         status = await self._records.dir_stats(space_id)
         if status == _final(wanted):
-            await self._authority.report_dir_stats(space_id, status)
-        elif status != ("initializing" if wanted else "stopping"):
+            if state.dir_stats_status != status:
+                await self._authority.report_dir_stats(space_id, status)
+            return True
+        if status != ("initializing" if wanted else "stopping"):
             await self._records.switch_dir_stats(space_id, enabled=wanted)
             log.info("dir_stats_switched", space_id=space_id, enabled=wanted)
+        return False
 
 
 def _final(wanted: bool) -> str:

@@ -4,10 +4,17 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import AlreadyExists, InputOutputError, InvalidArgument, Unavailable
+from runtime.errors import (
+    AlreadyExists,
+    InputOutputError,
+    InvalidArgument,
+    ReadOnlyStorage,
+    Unavailable,
+)
 from services.storage_router.domain.storages import (
     NoSuchStorage,
     Storage,
+    StorageChange,
     StorageInUse,
     StorageTestFailed,
 )
@@ -109,6 +116,59 @@ async def test_an_unused_storage_can_go(router: Router) -> None:
     await router.storages.delete(storage.storage_id)
     with pytest.raises(NoSuchStorage):
         await router.storages.delete(storage.storage_id)
+
+
+async def test_a_change_is_effective_and_told_at_once(router: Router) -> None:
+    storage = await create(router, imported=True)
+    await router.zone.register(storage)
+    await router.catalog.refresh()
+    opened = router.catalog.storage(storage.storage_id)
+    opened.check_writable()
+    change = StorageChange(name="archive", readonly=True, qos_parameters={"geo": "PL"})
+    changed = await router.storages.change(storage.storage_id, change)
+    await router.catalog.refresh()
+    with pytest.raises(ReadOnlyStorage):
+        opened.check_writable()
+    assert (changed.name, changed.imported, changed.readonly) == ("archive", True, True)
+    assert await router.storages.get(storage.storage_id) == changed
+    assert router.zone.storages[storage.storage_id] == changed
+
+
+async def test_what_is_written_again_is_tried_first(router: Router) -> None:
+    storage = await create(router, imported=True, readonly=True)
+    driver = router.drivers.made["/disk"]
+    driver.failures["put"] = InputOutputError()
+    with pytest.raises(StorageTestFailed):
+        await router.storages.change(storage.storage_id, StorageChange(readonly=False))
+    assert (await router.storages.get(storage.storage_id)).readonly
+    driver.failures.clear()
+    assert not (await router.storages.change(storage.storage_id, StorageChange(readonly=False))).readonly
+
+
+async def test_a_zone_that_is_away_only_keeps_imported_as_it_is(router: Router) -> None:
+    storage = await create(router, imported=True)
+    router.zone.failure = Unavailable()
+    assert (await router.storages.change(storage.storage_id, StorageChange(readonly=True))).readonly
+    with pytest.raises(Unavailable):
+        await router.storages.change(storage.storage_id, StorageChange(imported=False, readonly=False))
+    assert (await router.storages.get(storage.storage_id)).imported
+
+
+async def test_bad_changes_of_a_storage_are_refused(router: Router) -> None:
+    await router.open()
+    with pytest.raises(StorageInUse):
+        await router.storages.change("st1", StorageChange(imported=True))
+    with pytest.raises(NoSuchStorage):
+        await router.storages.change("none", StorageChange(name="other"))
+    too_many: dict[str, str | float] = {f"k{number}": 1.0 for number in range(101)}
+    parameters: list[dict[str, str | float]] = [{"": "x"}, {"x": float("nan")}, {"x": "y" * 1001}, too_many]
+    bad = [StorageChange(), StorageChange(readonly=True), StorageChange(name="x")]
+    for change in (*bad, *(StorageChange(qos_parameters=each) for each in parameters)):
+        with pytest.raises(InvalidArgument):
+            await router.storages.change("st1", change)
+    await create(router, "two", "r9")
+    with pytest.raises(AlreadyExists):
+        await router.storages.change("st1", StorageChange(name="two"))
 
 
 async def test_the_catalog_follows_the_store(router: Router) -> None:

@@ -4,36 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from runtime.errors import SpaceNotSupported, Unavailable
-from services.storage_router.domain.storages import Storage, Support
+from runtime.errors import NotFound, SpaceNotSupported, Unavailable
+from services.storage_router.domain.storages import PublicPart, Storage, StorageChange, Support
 from services.storage_router.domain.supports import SupportTooSmall
 from services.storage_router.domain.zone_news import SupportState, ZoneNews
-from services.storage_router.workers.dir_stats_switch import DirStatsSwitch
+from services.storage_router.workers.dir_stats_switch import MAX_AT_ONCE, DirStatsSwitch
 from services.storage_router.workers.zone_follower import ZoneFollower
-from tests.support.router_rules import SPACE, Router
-
-
-class StatsTwin:
-    """Metadata's statistics and what the zone was told of them."""
-
-    def __init__(self) -> None:
-        self.status = "disabled"
-        self.switched: list[bool] = []
-        self.reported: list[str] = []
-        self.failure: Exception | None = None
-
-    async def dir_stats(self, space_id: str) -> str:
-        if self.failure is not None:
-            raise self.failure
-        return self.status
-
-    async def switch_dir_stats(self, space_id: str, *, enabled: bool) -> None:
-        self.switched.append(enabled)
-        self.status = "initializing" if enabled else "stopping"
-
-    async def report_dir_stats(self, space_id: str, status: str) -> None:
-        self.reported.append(status)
-
+from tests.support.router_rules import SPACE, Router, StatsTwin
 
 NOW = Support(SPACE, "st1", 1000, "r2", "name", 5)
 
@@ -101,10 +78,29 @@ async def test_what_fails_is_taken_in_when_it_is_told_again(router: Router, foll
 async def test_the_zone_is_told_of_storages_it_does_not_know(router: Router, follower: ZoneFollower) -> None:
     assert await follower.run_once() == 0
     assert router.zone.storages == {}
-    await follower.act(ZoneNews(storages=["gone"], caught_up=True))
+    await follower.act(ZoneNews(storages={"gone": PublicPart("gone")}, caught_up=True))
     router.zone.storages["gone"] = Storage("gone", "gone", "memory", {})
     await follower.run_once()
     assert list(router.zone.storages) == ["st1"]
+
+
+async def test_the_zone_is_told_how_storages_are(router: Router, follower: ZoneFollower) -> None:
+    router.zone.storages["st1"] = Storage("st1", "old", "memory", {})
+    await follower.act(ZoneNews(storages={"st1": PublicPart("old")}, caught_up=True))
+    await follower.run_once()
+    assert router.zone.storages["st1"].name == "disk"
+    # As it tells then:
+    await follower.act(ZoneNews(storages={"st1": PublicPart("disk")}))
+    router.zone.storages.clear()
+    await follower.run_once()
+    assert router.zone.storages == {}
+
+
+async def test_a_change_by_another_instance_is_taken_in(router: Router, follower: ZoneFollower) -> None:
+    known = await router.storages.get("st1")
+    await router.store.change_storage(known, StorageChange(name="other").of(known))
+    await follower.act(ZoneNews(storages={"st1": PublicPart("other")}))
+    assert router.catalog.storage("st1").storage.name == "other"
 
 
 async def test_an_operator_resizes_a_support_everywhere(router: Router) -> None:
@@ -164,13 +160,36 @@ async def test_a_late_report_of_what_was_switched_back_is_mended() -> None:
     assert (twin.switched, twin.reported) == ([False], ["disabled"])
 
 
-async def test_what_the_zone_did_not_ask_for_stays() -> None:
+async def test_what_the_zone_does_not_want_ends() -> None:
     twin = StatsTwin()
     twin.status = "enabled"
     switch = DirStatsSwitch(twin, twin)
     switch.note([SupportState(NOW)])
     await switch.run_once()
-    assert (twin.switched, twin.reported) == ([], [])
+    assert (twin.switched, twin.status) == ([False], "stopping")
+
+
+async def test_an_operator_switches_statistics_at_the_zone() -> None:
+    twin = StatsTwin()
+    switch = DirStatsSwitch(twin, twin)
+    await switch.switch(SPACE, enabled=True)
+    assert (twin.asked, twin.switched) == ([True], [])
+    twin.failure = NotFound()
+    with pytest.raises(SpaceNotSupported):
+        await switch.switch(SPACE, enabled=True)
+
+
+async def test_spaces_that_are_not_there_yet_hold_up_no_others() -> None:
+    twin = StatsTwin()
+    twin.status = "initializing"
+    switch = DirStatsSwitch(twin, twin)
+    slow = [replace(NOW, space_id=f"s{number}") for number in range(MAX_AT_ONCE)]
+    switch.note([SupportState(each, True, "initializing") for each in slow])
+    switch.note([SupportState(NOW)])
+    await switch.run_once()
+    assert twin.switched == []
+    await switch.run_once()
+    assert twin.switched[0] is False
 
 
 async def test_one_space_that_is_gone_does_not_hold_the_others_up() -> None:

@@ -73,8 +73,9 @@ class DirStatsServiceServicer:
     """
 
     def SetDirStats(self, request, context):
-        """Switches collecting on or off, for services and operators. On: what is there
-        is counted first. Off: all that was collected is forgotten. Idempotent.
+        """Switches collecting on or off, for services: the zone decides about it, and
+        storage_router follows the zone. On: what is there is counted first. Off: all
+        that was collected is forgotten. Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

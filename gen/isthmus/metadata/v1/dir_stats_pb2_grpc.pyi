@@ -38,8 +38,9 @@ class DirStatsServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> DirStatsServiceAsyncStub: ...
     SetDirStats: _grpc.UnaryUnaryMultiCallable[_dir_stats_pb2.SetDirStatsRequest, _dir_stats_pb2.SetDirStatsResponse]
-    """Switches collecting on or off, for services and operators. On: what is there
-    is counted first. Off: all that was collected is forgotten. Idempotent.
+    """Switches collecting on or off, for services: the zone decides about it, and
+    storage_router follows the zone. On: what is there is counted first. Off: all
+    that was collected is forgotten. Idempotent.
     """
     GetDirStatsState: _grpc.UnaryUnaryMultiCallable[_dir_stats_pb2.GetDirStatsStateRequest, _dir_stats_pb2.GetDirStatsStateResponse]
     """Whether a space is counted, for services and operators. NOT_FOUND with reason
@@ -66,8 +67,9 @@ class DirStatsServiceAsyncStub(DirStatsServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SetDirStats: _aio.UnaryUnaryMultiCallable[_dir_stats_pb2.SetDirStatsRequest, _dir_stats_pb2.SetDirStatsResponse]  # type: ignore[assignment]
-    """Switches collecting on or off, for services and operators. On: what is there
-    is counted first. Off: all that was collected is forgotten. Idempotent.
+    """Switches collecting on or off, for services: the zone decides about it, and
+    storage_router follows the zone. On: what is there is counted first. Off: all
+    that was collected is forgotten. Idempotent.
     """
     GetDirStatsState: _aio.UnaryUnaryMultiCallable[_dir_stats_pb2.GetDirStatsStateRequest, _dir_stats_pb2.GetDirStatsStateResponse]  # type: ignore[assignment]
     """Whether a space is counted, for services and operators. NOT_FOUND with reason
@@ -97,8 +99,9 @@ class DirStatsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _dir_stats_pb2.SetDirStatsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_dir_stats_pb2.SetDirStatsResponse, _abc.Awaitable[_dir_stats_pb2.SetDirStatsResponse]]:
-        """Switches collecting on or off, for services and operators. On: what is there
-        is counted first. Off: all that was collected is forgotten. Idempotent.
+        """Switches collecting on or off, for services: the zone decides about it, and
+        storage_router follows the zone. On: what is there is counted first. Off: all
+        that was collected is forgotten. Idempotent.
         """
 
     @_abc_1.abstractmethod

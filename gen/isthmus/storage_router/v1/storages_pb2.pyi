@@ -8,6 +8,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from isthmus.zone.v1 import storages_pb2 as _storages_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -113,6 +114,7 @@ class Storage(_message.Message):
     TOTAL_BYTES_FIELD_NUMBER: _builtins.int
     FREE_BYTES_FIELD_NUMBER: _builtins.int
     IMPORTED_FIELD_NUMBER: _builtins.int
+    QOS_PARAMETERS_FIELD_NUMBER: _builtins.int
     storage_id: _builtins.str
     name: _builtins.str
     driver: _builtins.str
@@ -134,6 +136,10 @@ class Storage(_message.Message):
 
     @_builtins.property
     def capabilities(self) -> Global___Capabilities: ...
+    @_builtins.property
+    def qos_parameters(self) -> _storages_pb2.QosParameters:
+        """What can be asked of it by QoS, as the zone tells others."""
+
     def __init__(
         self,
         *,
@@ -149,10 +155,11 @@ class Storage(_message.Message):
         total_bytes: _builtins.int = ...,
         free_bytes: _builtins.int = ...,
         imported: _builtins.bool = ...,
+        qos_parameters: _storages_pb2.QosParameters | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "qos_parameters", b"qos_parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "driver", b"driver", "free_bytes", b"free_bytes", "fsync", b"fsync", "health", b"health", "health_detail", b"health_detail", "imported", b"imported", "name", b"name", "parameters", b"parameters", "readonly", b"readonly", "storage_id", b"storage_id", "total_bytes", b"total_bytes"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "driver", b"driver", "free_bytes", b"free_bytes", "fsync", b"fsync", "health", b"health", "health_detail", b"health_detail", "imported", b"imported", "name", b"name", "parameters", b"parameters", "qos_parameters", b"qos_parameters", "readonly", b"readonly", "storage_id", b"storage_id", "total_bytes", b"total_bytes"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -241,6 +248,7 @@ class CreateStorageRequest(_message.Message):
     READONLY_FIELD_NUMBER: _builtins.int
     FSYNC_FIELD_NUMBER: _builtins.int
     IMPORTED_FIELD_NUMBER: _builtins.int
+    QOS_PARAMETERS_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     name: _builtins.str
     driver: _builtins.str
@@ -255,6 +263,8 @@ class CreateStorageRequest(_message.Message):
     def secrets(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Secret parameters of the driver, stored apart and never shown."""
 
+    @_builtins.property
+    def qos_parameters(self) -> _storages_pb2.QosParameters: ...
     def __init__(
         self,
         *,
@@ -266,10 +276,11 @@ class CreateStorageRequest(_message.Message):
         readonly: _builtins.bool = ...,
         fsync: _builtins.bool | None = ...,
         imported: _builtins.bool = ...,
+        qos_parameters: _storages_pb2.QosParameters | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_fsync", b"_fsync", "fsync", b"fsync"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_fsync", b"_fsync", "fsync", b"fsync", "qos_parameters", b"qos_parameters"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fsync", b"_fsync", "driver", b"driver", "fsync", b"fsync", "imported", b"imported", "name", b"name", "parameters", b"parameters", "readonly", b"readonly", "request_id", b"request_id", "secrets", b"secrets"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_fsync", b"_fsync", "driver", b"driver", "fsync", b"fsync", "imported", b"imported", "name", b"name", "parameters", b"parameters", "qos_parameters", b"qos_parameters", "readonly", b"readonly", "request_id", b"request_id", "secrets", b"secrets"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__fsync: _TypeAlias = _typing.Literal["fsync"]  # noqa: Y015
     _WhichOneofArgType__fsync: _TypeAlias = _typing.Literal["_fsync", b"_fsync"]  # noqa: Y015
@@ -296,6 +307,72 @@ class CreateStorageResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CreateStorageResponse: _TypeAlias = CreateStorageResponse  # noqa: Y015
+
+@_typing.final
+class UpdateStorageRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORAGE_ID_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    QOS_PARAMETERS_FIELD_NUMBER: _builtins.int
+    IMPORTED_FIELD_NUMBER: _builtins.int
+    READONLY_FIELD_NUMBER: _builtins.int
+    storage_id: _builtins.str
+    name: _builtins.str
+    imported: _builtins.bool
+    readonly: _builtins.bool
+    """Only together with `imported`."""
+    @_builtins.property
+    def qos_parameters(self) -> _storages_pb2.QosParameters:
+        """All of them, when given."""
+
+    def __init__(
+        self,
+        *,
+        storage_id: _builtins.str = ...,
+        name: _builtins.str | None = ...,
+        qos_parameters: _storages_pb2.QosParameters | None = ...,
+        imported: _builtins.bool | None = ...,
+        readonly: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_imported", b"_imported", "_name", b"_name", "_readonly", b"_readonly", "imported", b"imported", "name", b"name", "qos_parameters", b"qos_parameters", "readonly", b"readonly"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_imported", b"_imported", "_name", b"_name", "_readonly", b"_readonly", "imported", b"imported", "name", b"name", "qos_parameters", b"qos_parameters", "readonly", b"readonly", "storage_id", b"storage_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__imported: _TypeAlias = _typing.Literal["imported"]  # noqa: Y015
+    _WhichOneofArgType__imported: _TypeAlias = _typing.Literal["_imported", b"_imported"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__readonly: _TypeAlias = _typing.Literal["readonly"]  # noqa: Y015
+    _WhichOneofArgType__readonly: _TypeAlias = _typing.Literal["_readonly", b"_readonly"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__imported) -> _WhichOneofReturnType__imported | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__readonly) -> _WhichOneofReturnType__readonly | None: ...
+
+Global___UpdateStorageRequest: _TypeAlias = UpdateStorageRequest  # noqa: Y015
+
+@_typing.final
+class UpdateStorageResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STORAGE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def storage(self) -> Global___Storage: ...
+    def __init__(
+        self,
+        *,
+        storage: Global___Storage | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["storage", b"storage"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["storage", b"storage"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateStorageResponse: _TypeAlias = UpdateStorageResponse  # noqa: Y015
 
 @_typing.final
 class GetStorageRequest(_message.Message):
@@ -586,6 +663,43 @@ class ListSupportsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListSupportsResponse: _TypeAlias = ListSupportsResponse  # noqa: Y015
+
+@_typing.final
+class SwitchDirStatsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_ID_FIELD_NUMBER: _builtins.int
+    ENABLED_FIELD_NUMBER: _builtins.int
+    space_id: _builtins.str
+    enabled: _builtins.bool
+    def __init__(
+        self,
+        *,
+        space_id: _builtins.str = ...,
+        enabled: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enabled", b"enabled", "space_id", b"space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwitchDirStatsRequest: _TypeAlias = SwitchDirStatsRequest  # noqa: Y015
+
+@_typing.final
+class SwitchDirStatsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwitchDirStatsResponse: _TypeAlias = SwitchDirStatsResponse  # noqa: Y015
 
 @_typing.final
 class SweepStorageRequest(_message.Message):

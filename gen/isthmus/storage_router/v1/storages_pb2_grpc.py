@@ -51,6 +51,11 @@ class StorageServiceStub:
                 request_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ListStoragesRequest.SerializeToString,
                 response_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ListStoragesResponse.FromString,
                 _registered_method=True)
+        self.UpdateStorage = channel.unary_unary(
+                '/isthmus.storage_router.v1.StorageService/UpdateStorage',
+                request_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.UpdateStorageRequest.SerializeToString,
+                response_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.UpdateStorageResponse.FromString,
+                _registered_method=True)
         self.DeleteStorage = channel.unary_unary(
                 '/isthmus.storage_router.v1.StorageService/DeleteStorage',
                 request_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.DeleteStorageRequest.SerializeToString,
@@ -75,6 +80,11 @@ class StorageServiceStub:
                 '/isthmus.storage_router.v1.StorageService/ListSupports',
                 request_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ListSupportsRequest.SerializeToString,
                 response_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ListSupportsResponse.FromString,
+                _registered_method=True)
+        self.SwitchDirStats = channel.unary_unary(
+                '/isthmus.storage_router.v1.StorageService/SwitchDirStats',
+                request_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SwitchDirStatsRequest.SerializeToString,
+                response_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SwitchDirStatsResponse.FromString,
                 _registered_method=True)
         self.SweepStorage = channel.unary_unary(
                 '/isthmus.storage_router.v1.StorageService/SweepStorage',
@@ -110,6 +120,18 @@ class StorageServiceServicer:
 
     def ListStorages(self, request, context):
         """All storages, by name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateStorage(self, request, context):
+        """Changes a storage; what is absent stays. What is told to be read-only takes
+        nothing more from then on, uploads under way included; what no longer is, is
+        tried first (STORAGE_TEST_FAILED). INVALID_ARGUMENT, ALREADY_EXISTS (the name);
+        FAILED_PRECONDITION (STORAGE_IN_USE) for another `imported` while it supports a
+        space. Another `imported` needs the zone (UNAVAILABLE); of all else it is told
+        as soon as it is there.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -155,6 +177,16 @@ class StorageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SwitchDirStats(self, request, context):
+        """Switches statistics of directories on or off. The zone decides, as for all who
+        may switch them; what is to be done is done a moment later, and can be seen in
+        metadata (DirStatsService). SPACE_NOT_SUPPORTED; INVALID_ARGUMENT (BAD_DATA)
+        where accounting needs them; UNAVAILABLE while the zone is away.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SweepStorage(self, request, context):
         """Runs one sweep of a storage now: removes storage files nobody refers to.
         FAILED_PRECONDITION with reason IMPORTED_STORAGE for an imported storage:
@@ -193,6 +225,11 @@ def add_StorageServiceServicer_to_server(servicer, server):
                     request_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ListStoragesRequest.FromString,
                     response_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ListStoragesResponse.SerializeToString,
             ),
+            'UpdateStorage': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateStorage,
+                    request_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.UpdateStorageRequest.FromString,
+                    response_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.UpdateStorageResponse.SerializeToString,
+            ),
             'DeleteStorage': grpc.unary_unary_rpc_method_handler(
                     servicer.DeleteStorage,
                     request_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.DeleteStorageRequest.FromString,
@@ -217,6 +254,11 @@ def add_StorageServiceServicer_to_server(servicer, server):
                     servicer.ListSupports,
                     request_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ListSupportsRequest.FromString,
                     response_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ListSupportsResponse.SerializeToString,
+            ),
+            'SwitchDirStats': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwitchDirStats,
+                    request_deserializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SwitchDirStatsRequest.FromString,
+                    response_serializer=isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SwitchDirStatsResponse.SerializeToString,
             ),
             'SweepStorage': grpc.unary_unary_rpc_method_handler(
                     servicer.SweepStorage,
@@ -312,6 +354,33 @@ class StorageService:
             '/isthmus.storage_router.v1.StorageService/ListStorages',
             isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ListStoragesRequest.SerializeToString,
             isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ListStoragesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateStorage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.storage_router.v1.StorageService/UpdateStorage',
+            isthmus_dot_storage__router_dot_v1_dot_storages__pb2.UpdateStorageRequest.SerializeToString,
+            isthmus_dot_storage__router_dot_v1_dot_storages__pb2.UpdateStorageResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -447,6 +516,33 @@ class StorageService:
             '/isthmus.storage_router.v1.StorageService/ListSupports',
             isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ListSupportsRequest.SerializeToString,
             isthmus_dot_storage__router_dot_v1_dot_storages__pb2.ListSupportsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwitchDirStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.storage_router.v1.StorageService/SwitchDirStats',
+            isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SwitchDirStatsRequest.SerializeToString,
+            isthmus_dot_storage__router_dot_v1_dot_storages__pb2.SwitchDirStatsResponse.FromString,
             options,
             channel_credentials,
             insecure,

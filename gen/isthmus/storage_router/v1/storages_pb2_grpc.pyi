@@ -43,6 +43,14 @@ class StorageServiceStub:
     """One storage. Secrets are never part of an answer."""
     ListStorages: _grpc.UnaryUnaryMultiCallable[_storages_pb2.ListStoragesRequest, _storages_pb2.ListStoragesResponse]
     """All storages, by name."""
+    UpdateStorage: _grpc.UnaryUnaryMultiCallable[_storages_pb2.UpdateStorageRequest, _storages_pb2.UpdateStorageResponse]
+    """Changes a storage; what is absent stays. What is told to be read-only takes
+    nothing more from then on, uploads under way included; what no longer is, is
+    tried first (STORAGE_TEST_FAILED). INVALID_ARGUMENT, ALREADY_EXISTS (the name);
+    FAILED_PRECONDITION (STORAGE_IN_USE) for another `imported` while it supports a
+    space. Another `imported` needs the zone (UNAVAILABLE); of all else it is told
+    as soon as it is there.
+    """
     DeleteStorage: _grpc.UnaryUnaryMultiCallable[_storages_pb2.DeleteStorageRequest, _storages_pb2.DeleteStorageResponse]
     """Removes the configuration of a storage, not its data. STORAGE_IN_USE while
     it supports a space.
@@ -62,6 +70,12 @@ class StorageServiceStub:
     """
     ListSupports: _grpc.UnaryUnaryMultiCallable[_storages_pb2.ListSupportsRequest, _storages_pb2.ListSupportsResponse]
     """All supports, by space id."""
+    SwitchDirStats: _grpc.UnaryUnaryMultiCallable[_storages_pb2.SwitchDirStatsRequest, _storages_pb2.SwitchDirStatsResponse]
+    """Switches statistics of directories on or off. The zone decides, as for all who
+    may switch them; what is to be done is done a moment later, and can be seen in
+    metadata (DirStatsService). SPACE_NOT_SUPPORTED; INVALID_ARGUMENT (BAD_DATA)
+    where accounting needs them; UNAVAILABLE while the zone is away.
+    """
     SweepStorage: _grpc.UnaryUnaryMultiCallable[_storages_pb2.SweepStorageRequest, _storages_pb2.SweepStorageResponse]
     """Runs one sweep of a storage now: removes storage files nobody refers to.
     FAILED_PRECONDITION with reason IMPORTED_STORAGE for an imported storage:
@@ -90,6 +104,14 @@ class StorageServiceAsyncStub(StorageServiceStub):
     """One storage. Secrets are never part of an answer."""
     ListStorages: _aio.UnaryUnaryMultiCallable[_storages_pb2.ListStoragesRequest, _storages_pb2.ListStoragesResponse]  # type: ignore[assignment]
     """All storages, by name."""
+    UpdateStorage: _aio.UnaryUnaryMultiCallable[_storages_pb2.UpdateStorageRequest, _storages_pb2.UpdateStorageResponse]  # type: ignore[assignment]
+    """Changes a storage; what is absent stays. What is told to be read-only takes
+    nothing more from then on, uploads under way included; what no longer is, is
+    tried first (STORAGE_TEST_FAILED). INVALID_ARGUMENT, ALREADY_EXISTS (the name);
+    FAILED_PRECONDITION (STORAGE_IN_USE) for another `imported` while it supports a
+    space. Another `imported` needs the zone (UNAVAILABLE); of all else it is told
+    as soon as it is there.
+    """
     DeleteStorage: _aio.UnaryUnaryMultiCallable[_storages_pb2.DeleteStorageRequest, _storages_pb2.DeleteStorageResponse]  # type: ignore[assignment]
     """Removes the configuration of a storage, not its data. STORAGE_IN_USE while
     it supports a space.
@@ -109,6 +131,12 @@ class StorageServiceAsyncStub(StorageServiceStub):
     """
     ListSupports: _aio.UnaryUnaryMultiCallable[_storages_pb2.ListSupportsRequest, _storages_pb2.ListSupportsResponse]  # type: ignore[assignment]
     """All supports, by space id."""
+    SwitchDirStats: _aio.UnaryUnaryMultiCallable[_storages_pb2.SwitchDirStatsRequest, _storages_pb2.SwitchDirStatsResponse]  # type: ignore[assignment]
+    """Switches statistics of directories on or off. The zone decides, as for all who
+    may switch them; what is to be done is done a moment later, and can be seen in
+    metadata (DirStatsService). SPACE_NOT_SUPPORTED; INVALID_ARGUMENT (BAD_DATA)
+    where accounting needs them; UNAVAILABLE while the zone is away.
+    """
     SweepStorage: _aio.UnaryUnaryMultiCallable[_storages_pb2.SweepStorageRequest, _storages_pb2.SweepStorageResponse]  # type: ignore[assignment]
     """Runs one sweep of a storage now: removes storage files nobody refers to.
     FAILED_PRECONDITION with reason IMPORTED_STORAGE for an imported storage:
@@ -152,6 +180,20 @@ class StorageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_storages_pb2.ListStoragesResponse, _abc.Awaitable[_storages_pb2.ListStoragesResponse]]:
         """All storages, by name."""
+
+    @_abc_1.abstractmethod
+    def UpdateStorage(
+        self,
+        request: _storages_pb2.UpdateStorageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_storages_pb2.UpdateStorageResponse, _abc.Awaitable[_storages_pb2.UpdateStorageResponse]]:
+        """Changes a storage; what is absent stays. What is told to be read-only takes
+        nothing more from then on, uploads under way included; what no longer is, is
+        tried first (STORAGE_TEST_FAILED). INVALID_ARGUMENT, ALREADY_EXISTS (the name);
+        FAILED_PRECONDITION (STORAGE_IN_USE) for another `imported` while it supports a
+        space. Another `imported` needs the zone (UNAVAILABLE); of all else it is told
+        as soon as it is there.
+        """
 
     @_abc_1.abstractmethod
     def DeleteStorage(
@@ -201,6 +243,18 @@ class StorageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_storages_pb2.ListSupportsResponse, _abc.Awaitable[_storages_pb2.ListSupportsResponse]]:
         """All supports, by space id."""
+
+    @_abc_1.abstractmethod
+    def SwitchDirStats(
+        self,
+        request: _storages_pb2.SwitchDirStatsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_storages_pb2.SwitchDirStatsResponse, _abc.Awaitable[_storages_pb2.SwitchDirStatsResponse]]:
+        """Switches statistics of directories on or off. The zone decides, as for all who
+        may switch them; what is to be done is done a moment later, and can be seen in
+        metadata (DirStatsService). SPACE_NOT_SUPPORTED; INVALID_ARGUMENT (BAD_DATA)
+        where accounting needs them; UNAVAILABLE while the zone is away.
+        """
 
     @_abc_1.abstractmethod
     def SweepStorage(

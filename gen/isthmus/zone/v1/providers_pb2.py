@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fisthmus/zone/v1/providers.proto\x12\x0fisthmus.zone.v1\"V\n\x0eSupportedSpace\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x10\n\x08revision\x18\x04 \x01(\x03\"5\n\x13ReportStatusRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05\x62uild\x18\x02 \x01(\t\"\'\n\x14ReportStatusResponse\x12\x0f\n\x07time_ms\x18\x01 \x01(\x03\"p\n\x13SupportSpaceRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x12\n\nstorage_id\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\tJ\x04\x08\x04\x10\x05R\x08readonly\"F\n\x14SupportSpaceResponse\x12.\n\x05space\x18\x01 \x01(\x0b\x32\x1f.isthmus.zone.v1.SupportedSpace\"<\n\x14ResizeSupportRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"G\n\x15ResizeSupportResponse\x12.\n\x05space\x18\x01 \x01(\x0b\x32\x1f.isthmus.zone.v1.SupportedSpace\"(\n\x14RevokeSupportRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\")\n\x15RevokeSupportResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\"?\n\x1bReportDirStatsStatusRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\"\x1e\n\x1cReportDirStatsStatusResponse\"C\n\x1aListSupportedSpacesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"g\n\x1bListSupportedSpacesResponse\x12/\n\x06spaces\x18\x01 \x03(\x0b\x32\x1f.isthmus.zone.v1.SupportedSpace\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x19ListSpaceProvidersRequest\x12\x11\n\tspace_ids\x18\x01 \x03(\t\"M\n\x1aListSpaceProvidersResponse\x12/\n\x06spaces\x18\x01 \x03(\x0b\x32\x1f.isthmus.zone.v1.SpaceProviders\"Z\n\x0eSpaceProviders\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x36\n\tproviders\x18\x02 \x03(\x0b\x32#.isthmus.zone.v1.SupportingProvider\"L\n\x12SupportingProvider\x12\x13\n\x0bprovider_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bstorage_ids\x18\x03 \x03(\t2\xe1\x05\n\x0fProviderService\x12[\n\x0cReportStatus\x12$.isthmus.zone.v1.ReportStatusRequest\x1a%.isthmus.zone.v1.ReportStatusResponse\x12[\n\x0cSupportSpace\x12$.isthmus.zone.v1.SupportSpaceRequest\x1a%.isthmus.zone.v1.SupportSpaceResponse\x12^\n\rResizeSupport\x12%.isthmus.zone.v1.ResizeSupportRequest\x1a&.isthmus.zone.v1.ResizeSupportResponse\x12^\n\rRevokeSupport\x12%.isthmus.zone.v1.RevokeSupportRequest\x1a&.isthmus.zone.v1.RevokeSupportResponse\x12s\n\x14ReportDirStatsStatus\x12,.isthmus.zone.v1.ReportDirStatsStatusRequest\x1a-.isthmus.zone.v1.ReportDirStatsStatusResponse\x12p\n\x13ListSupportedSpaces\x12+.isthmus.zone.v1.ListSupportedSpacesRequest\x1a,.isthmus.zone.v1.ListSupportedSpacesResponse\x12m\n\x12ListSpaceProviders\x12*.isthmus.zone.v1.ListSpaceProvidersRequest\x1a+.isthmus.zone.v1.ListSpaceProvidersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fisthmus/zone/v1/providers.proto\x12\x0fisthmus.zone.v1\"V\n\x0eSupportedSpace\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x12\n\nsize_bytes\x18\x03 \x01(\x03\x12\x10\n\x08revision\x18\x04 \x01(\x03\"5\n\x13ReportStatusRequest\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\r\n\x05\x62uild\x18\x02 \x01(\t\"\'\n\x14ReportStatusResponse\x12\x0f\n\x07time_ms\x18\x01 \x01(\x03\"p\n\x13SupportSpaceRequest\x12\r\n\x05token\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x12\n\nstorage_id\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x05 \x01(\tJ\x04\x08\x04\x10\x05R\x08readonly\"F\n\x14SupportSpaceResponse\x12.\n\x05space\x18\x01 \x01(\x0b\x32\x1f.isthmus.zone.v1.SupportedSpace\"<\n\x14ResizeSupportRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\"G\n\x15ResizeSupportResponse\x12.\n\x05space\x18\x01 \x01(\x0b\x32\x1f.isthmus.zone.v1.SupportedSpace\"(\n\x14RevokeSupportRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\")\n\x15RevokeSupportResponse\x12\x10\n\x08revision\x18\x01 \x01(\x03\":\n\x15SwitchDirStatsRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0f\n\x07\x65nabled\x18\x02 \x01(\x08\"\x18\n\x16SwitchDirStatsResponse\"?\n\x1bReportDirStatsStatusRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\"\x1e\n\x1cReportDirStatsStatusResponse\"C\n\x1aListSupportedSpacesRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\"g\n\x1bListSupportedSpacesResponse\x12/\n\x06spaces\x18\x01 \x03(\x0b\x32\x1f.isthmus.zone.v1.SupportedSpace\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\".\n\x19ListSpaceProvidersRequest\x12\x11\n\tspace_ids\x18\x01 \x03(\t\"M\n\x1aListSpaceProvidersResponse\x12/\n\x06spaces\x18\x01 \x03(\x0b\x32\x1f.isthmus.zone.v1.SpaceProviders\"Z\n\x0eSpaceProviders\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x36\n\tproviders\x18\x02 \x03(\x0b\x32#.isthmus.zone.v1.SupportingProvider\"L\n\x12SupportingProvider\x12\x13\n\x0bprovider_id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x13\n\x0bstorage_ids\x18\x03 \x03(\t2\xc4\x06\n\x0fProviderService\x12[\n\x0cReportStatus\x12$.isthmus.zone.v1.ReportStatusRequest\x1a%.isthmus.zone.v1.ReportStatusResponse\x12[\n\x0cSupportSpace\x12$.isthmus.zone.v1.SupportSpaceRequest\x1a%.isthmus.zone.v1.SupportSpaceResponse\x12^\n\rResizeSupport\x12%.isthmus.zone.v1.ResizeSupportRequest\x1a&.isthmus.zone.v1.ResizeSupportResponse\x12^\n\rRevokeSupport\x12%.isthmus.zone.v1.RevokeSupportRequest\x1a&.isthmus.zone.v1.RevokeSupportResponse\x12\x61\n\x0eSwitchDirStats\x12&.isthmus.zone.v1.SwitchDirStatsRequest\x1a\'.isthmus.zone.v1.SwitchDirStatsResponse\x12s\n\x14ReportDirStatsStatus\x12,.isthmus.zone.v1.ReportDirStatsStatusRequest\x1a-.isthmus.zone.v1.ReportDirStatsStatusResponse\x12p\n\x13ListSupportedSpaces\x12+.isthmus.zone.v1.ListSupportedSpacesRequest\x1a,.isthmus.zone.v1.ListSupportedSpacesResponse\x12m\n\x12ListSpaceProviders\x12*.isthmus.zone.v1.ListSpaceProvidersRequest\x1a+.isthmus.zone.v1.ListSpaceProvidersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -49,22 +49,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REVOKESUPPORTREQUEST']._serialized_end=597
   _globals['_REVOKESUPPORTRESPONSE']._serialized_start=599
   _globals['_REVOKESUPPORTRESPONSE']._serialized_end=640
-  _globals['_REPORTDIRSTATSSTATUSREQUEST']._serialized_start=642
-  _globals['_REPORTDIRSTATSSTATUSREQUEST']._serialized_end=705
-  _globals['_REPORTDIRSTATSSTATUSRESPONSE']._serialized_start=707
-  _globals['_REPORTDIRSTATSSTATUSRESPONSE']._serialized_end=737
-  _globals['_LISTSUPPORTEDSPACESREQUEST']._serialized_start=739
-  _globals['_LISTSUPPORTEDSPACESREQUEST']._serialized_end=806
-  _globals['_LISTSUPPORTEDSPACESRESPONSE']._serialized_start=808
-  _globals['_LISTSUPPORTEDSPACESRESPONSE']._serialized_end=911
-  _globals['_LISTSPACEPROVIDERSREQUEST']._serialized_start=913
-  _globals['_LISTSPACEPROVIDERSREQUEST']._serialized_end=959
-  _globals['_LISTSPACEPROVIDERSRESPONSE']._serialized_start=961
-  _globals['_LISTSPACEPROVIDERSRESPONSE']._serialized_end=1038
-  _globals['_SPACEPROVIDERS']._serialized_start=1040
-  _globals['_SPACEPROVIDERS']._serialized_end=1130
-  _globals['_SUPPORTINGPROVIDER']._serialized_start=1132
-  _globals['_SUPPORTINGPROVIDER']._serialized_end=1208
-  _globals['_PROVIDERSERVICE']._serialized_start=1211
-  _globals['_PROVIDERSERVICE']._serialized_end=1948
+  _globals['_SWITCHDIRSTATSREQUEST']._serialized_start=642
+  _globals['_SWITCHDIRSTATSREQUEST']._serialized_end=700
+  _globals['_SWITCHDIRSTATSRESPONSE']._serialized_start=702
+  _globals['_SWITCHDIRSTATSRESPONSE']._serialized_end=726
+  _globals['_REPORTDIRSTATSSTATUSREQUEST']._serialized_start=728
+  _globals['_REPORTDIRSTATSSTATUSREQUEST']._serialized_end=791
+  _globals['_REPORTDIRSTATSSTATUSRESPONSE']._serialized_start=793
+  _globals['_REPORTDIRSTATSSTATUSRESPONSE']._serialized_end=823
+  _globals['_LISTSUPPORTEDSPACESREQUEST']._serialized_start=825
+  _globals['_LISTSUPPORTEDSPACESREQUEST']._serialized_end=892
+  _globals['_LISTSUPPORTEDSPACESRESPONSE']._serialized_start=894
+  _globals['_LISTSUPPORTEDSPACESRESPONSE']._serialized_end=997
+  _globals['_LISTSPACEPROVIDERSREQUEST']._serialized_start=999
+  _globals['_LISTSPACEPROVIDERSREQUEST']._serialized_end=1045
+  _globals['_LISTSPACEPROVIDERSRESPONSE']._serialized_start=1047
+  _globals['_LISTSPACEPROVIDERSRESPONSE']._serialized_end=1124
+  _globals['_SPACEPROVIDERS']._serialized_start=1126
+  _globals['_SPACEPROVIDERS']._serialized_end=1216
+  _globals['_SUPPORTINGPROVIDER']._serialized_start=1218
+  _globals['_SUPPORTINGPROVIDER']._serialized_end=1294
+  _globals['_PROVIDERSERVICE']._serialized_start=1297
+  _globals['_PROVIDERSERVICE']._serialized_end=2133
 # @@protoc_insertion_point(module_scope)

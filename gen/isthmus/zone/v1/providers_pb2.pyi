@@ -223,6 +223,43 @@ class RevokeSupportResponse(_message.Message):
 Global___RevokeSupportResponse: _TypeAlias = RevokeSupportResponse  # noqa: Y015
 
 @_typing.final
+class SwitchDirStatsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SPACE_ID_FIELD_NUMBER: _builtins.int
+    ENABLED_FIELD_NUMBER: _builtins.int
+    space_id: _builtins.str
+    enabled: _builtins.bool
+    def __init__(
+        self,
+        *,
+        space_id: _builtins.str = ...,
+        enabled: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["enabled", b"enabled", "space_id", b"space_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwitchDirStatsRequest: _TypeAlias = SwitchDirStatsRequest  # noqa: Y015
+
+@_typing.final
+class SwitchDirStatsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SwitchDirStatsResponse: _TypeAlias = SwitchDirStatsResponse  # noqa: Y015
+
+@_typing.final
 class ReportDirStatsStatusRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

@@ -56,6 +56,11 @@ class ProviderServiceStub:
                 request_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.RevokeSupportRequest.SerializeToString,
                 response_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.RevokeSupportResponse.FromString,
                 _registered_method=True)
+        self.SwitchDirStats = channel.unary_unary(
+                '/isthmus.zone.v1.ProviderService/SwitchDirStats',
+                request_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.SwitchDirStatsRequest.SerializeToString,
+                response_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.SwitchDirStatsResponse.FromString,
+                _registered_method=True)
         self.ReportDirStatsStatus = channel.unary_unary(
                 '/isthmus.zone.v1.ProviderService/ReportDirStatsStatus',
                 request_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.ReportDirStatsStatusRequest.SerializeToString,
@@ -113,6 +118,15 @@ class ProviderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SwitchDirStats(self, request, context):
+        """Switches statistics of directories on or off, for the operator of the provider.
+        What comes of it is told as any change of a space is. NOT_FOUND for a space it
+        does not support, INVALID_ARGUMENT (BAD_DATA: accounting needs them).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ReportDirStatsStatus(self, request, context):
         """Tells how far the statistics of directories are that were switched on or off.
         NOT_FOUND for a space it does not support, INVALID_ARGUMENT
@@ -159,6 +173,11 @@ def add_ProviderServiceServicer_to_server(servicer, server):
                     servicer.RevokeSupport,
                     request_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.RevokeSupportRequest.FromString,
                     response_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.RevokeSupportResponse.SerializeToString,
+            ),
+            'SwitchDirStats': grpc.unary_unary_rpc_method_handler(
+                    servicer.SwitchDirStats,
+                    request_deserializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.SwitchDirStatsRequest.FromString,
+                    response_serializer=isthmus_dot_zone_dot_v1_dot_providers__pb2.SwitchDirStatsResponse.SerializeToString,
             ),
             'ReportDirStatsStatus': grpc.unary_unary_rpc_method_handler(
                     servicer.ReportDirStatsStatus,
@@ -286,6 +305,33 @@ class ProviderService:
             '/isthmus.zone.v1.ProviderService/RevokeSupport',
             isthmus_dot_zone_dot_v1_dot_providers__pb2.RevokeSupportRequest.SerializeToString,
             isthmus_dot_zone_dot_v1_dot_providers__pb2.RevokeSupportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SwitchDirStats(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/isthmus.zone.v1.ProviderService/SwitchDirStats',
+            isthmus_dot_zone_dot_v1_dot_providers__pb2.SwitchDirStatsRequest.SerializeToString,
+            isthmus_dot_zone_dot_v1_dot_providers__pb2.SwitchDirStatsResponse.FromString,
             options,
             channel_credentials,
             insecure,

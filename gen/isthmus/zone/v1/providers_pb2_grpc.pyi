@@ -53,6 +53,11 @@ class ProviderServiceStub:
     """
     RevokeSupport: _grpc.UnaryUnaryMultiCallable[_providers_pb2.RevokeSupportRequest, _providers_pb2.RevokeSupportResponse]
     """Ends this provider's support of a space. One that has ended is a success."""
+    SwitchDirStats: _grpc.UnaryUnaryMultiCallable[_providers_pb2.SwitchDirStatsRequest, _providers_pb2.SwitchDirStatsResponse]
+    """Switches statistics of directories on or off, for the operator of the provider.
+    What comes of it is told as any change of a space is. NOT_FOUND for a space it
+    does not support, INVALID_ARGUMENT (BAD_DATA: accounting needs them).
+    """
     ReportDirStatsStatus: _grpc.UnaryUnaryMultiCallable[_providers_pb2.ReportDirStatsStatusRequest, _providers_pb2.ReportDirStatsStatusResponse]
     """Tells how far the statistics of directories are that were switched on or off.
     NOT_FOUND for a space it does not support, INVALID_ARGUMENT
@@ -90,6 +95,11 @@ class ProviderServiceAsyncStub(ProviderServiceStub):
     """
     RevokeSupport: _aio.UnaryUnaryMultiCallable[_providers_pb2.RevokeSupportRequest, _providers_pb2.RevokeSupportResponse]  # type: ignore[assignment]
     """Ends this provider's support of a space. One that has ended is a success."""
+    SwitchDirStats: _aio.UnaryUnaryMultiCallable[_providers_pb2.SwitchDirStatsRequest, _providers_pb2.SwitchDirStatsResponse]  # type: ignore[assignment]
+    """Switches statistics of directories on or off, for the operator of the provider.
+    What comes of it is told as any change of a space is. NOT_FOUND for a space it
+    does not support, INVALID_ARGUMENT (BAD_DATA: accounting needs them).
+    """
     ReportDirStatsStatus: _aio.UnaryUnaryMultiCallable[_providers_pb2.ReportDirStatsStatusRequest, _providers_pb2.ReportDirStatsStatusResponse]  # type: ignore[assignment]
     """Tells how far the statistics of directories are that were switched on or off.
     NOT_FOUND for a space it does not support, INVALID_ARGUMENT
@@ -148,6 +158,17 @@ class ProviderServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_providers_pb2.RevokeSupportResponse, _abc.Awaitable[_providers_pb2.RevokeSupportResponse]]:
         """Ends this provider's support of a space. One that has ended is a success."""
+
+    @_abc_1.abstractmethod
+    def SwitchDirStats(
+        self,
+        request: _providers_pb2.SwitchDirStatsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_providers_pb2.SwitchDirStatsResponse, _abc.Awaitable[_providers_pb2.SwitchDirStatsResponse]]:
+        """Switches statistics of directories on or off, for the operator of the provider.
+        What comes of it is told as any change of a space is. NOT_FOUND for a space it
+        does not support, INVALID_ARGUMENT (BAD_DATA: accounting needs them).
+        """
 
     @_abc_1.abstractmethod
     def ReportDirStatsStatus(

@@ -83,7 +83,8 @@ class TokenServiceServicer:
     def CreateOfflineAccessToken(self, request, context):
         """Makes an access token with which a long job goes on for a user who has left. It
         reaches what his token reaches, for the calling provider alone, and ends after the
-        zone's own time; blocking him, or revoking his temporary tokens, ends it at once.
+        zone's own time. What ends his token at once ends it too: its revocation (of all
+        temporary ones, if it is one), its deletion, or that he is blocked.
         The token is verified as in VerifyAccessToken, and refused alike, also with
         TOKEN_SERVICE_FORBIDDEN for a user whom the provider does not serve.
         """

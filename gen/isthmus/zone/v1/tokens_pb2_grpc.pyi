@@ -51,7 +51,8 @@ class TokenServiceStub:
     CreateOfflineAccessToken: _grpc.UnaryUnaryMultiCallable[_tokens_pb2.CreateOfflineAccessTokenRequest, _tokens_pb2.CreateOfflineAccessTokenResponse]
     """Makes an access token with which a long job goes on for a user who has left. It
     reaches what his token reaches, for the calling provider alone, and ends after the
-    zone's own time; blocking him, or revoking his temporary tokens, ends it at once.
+    zone's own time. What ends his token at once ends it too: its revocation (of all
+    temporary ones, if it is one), its deletion, or that he is blocked.
     The token is verified as in VerifyAccessToken, and refused alike, also with
     TOKEN_SERVICE_FORBIDDEN for a user whom the provider does not serve.
     """
@@ -79,7 +80,8 @@ class TokenServiceAsyncStub(TokenServiceStub):
     CreateOfflineAccessToken: _aio.UnaryUnaryMultiCallable[_tokens_pb2.CreateOfflineAccessTokenRequest, _tokens_pb2.CreateOfflineAccessTokenResponse]  # type: ignore[assignment]
     """Makes an access token with which a long job goes on for a user who has left. It
     reaches what his token reaches, for the calling provider alone, and ends after the
-    zone's own time; blocking him, or revoking his temporary tokens, ends it at once.
+    zone's own time. What ends his token at once ends it too: its revocation (of all
+    temporary ones, if it is one), its deletion, or that he is blocked.
     The token is verified as in VerifyAccessToken, and refused alike, also with
     TOKEN_SERVICE_FORBIDDEN for a user whom the provider does not serve.
     """
@@ -122,7 +124,8 @@ class TokenServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_tokens_pb2.CreateOfflineAccessTokenResponse, _abc.Awaitable[_tokens_pb2.CreateOfflineAccessTokenResponse]]:
         """Makes an access token with which a long job goes on for a user who has left. It
         reaches what his token reaches, for the calling provider alone, and ends after the
-        zone's own time; blocking him, or revoking his temporary tokens, ends it at once.
+        zone's own time. What ends his token at once ends it too: its revocation (of all
+        temporary ones, if it is one), its deletion, or that he is blocked.
         The token is verified as in VerifyAccessToken, and refused alike, also with
         TOKEN_SERVICE_FORBIDDEN for a user whom the provider does not serve.
         """
