@@ -157,7 +157,7 @@ def caller_blob() -> bytes:
 @contextmanager
 def as_caller(identity: Identity, blob: bytes) -> Iterator[None]:
     """Inside the block calls are made for this caller; `blob` is its signed identity."""
-    token = current_call.set(replace(current_call.get(), identity=identity, identity_blob=blob))
+    token = current_call.set(current_call.get()._replace(identity=identity, identity_blob=blob))
     try:
         yield
     finally:

@@ -12,13 +12,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from runtime.identity import Identity
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """The request under way. `deadline_s` is on the monotonic clock; empty strings mean none."""
 
     request_id: str = ""
@@ -78,8 +77,7 @@ def bind(
         mine = time.monotonic() + timeout_s
         deadline = mine if deadline is None else min(mine, deadline)
     token = current_call.set(
-        replace(
-            call,
+        call._replace(
             request_id=call.request_id if request_id is None else request_id,
             rpc=call.rpc if rpc is None else rpc,
             deadline_s=deadline,

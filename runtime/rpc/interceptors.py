@@ -7,7 +7,6 @@ the dispatch of `runtime.rpc.mux` both go through it.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
@@ -20,6 +19,7 @@ from prometheus_client import Histogram
 
 from runtime import telemetry
 from runtime.auth import ClusterKey, from_text
+from runtime.deadlines import TimeLimit
 from runtime.errors import DeadlineExceeded, InternalError, IsthmusError, Unauthenticated
 from runtime.identity import Identity
 from runtime.logging import Sparingly
@@ -76,6 +76,7 @@ async def handle_call(
     DeadlineExceeded when it took longer, InternalError (logged, nothing leaked) for anything else.
     """
     timeout_s = DEFAULT_TIMEOUT_S if timeout_s is None else timeout_s
+    limit = TimeLimit(time.monotonic() + timeout_s)
     call = new_call(
         method,
         identity=identity,
@@ -86,10 +87,10 @@ async def handle_call(
     )
     with Handling(call):
         try:
-            async with asyncio.timeout(timeout_s) as limit:
+            with limit:
                 return await behaviour(request, None)
         except TimeoutError:
-            if limit.expired():
+            if limit.expired:
                 raise DeadlineExceeded(method=method) from None
             raise
 

@@ -15,18 +15,19 @@ import os
 import secrets
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import structlog
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from isthmus.common.v1 import mux_pb2
 
 from runtime.auth import MAX_BLOB_BYTES, ClusterKey
 from runtime.errors import Unauthenticated
+from runtime.identity import Identity
 from runtime.rpc.mux_limits import CLOSE_MESSAGE_BYTES, MAX_REQUEST_BYTES, MAX_RESULT_BYTES
-from runtime.rpc.mux_server import MuxServicer
+from runtime.rpc.mux_server import BadMessage, MuxServicer, ServedStream
+from runtime.rpc.wire import ignore, nothing, settle
 
 log = structlog.get_logger(__name__)
 
@@ -46,53 +47,67 @@ _MAX_RESPONSE_FRAME = MAX_RESULT_BYTES + 2 * CLOSE_MESSAGE_BYTES
 
 
 class Frames(asyncio.Protocol):
-    """One end of a connection that carries frames. A frame longer than `limit_bytes` ends it."""
+    """One end of a connection that carries messages, each as a frame: a `Wire`.
 
-    def __init__(self, limit_bytes: int, on_open: Callable[[Frames], None] | None = None) -> None:
+    `decode` makes a message of a frame. A frame longer than `limit_bytes`, or one that `decode` or
+    `on_message` raises on, ends the connection.
+    """
+
+    def __init__(
+        self,
+        limit_bytes: int,
+        decode: Callable[[bytes], Any],
+        on_open: Callable[[Frames], None] | None = None,
+    ) -> None:
         self.limit_bytes = limit_bytes
-        self.on_lost: Callable[[], object] | None = None
-        self._on_open = on_open
+        self.decode = decode
+        self.on_message: Callable[[Any], None] = ignore
+        self.on_writable: Callable[[], None] = nothing
         self._loop = asyncio.get_running_loop()
+        self.ended: asyncio.Future[None] = self._loop.create_future()
+        self._on_open = on_open
         self._transport: asyncio.Transport | None = None
         self._buffer = bytearray()
-        self._frames: deque[bytes] = deque()
-        self._ahead_bytes = 0
-        self._reading_paused = False
+        self._paused = False
         self._writing_paused = False
-        self._lost = False
-        self._reader: asyncio.Future[None] | None = None
-        self._writer: asyncio.Future[None] | None = None
+        self.closed = False
 
-    async def read(self) -> bytes | None:
-        """The next frame; None once the other end has gone."""
-        while not self._frames:
-            if self._lost:
-                return None
-            self._reader = self._loop.create_future()
-            await self._reader
-        frame = self._frames.popleft()
-        self._ahead_bytes -= len(frame)
-        if self._reading_paused and self._ahead_bytes < MAX_AHEAD_BYTES and self._transport is not None:
-            self._reading_paused = False
+    @property
+    def writable(self) -> bool:
+        """False while the other end does not take what was sent, and once the connection has ended."""
+        return not self._writing_paused and not self.closed
+
+    def send(self, message: Message) -> None:
+        """Sends a message as a frame."""
+        self.send_frame(message.SerializeToString())
+
+    def send_frame(self, frame: bytes) -> None:
+        """Sends a frame."""
+        if self._transport is not None:
+            self._transport.write(len(frame).to_bytes(_LENGTH_BYTES, "big") + frame)
+
+    def pause(self) -> None:
+        """No frame is taken until `resume`; what was received of the next ones is kept."""
+        if not self._paused and self._transport is not None:
+            self._paused = True
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Goes on with what was kept."""
+        if self._paused and self._transport is not None:
+            self._paused = False
             self._transport.resume_reading()
-        return frame
-
-    async def write(self, frame: bytes) -> None:
-        """Sends a frame; waits while the other end does not take what was sent. ConnectionError."""
-        if self._lost or self._transport is None:
-            raise ConnectionResetError("the other end has gone")
-        self._transport.write(len(frame).to_bytes(_LENGTH_BYTES, "big") + frame)
-        while self._writing_paused and not self._lost:
-            self._writer = self._loop.create_future()
-            await self._writer
+            self._loop.call_soon(self._take_frames)
 
     def close(self) -> None:
         """Ends the connection after what was sent."""
+        self.closed = True
         if self._transport is not None:
             self._transport.close()
 
     def abort(self) -> None:
         """Ends the connection at once."""
+        self.closed = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -103,93 +118,59 @@ class Frames(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        begin, have = 0, len(self._buffer)
-        while have - begin >= _LENGTH_BYTES:
-            length = int.from_bytes(self._buffer[begin : begin + _LENGTH_BYTES], "big")
+        self._take_frames()
+
+    def _take_frames(self) -> None:
+        buffer, begin, have = self._buffer, 0, len(self._buffer)
+        while have - begin >= _LENGTH_BYTES and not self._paused and not self.closed:
+            length = int.from_bytes(buffer[begin : begin + _LENGTH_BYTES], "big")
             if length > self.limit_bytes:
                 log.warning("lane_frame_too_long", size_bytes=length)
                 self.abort()
-                return
+                break
             end = begin + _LENGTH_BYTES + length
             if end > have:
                 break
-            self._frames.append(bytes(self._buffer[begin + _LENGTH_BYTES : end]))
-            self._ahead_bytes += length
+            frame = bytes(memoryview(buffer)[begin + _LENGTH_BYTES : end])
             begin = end
-        del self._buffer[:begin]
-        if self._ahead_bytes >= MAX_AHEAD_BYTES and not self._reading_paused and self._transport is not None:
-            self._reading_paused = True
-            self._transport.pause_reading()
-        _wake(self._reader)
+            try:
+                self.on_message(self.decode(frame))
+            except Exception as error:  # noqa: BLE001  # told to whoever waits for the end
+                settle(self.ended, error)
+                self.abort()
+        del buffer[:begin]
 
     def eof_received(self) -> bool:
         return False  # neither end ever closes one direction alone
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._lost = True
-        _wake(self._reader)
-        _wake(self._writer)
-        if self.on_lost is not None:
-            self.on_lost()
+        self.closed = True
+        settle(self.ended, None)
+        self.on_writable()
 
     def pause_writing(self) -> None:
         self._writing_paused = True
 
     def resume_writing(self) -> None:
         self._writing_paused = False
-        _wake(self._writer)
+        self.on_writable()
 
 
-class LaneStream:
-    """The client's end, used like the stream of a gRPC call."""
-
-    def __init__(self, frames: Frames) -> None:
-        self._frames = frames
-
-    @classmethod
-    async def open(cls, name: str, identity: bytes) -> LaneStream:
-        """Connects to the lane of an instance on this host. OSError when there is none."""
-        loop = asyncio.get_running_loop()
-        connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        try:
-            connected.setblocking(False)
-            await loop.sock_connect(connected, _address(name))
-            _, frames = await loop.create_unix_connection(lambda: Frames(_MAX_RESPONSE_FRAME), sock=connected)
-        except BaseException:
-            connected.close()
-            raise
-        await frames.write(identity)
-        return cls(frames)
-
-    async def read(self) -> mux_pb2.ExchangeResponse | None:
-        """The next message; None once the server has gone. DecodeError."""
-        frame = await self._frames.read()
-        return None if frame is None else mux_pb2.ExchangeResponse.FromString(frame)
-
-    async def write(self, message: mux_pb2.ExchangeRequest) -> None:
-        """Sends a message. ConnectionError."""
-        await self._frames.write(message.SerializeToString())
-
-    def cancel(self) -> None:
-        """Ends the stream at once."""
-        self._frames.abort()
-
-
-class _ServedStream:
-    """The server's end, used like the context of a gRPC stream."""
-
-    def __init__(self, frames: Frames) -> None:
-        self._frames = frames
-
-    async def read(self) -> mux_pb2.ExchangeRequest | None:
-        frame = await self._frames.read()
-        return None if frame is None else mux_pb2.ExchangeRequest.FromString(frame)
-
-    async def write(self, message: mux_pb2.ExchangeResponse) -> None:
-        await self._frames.write(message.SerializeToString())
-
-    async def abort(self, code: Any, details: str = "") -> NoReturn:
-        raise ConnectionAbortedError(f"{code}: {details}")
+async def open_lane(name: str, identity: bytes) -> Frames:
+    """The client's end, connected to the lane of an instance on this host. OSError when there is none."""
+    loop = asyncio.get_running_loop()
+    connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connected.setblocking(False)
+        await loop.sock_connect(connected, _address(name))
+        _, frames = await loop.create_unix_connection(
+            lambda: Frames(_MAX_RESPONSE_FRAME, mux_pb2.ExchangeResponse.FromString), sock=connected
+        )
+    except BaseException:
+        connected.close()
+        raise
+    frames.send_frame(identity)
+    return frames
 
 
 class LaneServer:
@@ -212,7 +193,7 @@ class LaneServer:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(
             # Until a client has said who it is, it may send nothing longer than that.
-            lambda: Frames(MAX_BLOB_BYTES, self._opened),
+            lambda: Frames(MAX_BLOB_BYTES, self._identify, self._opened),
             sock=listener,
         )
 
@@ -228,36 +209,43 @@ class LaneServer:
                 client.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
+    def _identify(self, blob: bytes) -> Identity:
+        return self._key.verify(blob, time.time_ns() // 1_000_000)
+
     def _opened(self, frames: Frames) -> None:
         if len(self._clients) >= MAX_CLIENTS:
             frames.abort()
             return
-        client = asyncio.get_running_loop().create_task(self._serve(frames))
+        loop = asyncio.get_running_loop()
+        known: asyncio.Future[ServedStream] = loop.create_future()
+
+        def begin(_: Identity) -> None:
+            frames.limit_bytes, frames.decode = _MAX_REQUEST_FRAME, mux_pb2.ExchangeRequest.FromString
+            known.set_result(self._servicer.open(frames))
+
+        frames.on_message = begin
+        client = loop.create_task(self._serve(frames, known))
         self._clients.add(client)
         client.add_done_callback(self._clients.discard)
-        frames.on_lost = client.cancel
 
-    async def _serve(self, frames: Frames) -> None:
+    async def _serve(self, frames: Frames, known: asyncio.Future[ServedStream]) -> None:
+        """`known` has the client's stream once the client has said who it is."""
+        either: set[asyncio.Future[Any]] = {known, frames.ended}
         try:
             async with asyncio.timeout(HANDSHAKE_TIMEOUT_S):
-                blob = await frames.read()
-            self._key.verify(blob or b"", time.time_ns() // 1_000_000)
-            frames.limit_bytes = _MAX_REQUEST_FRAME
-            await self._servicer.serve(_ServedStream(frames))
-        except (Unauthenticated, TimeoutError, ConnectionError, DecodeError) as error:
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if known.done():
+                await known.result().run()
+            else:
+                frames.ended.result()
+        except (Unauthenticated, TimeoutError, BadMessage, DecodeError) as error:
             log.warning("lane_refused", error=repr(error))
         except Exception:
             log.exception("lane_failed")
         finally:
-            frames.on_lost = None
             with contextlib.suppress(RuntimeError):  # the loop is going
                 frames.close()
 
 
 def _address(name: str) -> str:
     return "\0" + name
-
-
-def _wake(waiter: asyncio.Future[None] | None) -> None:
-    if waiter is not None and not waiter.done():
-        waiter.set_result(None)

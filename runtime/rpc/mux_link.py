@@ -9,7 +9,6 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 import grpc
 import grpc.aio
@@ -17,15 +16,17 @@ import structlog
 from isthmus.common.v1 import mux_pb2, mux_pb2_grpc
 
 from runtime import telemetry
+from runtime.deadlines import Deadlines
 from runtime.discovery import Instance
 from runtime.errors import DeadlineExceeded, Unavailable
-from runtime.rpc.lane import LaneStream
+from runtime.rpc.lane import Frames, open_lane
 from runtime.rpc.mux_limits import (
     CLOSE_MESSAGE_BYTES,
     MAX_CALLS_IN_MESSAGE,
     MAX_OPEN_CALLS,
     MAX_RESULT_BYTES,
 )
+from runtime.rpc.wire import GrpcWire, Wire
 
 log = structlog.get_logger(__name__)
 
@@ -74,12 +75,19 @@ class LinkFull(Unavailable):
     reason = "QUEUE_FULL"
 
 
+class _NoSignOfLife(Exception):
+    """The peer was silent for too long."""
+
+
 class State(enum.Enum):
     """`OPENING` only until the first try has ended; then `READY` and `BROKEN` in turns."""
 
     OPENING = 1
     READY = 2
     BROKEN = 3
+
+
+Answer = asyncio.Future[mux_pb2.MuxResult]
 
 
 @dataclass(slots=True, eq=False)
@@ -93,14 +101,12 @@ class Outgoing:
     traceparent: str
     deadline_s: float
     size: int = field(init=False)
-    #: Given when it is sent.
+    #: Given by the link that it is submitted to, the number when it is sent.
+    answer: Answer = field(init=False, repr=False)
     call_id: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
         self.size = len(self.payload) + len(self.method) + 128
-
-
-Answer = asyncio.Future[mux_pb2.MuxResult]
 
 
 class Link:
@@ -126,13 +132,17 @@ class Link:
         self._identify = identify
         self._on_change = on_change
         self._loop = asyncio.get_running_loop()
-        self._waiting: OrderedDict[Answer, Outgoing] = OrderedDict()
+        self._wire: Wire | None = None
+        self._waiting: OrderedDict[Outgoing, None] = OrderedDict()
         self._under_way: dict[int, Answer] = {}
         self._untaken: deque[tuple[int, float]] = deque()
+        self._deadlines = Deadlines(_expire)
         self._last_call_id = 0
         self._newest_answered = 0
-        self._wake = asyncio.Event()
+        self._answered = asyncio.Event()
         self._ping_due = False
+        self._flush_due = False
+        self._look_again: asyncio.TimerHandle | None = None
         self._heard_s = 0.0
         self._pause_s = FIRST_PAUSE_S
         self._made_s = time.monotonic()
@@ -165,9 +175,10 @@ class Link:
             raise LinkFull(instance_id=self.instance.instance_id)
         call.call_id = 0  # it may have had one on another link
         answer: Answer = self._loop.create_future()
-        self._waiting[answer] = call
-        self._wake.set()
-        timer = self._loop.call_later(call.deadline_s - time.monotonic(), _expire, answer, call)
+        call.answer = answer
+        self._waiting[call] = None
+        self._deadlines.add(call, call.deadline_s)
+        self._flush_soon()
         try:
             return await answer
         except asyncio.CancelledError:
@@ -175,8 +186,8 @@ class Link:
                 answer.exception()  # seen: nobody else will ask, and asyncio would complain
             raise
         finally:
-            timer.cancel()
-            self._waiting.pop(answer, None)
+            self._deadlines.discard(call)
+            self._waiting.pop(call, None)
             self._under_way.pop(call.call_id, None)
 
     async def _keep_open(self) -> None:
@@ -187,11 +198,10 @@ class Link:
             except grpc.aio.AioRpcError as error:
                 cause = f"{error.code().name}: {error.details()}"
             except asyncio.CancelledError:
-                current = asyncio.current_task()
-                if current is None or current.cancelling():
-                    self._broke("")
-                    raise
-                cause = "no sign of life"  # the stream was cancelled, not this task
+                self._broke("")
+                raise
+            except _NoSignOfLife:
+                cause = "no sign of life"
             except TimeoutError:
                 cause = "not opened in time"
             except Exception as error:
@@ -210,45 +220,48 @@ class Link:
             await self._run(lane)
             return
         async with grpc.aio.insecure_channel(self.instance.address, options=_OPTIONS) as channel:
-            await self._run(
-                mux_pb2_grpc.MuxServiceStub(channel).Exchange(
-                    metadata=(("isthmus-identity-bin", self._identify()),)
-                )
+            stream = mux_pb2_grpc.MuxServiceStub(channel).Exchange(
+                metadata=(("isthmus-identity-bin", self._identify()),)
             )
+            wire = GrpcWire(stream, on_abort=stream.cancel)
+            try:
+                await self._run(wire)
+            finally:
+                await wire.close()
 
-    async def _open_lane(self) -> LaneStream | None:
+    async def _open_lane(self) -> Frames | None:
         """The instance's lane; None where it has none that can be reached."""
         if not self._lane:
             return None
         try:
             async with asyncio.timeout(OPEN_TIMEOUT_S):
-                return await LaneStream.open(self._lane, self._identify())
+                return await open_lane(self._lane, self._identify())
         except OSError as error:
             log.info("lane_not_reached", peer=self.instance.instance_id, error=repr(error))
             return None
 
-    async def _run(self, stream: Any) -> None:
-        """Uses a stream until it ends: a LaneStream, or gRPC's, which has no type of its own."""
-        helpers = [self._loop.create_task(self._send(stream))]
+    async def _run(self, wire: Wire) -> None:
+        """Uses a wire until it ends."""
+        self._answered.clear()
+        self._wire = wire
+        wire.on_message, wire.on_writable = self._heard, self._flush
+        watching = self._loop.create_task(self._watch_over())
+        self._flush()
         try:
-            async with asyncio.timeout(OPEN_TIMEOUT_S):
-                first = await stream.read()
-            if not isinstance(first, mux_pb2.ExchangeResponse):
-                return
-            self._opened()
-            helpers.append(self._loop.create_task(self._watch_over(stream)))
-            while isinstance(message := await stream.read(), mux_pb2.ExchangeResponse):
-                self._heard(message)
+            await asyncio.wait({wire.ended, watching}, return_when=asyncio.FIRST_COMPLETED)
+            for each in (wire.ended, watching):
+                if each.done():
+                    each.result()
         finally:
-            stream.cancel()
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            self._wire = None
+            wire.abort()
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
 
     def _opened(self) -> None:
         self.state = State.READY
         self._pause_s = FIRST_PAUSE_S
-        self._heard_s = time.monotonic()
+        self._answered.set()
         log.info("mux_opened", peer=self.instance.instance_id, address=self.instance.address)
         self._on_change()
 
@@ -261,9 +274,9 @@ class Link:
         for answer in list(self._under_way.values()):
             if not answer.done():
                 answer.set_exception(LinkBroken(sent=True, **facts))
-        for answer in list(self._waiting):
-            if not answer.done():
-                answer.set_exception(LinkBroken(sent=False, **facts))
+        for call in list(self._waiting):
+            if not call.answer.done():
+                call.answer.set_exception(LinkBroken(sent=False, **facts))
         self._under_way.clear()
         self._waiting.clear()
         self._untaken.clear()
@@ -271,24 +284,27 @@ class Link:
 
     def _heard(self, message: mux_pb2.ExchangeResponse) -> None:
         self._heard_s = time.monotonic()
+        if self.state is not State.READY:
+            self._opened()
         for result in message.results:
             self._newest_answered = max(self._newest_answered, result.call_id)
             answer = self._under_way.pop(result.call_id, None)
             if answer is not None and not answer.done():
                 answer.set_result(result)
         if self._waiting:
-            self._wake.set()
+            self._flush_soon()
 
-    async def _send(self, stream: Any) -> None:
-        while True:
-            await self._wake_up()
-            while self._ping_due or self._may_send():
-                await stream.write(self._next_message())
+    def _flush_soon(self) -> None:
+        # On the next turn, not now: whoever else is ready in this turn comes along.
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
 
-    async def _wake_up(self) -> None:
-        if not self._ping_due:
-            await self._wake.wait()
-        self._wake.clear()
+    def _flush(self) -> None:
+        self._flush_due = False
+        wire = self._wire
+        while wire is not None and wire.writable and (self._ping_due or self._may_send()):
+            wire.send(self._next_message())
 
     def _may_send(self) -> bool:
         if not self._waiting or len(self._under_way) >= MAX_OPEN_CALLS:
@@ -301,8 +317,13 @@ class Link:
             self._untaken.popleft()
         if len(self._untaken) < MAX_MESSAGES_UNTAKEN:
             return True
-        self._loop.call_later(TAKEN_AFTER_S, self._wake.set)
+        if self._look_again is None:
+            self._look_again = self._loop.call_later(TAKEN_AFTER_S, self._look)
         return False
+
+    def _look(self) -> None:
+        self._look_again = None
+        self._flush()
 
     def _next_message(self) -> mux_pb2.ExchangeRequest:
         request = mux_pb2.ExchangeRequest()
@@ -314,19 +335,19 @@ class Link:
         first, size = self._last_call_id + 1, 0
         room = min(MAX_CALLS_IN_MESSAGE, MAX_OPEN_CALLS - len(self._under_way))
         while self._waiting and len(request.calls) < room:
-            answer, call = self._waiting.popitem(last=False)
-            if answer.done():
+            call, _ = self._waiting.popitem(last=False)
+            if call.answer.done():
                 continue
             position = identities.setdefault(call.identity, len(identities))
             size += call.size + (len(call.identity) if position == len(request.identities) else 0)
             if size > CLOSE_MESSAGE_BYTES and request.calls:
-                self._waiting[answer] = call
-                self._waiting.move_to_end(answer, last=False)
+                self._waiting[call] = None
+                self._waiting.move_to_end(call, last=False)
                 break
             if position == len(request.identities):
                 request.identities.append(call.identity)
             self._last_call_id += 1
-            self._under_way[self._last_call_id] = answer
+            self._under_way[self._last_call_id] = call.answer
             call.call_id = self._last_call_id
             request.calls.add(
                 call_id=self._last_call_id,
@@ -342,8 +363,10 @@ class Link:
             self._calls_in_message.observe(len(request.calls))
         return request
 
-    async def _watch_over(self, stream: Any) -> None:
-        """Asks a silent peer for a sign of life; ends the stream of one that gives none."""
+    async def _watch_over(self) -> None:
+        """Asks a silent peer for a sign of life. TimeoutError, _NoSignOfLife."""
+        async with asyncio.timeout(OPEN_TIMEOUT_S):
+            await self._answered.wait()
         asked_s, silent_looks = 0.0, 0
         while True:
             await asyncio.sleep(LOOK_INTERVAL_S)
@@ -352,16 +375,15 @@ class Link:
             else:
                 silent_looks += 1
                 if silent_looks >= MAX_SILENT_LOOKS:
-                    stream.cancel()
-                    return
+                    raise _NoSignOfLife
                 continue
             patience_s = ASK_IDLE_AFTER_S if self.idle else ASK_AFTER_S
             if time.monotonic() - self._heard_s > patience_s:
                 asked_s = time.monotonic()
                 self._ping_due = True
-                self._wake.set()
+                self._flush()
 
 
-def _expire(answer: Answer, call: Outgoing) -> None:
-    if not answer.done():
-        answer.set_exception(DeadlineExceeded(method=call.method))
+def _expire(call: Outgoing) -> None:
+    if not call.answer.done():
+        call.answer.set_exception(DeadlineExceeded(method=call.method))

@@ -12,7 +12,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, NoReturn, Protocol
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -37,6 +37,7 @@ from runtime.rpc.mux_limits import (
     MAX_RESULT_BYTES,
 )
 from runtime.rpc.status import to_mux_error
+from runtime.rpc.wire import GrpcWire, Wire
 
 log = structlog.get_logger(__name__)
 
@@ -55,27 +56,15 @@ Handler = tuple[Callable[[Any, Any], Awaitable[Any]], Callable[[bytes], Any], Ca
 AnswerCall = Callable[[mux_pb2.MuxCall, bytes], Awaitable[Outcome]]
 
 
-class Stream(Protocol):
-    """The server's end of a stream; the context of a gRPC stream is one."""
-
-    async def read(self) -> Any:
-        """The next message; something else once the client has ended."""
-        ...
-
-    async def write(self, message: mux_pb2.ExchangeResponse, /) -> None:
-        """Sends a message."""
-        ...
-
-    async def abort(self, code: grpc.StatusCode, details: str = "") -> NoReturn:
-        """Ends the stream for a client that breaks the rules."""
-        ...
+class BadMessage(ValueError):
+    """The client breaks the rules of the stream."""
 
 
-class Exchange:
+class ServedStream:
     """One stream: takes calls, has them answered side by side, sends results as they are ready."""
 
-    def __init__(self, stream: Stream, answer: AnswerCall, draining: asyncio.Event) -> None:
-        self._stream = stream
+    def __init__(self, wire: Wire, answer: AnswerCall, draining: asyncio.Event) -> None:
+        self._wire = wire
         self._answer = answer
         self._draining = draining
         self._loop = asyncio.get_running_loop()
@@ -83,78 +72,61 @@ class Exchange:
         self._workers: set[asyncio.Task[None]] = set()
         self._results: deque[tuple[int, Outcome]] = deque()
         self._unsent_bytes = 0
-        self._pong_due = False
         self._open_calls = 0
-        self._result_ready = asyncio.Event()
-        self._sent = asyncio.Event()
+        self._pong_due = False
+        self._flush_due = False
+        self._sign: asyncio.TimerHandle | None = None  # set while nothing is taken
+        self._flushed = asyncio.Event()
+        wire.on_message, wire.on_writable = self._take, self._flush
 
     async def run(self) -> None:
         """Until the client ends the stream, it breaks, or this process drains; leaves nothing running."""
-        sender = self._loop.create_task(self._send())
-        tasks = [sender]
+        drained = self._loop.create_task(self._draining.wait())
+        either: set[asyncio.Future[Any]] = {self._wire.ended, drained}
         try:
-            for step in (self._read_until_drained, self._all_sent):
-                tasks.append(self._loop.create_task(step()))
-                await asyncio.wait({tasks[-1], sender}, return_when=asyncio.FIRST_COMPLETED)
-                for task in tasks:
-                    if task.done():
-                        task.result()
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            self._wire.pause()
+            while (self._open_calls or not self._wire.writable) and not self._wire.closed:
+                self._flushed.clear()
+                await self._flushed.wait()
+            if self._wire.ended.done():
+                self._wire.ended.result()
         finally:
             self._queue.clear()
-            tasks += self._workers
+            if self._sign is not None:
+                self._sign.cancel()
+            tasks = [drained, *self._workers]
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _read_until_drained(self) -> None:
-        reader = self._loop.create_task(self._read())
-        drained = self._loop.create_task(self._draining.wait())
-        try:
-            await asyncio.wait({reader, drained}, return_when=asyncio.FIRST_COMPLETED)
-            if reader.done():
-                reader.result()
-        finally:
-            reader.cancel()
-            drained.cancel()
-            await asyncio.gather(reader, drained, return_exceptions=True)
-
-    async def _read(self) -> None:
-        while True:
-            message = await self._stream.read()
-            if not isinstance(message, mux_pb2.ExchangeRequest):
-                return  # the client has ended its side
-            if len(message.calls) > MAX_CALLS_IN_MESSAGE:
-                await self._stream.abort(grpc.StatusCode.INVALID_ARGUMENT, "too many calls in one message")
-            self._take(message)
-            while self._open_calls >= MAX_OPEN_CALLS or self._unsent_bytes >= MAX_UNSENT_BYTES:
-                await self._pause_reading()
-
-    async def _pause_reading(self) -> None:
-        self._sent.clear()
-        try:
-            await asyncio.wait_for(self._sent.wait(), SIGN_OF_LIFE_S)
-        except TimeoutError:
-            # Who asks whether anybody is there is not read now, and must not take us for dead.
-            self._pong_due = True
-            self._result_ready.set()
-
-    async def _all_sent(self) -> None:
-        while self._open_calls:
-            self._sent.clear()
-            await self._sent.wait()
-
     def _take(self, message: mux_pb2.ExchangeRequest) -> None:
-        if not message.calls:  # a client that asks whether anybody is there
+        calls = message.calls
+        if not calls:  # a client that asks whether anybody is there
             self._pong_due = True
-            self._result_ready.set()
+            self._flush_soon()
             return
-        identities = message.identities
+        if len(calls) > MAX_CALLS_IN_MESSAGE:
+            raise BadMessage("too many calls in one message")
+        identities = list(message.identities)
         known = len(identities)
-        for call in message.calls:
+        for call in calls:
             blob = identities[call.identity_index] if call.identity_index < known else b""
             self._queue.append((call, blob))
-        self._open_calls += len(message.calls)
+        self._open_calls += len(calls)
+        if self._is_full() and self._sign is None:
+            self._wire.pause()
+            self._sign = self._loop.call_later(SIGN_OF_LIFE_S, self._give_sign)
         self._start_worker()
+
+    def _is_full(self) -> bool:
+        return self._open_calls >= MAX_OPEN_CALLS or self._unsent_bytes >= MAX_UNSENT_BYTES
+
+    def _give_sign(self) -> None:
+        # Who asks whether anybody is there is not read now, and must not take us for dead.
+        self._sign = self._loop.call_later(SIGN_OF_LIFE_S, self._give_sign)
+        self._pong_due = True
+        self._flush()
 
     def _start_worker(self) -> None:
         if not self._queue:
@@ -177,17 +149,25 @@ class Exchange:
     def _result(self, call_id: int, outcome: Outcome) -> None:
         self._results.append((call_id, outcome))
         self._unsent_bytes += _size(outcome)
-        self._result_ready.set()
+        self._flush_soon()
 
-    async def _send(self) -> None:
-        while True:
-            await self._result_ready.wait()
-            self._result_ready.clear()
-            while self._results or self._pong_due:
-                response = self._next_message()
-                await self._stream.write(response)
-                self._open_calls -= len(response.results)
-                self._sent.set()
+    def _flush_soon(self) -> None:
+        # On the next turn, not now: whatever else is ready in this turn comes along.
+        if not self._flush_due:
+            self._flush_due = True
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flush_due = False
+        while (self._results or self._pong_due) and self._wire.writable:
+            response = self._next_message()
+            self._open_calls -= len(response.results)
+            self._wire.send(response)
+        if self._sign is not None and not self._is_full() and not self._draining.is_set():
+            self._sign.cancel()
+            self._sign = None
+            self._wire.resume()
+        self._flushed.set()
 
     def _next_message(self) -> mux_pb2.ExchangeResponse:
         self._pong_due = False
@@ -227,11 +207,17 @@ class MuxServicer(mux_pb2_grpc.MuxServiceServicer):
         self, request_iterator: object, context: grpc.aio.ServicerContext[Any, Any]
     ) -> None:
         """One stream of a client."""
-        await self.serve(context)
+        wire = GrpcWire(context)
+        try:
+            await self.open(wire).run()
+        except BadMessage as error:
+            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(error))
+        finally:
+            await wire.close()
 
-    async def serve(self, stream: Stream) -> None:
-        """One stream of a client whose identity was checked, over whatever road it came."""
-        await Exchange(stream, self._answer, self._draining).run()
+    def open(self, wire: Wire) -> ServedStream:
+        """One stream of a client whose identity was checked, whatever road it came. Who opens it runs it."""
+        return ServedStream(wire, self._answer, self._draining)
 
     async def _answer(self, call: mux_pb2.MuxCall, blob: bytes) -> Outcome:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator
 
 import grpc.aio
@@ -13,9 +14,10 @@ from isthmus.metadata.v1 import files_pb2
 from runtime.auth import ClusterKey, service_identity
 from runtime.discovery import Instance, Watch
 from runtime.rpc import lane
-from runtime.rpc.lane import LaneServer, LaneStream
+from runtime.rpc.lane import LaneServer
 from runtime.rpc.mux import MuxClient
 from runtime.rpc.mux_server import MuxServicer
+from tests.support.lane_client import LaneClient
 
 KEY = ClusterKey(b"k" * 32)
 PING = mux_pb2.ExchangeRequest()
@@ -34,10 +36,9 @@ def blob(key: ClusterKey = KEY) -> bytes:
 
 
 async def test_a_client_that_says_who_it_is_gets_answers(server: LaneServer) -> None:
-    stream = await LaneStream.open(server.name, blob())
-    await stream.write(PING)
-    assert await stream.read() == mux_pb2.ExchangeResponse()
-    stream.cancel()
+    client = await LaneClient.open(server.name, blob())
+    assert await client.ask(PING) == mux_pb2.ExchangeResponse()
+    client.close()
 
 
 @pytest.mark.parametrize(
@@ -48,9 +49,9 @@ async def test_a_client_that_says_who_it_is_gets_answers(server: LaneServer) -> 
 async def test_nothing_is_answered_to_who_has_no_identity_of_this_cluster(
     server: LaneServer, identity: bytes
 ) -> None:
-    stream = await LaneStream.open(server.name, identity)
-    await stream.write(PING)
-    assert await stream.read() is None
+    client = await LaneClient.open(server.name, identity)
+    assert await client.ask(PING) is None
+    client.close()
 
 
 async def test_a_client_that_says_nothing_is_not_waited_for(
@@ -83,51 +84,114 @@ async def test_a_frame_that_is_no_message_ends_only_this_stream(server: LaneServ
     assert await asyncio.wait_for(reader.read(), 2) == b""
     writer.close()
     await writer.wait_closed()
-    stream = await LaneStream.open(server.name, blob())
-    await stream.write(PING)
-    assert await stream.read() is not None
-    stream.cancel()
+    client = await LaneClient.open(server.name, blob())
+    assert await client.ask(PING) is not None
+    client.close()
 
 
 async def test_more_clients_than_may_come_are_turned_away(
     server: LaneServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(lane, "MAX_CLIENTS", 1)
-    first = await LaneStream.open(server.name, blob())
-    await first.write(PING)
-    assert await first.read() is not None
+    first = await LaneClient.open(server.name, blob())
+    assert await first.ask(PING) is not None
     reader, writer = await asyncio.open_unix_connection("\0" + server.name)
     assert await asyncio.wait_for(reader.read(), 2) == b""
     writer.close()
     await writer.wait_closed()
-    await first.write(PING)
-    assert await first.read() is not None
-    first.cancel()
+    assert await first.ask(PING) is not None
+    first.close()
 
 
-async def test_a_large_message_arrives_whole_though_the_other_end_reads_late() -> None:
+class Connected:
+    """Both ends of a connection in this process."""
+
+    def __init__(self, here: lane.Frames, there: lane.Frames) -> None:
+        self.here = here
+        self.there = there
+        self.come: list[bytes] = []
+        there.on_message = self.come.append
+
+    async def until_come(self, count: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.come) < count:
+                await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def connected() -> AsyncIterator[Connected]:
     accepted: asyncio.Queue[lane.Frames] = asyncio.Queue()
     loop = asyncio.get_running_loop()
-    name = "\0isthmus-test-large"
-    listening = await loop.create_unix_server(lambda: lane.Frames(2**25, accepted.put_nowait), name)
-    _, client = await loop.create_unix_connection(lambda: lane.Frames(2**25), name)
-    served = await accepted.get()
-    sent = [bytes([number]) * 3_000_000 for number in range(8)]
-
-    async def send() -> None:
-        for frame in sent:
-            await client.write(frame)
-
-    sending = asyncio.ensure_future(send())
-    await asyncio.sleep(0.1)
-    assert [await served.read() for _ in sent] == sent
-    await sending
-    client.close()
-    assert await served.read() is None
-    with pytest.raises(ConnectionError):
-        await served.write(b"too late")
+    name = f"\0isthmus-test-{secrets.token_hex(8)}"
+    listening = await loop.create_unix_server(lambda: lane.Frames(2**25, bytes, accepted.put_nowait), name)
+    _, client = await loop.create_unix_connection(lambda: lane.Frames(2**25, bytes), name)
+    made = Connected(client, await accepted.get())
+    yield made
+    made.here.abort()
+    made.there.abort()
     listening.close()
     await listening.wait_closed()
+
+
+async def test_a_large_message_arrives_whole_though_the_other_end_reads_late(connected: Connected) -> None:
+    connected.there.pause()
+    sent = [bytes([number]) * 3_000_000 for number in range(8)]
+    for frame in sent:
+        connected.here.send_frame(frame)
+    assert not connected.here.writable
+    await asyncio.sleep(0.1)
+    assert connected.come == []
+    connected.there.resume()
+    await connected.until_come(len(sent))
+    assert connected.come == sent
+    assert connected.here.writable
+
+
+async def test_an_end_that_pauses_amid_frames_gets_the_rest_later_in_order(connected: Connected) -> None:
+    def take(frame: bytes) -> None:
+        connected.come.append(frame)
+        connected.there.pause()
+
+    connected.there.on_message = take
+    sent = [bytes([number]) * number for number in range(20)]
+    connected.here.send_frame(sent[0])
+    await connected.until_come(1)
+    for frame in sent[1:]:
+        connected.here.send_frame(frame)
+    for number in range(1, len(sent)):
+        await asyncio.sleep(0.01)
+        assert len(connected.come) == number, "one at a time"
+        connected.there.resume()
+        assert len(connected.come) == number, "not before who resumes has returned"
+        await connected.until_come(number + 1)
+    assert connected.come == sent
+
+
+async def test_an_end_is_told_that_the_other_has_gone(connected: Connected) -> None:
+    told = asyncio.Event()
+    connected.there.on_writable = told.set
+    connected.here.send_frame(b"the last")
+    connected.here.close()
+    assert not connected.here.writable
+    async with asyncio.timeout(5):
+        await asyncio.gather(connected.there.ended, connected.here.ended, told.wait())
+    assert connected.come == [b"the last"]
+    assert connected.there.closed
+    assert not connected.there.writable
+
+
+async def test_who_cannot_take_a_message_ends_the_connection_with_the_reason(connected: Connected) -> None:
+    def refuse(frame: bytes) -> None:
+        connected.come.append(frame)
+        raise ValueError("not this one")
+
+    connected.there.on_message = refuse
+    connected.here.send_frame(b"first")
+    connected.here.send_frame(b"second")
+    with pytest.raises(ValueError, match="not this one"):
+        await asyncio.wait_for(asyncio.shield(connected.there.ended), 5)
+    await asyncio.wait_for(connected.here.ended, 5)
+    assert connected.come == [b"first"]
 
 
 class Members(Watch):
