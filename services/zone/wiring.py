@@ -48,6 +48,7 @@ from services.zone.api.tokens import TokenServicer
 from services.zone.clients.address_data import AddressData
 from services.zone.clients.oidc import OidcProvider, OidcSettings
 from services.zone.config import Settings
+from services.zone.domain.accounts import Accounts
 from services.zone.domain.audit import AuditLog
 from services.zone.domain.authentication import Authenticator
 from services.zone.domain.changes import ChangeFeed
@@ -57,6 +58,7 @@ from services.zone.domain.first_start import FirstStart
 from services.zone.domain.groups import Groups
 from services.zone.domain.guesses import Guesses
 from services.zone.domain.handovers import Handovers
+from services.zone.domain.idp_tokens import IdpTokens
 from services.zone.domain.invites import Invites
 from services.zone.domain.known_scopes import KnownScopes
 from services.zone.domain.logins import Logins
@@ -244,8 +246,11 @@ def assemble(
     )
     shares = Shares(stores.shares, space_rules, rights, clock)
     audit = AuditLog(stores.audit, clock)
+    idps, accounts = _identity_providers(settings), Accounts(users, audit, clock)
     return ZoneServices(
-        authenticator=Authenticator(verifier, users, passwords, _space_of_object),
+        authenticator=Authenticator(
+            verifier, users, passwords, IdpTokens(idps, accounts, users, clock), _space_of_object
+        ),
         checks=TokenChecks(verifier, KnownScopes(scopes, stores.providers, feed, clock)),
         tokens=token_rules,
         users=Users(UserStores(users, stores.tokens, spaces, stores.memberships), owners, passwords, clock),
@@ -278,10 +283,10 @@ def assemble(
         scopes=scopes,
         audit=audit,
         logins=Logins(
-            _identity_providers(settings),
+            idps,
+            accounts,
             users,
             token_rules,
-            audit,
             Handovers(seals.code, clock),
             seals.login,
             clock,

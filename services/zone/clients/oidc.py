@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from runtime.errors import Unavailable
 from services.zone.domain.entities import LinkedAccount
+from services.zone.domain.idp_tokens import VouchedFor
 from services.zone.domain.logins import PendingLogin
 from services.zone.domain.token_errors import BadIdpAccessToken
 
@@ -55,6 +56,9 @@ class OidcSettings(BaseModel):
     client_id: str = Field(min_length=1)
     client_secret: SecretStr
     scope: str = "openid profile email"
+    #: Clients of the provider whose access tokens log in at the zone: their ids, asked for by introspection.
+    #: `*`: any of its clients, told by the user info alone. Empty: no access token logs in.
+    access_token_clients: tuple[str, ...] = ()
 
     @field_validator("issuer")
     @classmethod
@@ -70,6 +74,7 @@ class OidcProvider:
 
     def __init__(self, settings: OidcSettings, *, redirect_uri: str) -> None:
         self.id = settings.id
+        self.takes_tokens = bool(settings.access_token_clients)
         self._settings = settings
         self._redirect_uri = redirect_uri
         self._about: dict[str, Any] = {}
@@ -107,6 +112,49 @@ class OidcProvider:
                 raise BadIdpAccessToken.of(idp=self.id) from error
             except httpx2.HTTPError as error:
                 raise IdentityProviderAway(idp=self.id) from error
+
+    async def vouch(self, token: str) -> VouchedFor:
+        """Whose access token it is; it must be one of a client that is trusted with that.
+
+        Raises BadIdpAccessToken, IdentityProviderAway.
+        """
+        async with self._client() as client:
+            await self._learn(client)
+            try:
+                about = await self._introspected(client, token)
+                client.token = {"access_token": token, "token_type": "Bearer"}
+                info = await _get(client, self._about["userinfo_endpoint"], withhold_token=False)
+                if about.get("sub") not in (None, info["sub"]):
+                    raise ValueError("introspection and user info speak of two users")
+                ends_at_s = about.get("exp")
+                return VouchedFor(self._account(info, {}), None if ends_at_s is None else int(ends_at_s))
+            except (AuthlibBaseError, KeyError, TypeError, ValueError) as error:
+                log.warning("idp_token_not_proved", idp=self.id, error=type(error).__name__)
+                raise BadIdpAccessToken.of(idp=self.id) from error
+            except httpx2.HTTPStatusError as error:
+                if error.response.status_code not in (400, 401, 403):
+                    raise IdentityProviderAway(idp=self.id) from error
+                raise BadIdpAccessToken.of(idp=self.id) from error
+            except httpx2.HTTPError as error:
+                raise IdentityProviderAway(idp=self.id) from error
+
+    async def _introspected(self, client: AsyncOAuth2Client, token: str) -> Mapping[str, Any]:
+        """What the provider says of a token (RFC 7662). One that just any service got from a user must not
+        be a log-in as him here, and user info does not tell which service it was."""
+        trusted = self._settings.access_token_clients
+        if "*" in trusted:
+            return {}
+        answer = await client.introspect_token(self._about["introspection_endpoint"], token=token)
+        if answer.is_error:
+            # It is we that it does not serve.
+            log.warning("introspection_refused", idp=self.id, status=answer.status_code)
+            raise IdentityProviderAway(idp=self.id)
+        about = answer.json()
+        if not isinstance(about, dict) or about.get("active") is not True:
+            raise ValueError("not a token that is good now")
+        if about.get("client_id") not in trusted:
+            raise ValueError("a token of another client")
+        return about
 
     def _client(self) -> AsyncOAuth2Client:
         settings = self._settings

@@ -1,11 +1,13 @@
-"""Who sends a request to the zone: by token, by name and password, or nobody."""
+"""Who sends a request to the zone: by token, ours or an identity provider's, by password, or nobody."""
 
 from __future__ import annotations
 
 from services.zone.domain.access import GUEST, Caller, SpaceOfObject
-from services.zone.domain.caveats import ZONE_SERVICE, ServiceCaveat
+from services.zone.domain.caveats import ZONE_SERVICE, Service, ServiceCaveat
+from services.zone.domain.entities import User
 from services.zone.domain.errors import Unauthorized, ZoneError
-from services.zone.domain.identifiers import NOBODY, decode, user_subject
+from services.zone.domain.identifiers import NOBODY, Subject, decode, user_subject
+from services.zone.domain.idp_tokens import IdpTokens
 from services.zone.domain.passwords import Passwords
 from services.zone.domain.stores import UserStore
 from services.zone.domain.token_errors import BasicAuthDisabled, TokenCaveatUnverified, UserBlocked
@@ -18,11 +20,17 @@ class Authenticator:
     """Makes a Caller of credentials; every failure is Unauthorized with its reason nested."""
 
     def __init__(
-        self, verifier: Verifier, users: UserStore, passwords: Passwords, space_of_object: SpaceOfObject
+        self,
+        verifier: Verifier,
+        users: UserStore,
+        passwords: Passwords,
+        idp_tokens: IdpTokens,
+        space_of_object: SpaceOfObject,
     ) -> None:
         self._verifier = verifier
         self._users = users
         self._passwords = passwords
+        self._idp_tokens = idp_tokens
         self._space_of_object = space_of_object
 
     def guest(self, peer_ip: str | None) -> Caller:
@@ -44,6 +52,29 @@ class Authenticator:
         except ZoneError as error:
             raise Unauthorized.because(error) from error
 
+    def is_of_idp(self, token: str) -> bool:
+        """Whether what was shown as a token is one of an identity provider, for `by_idp_token`."""
+        return self._idp_tokens.takes(token)
+
+    async def by_idp_token(
+        self,
+        token: str,
+        *,
+        peer_ip: str | None,
+        interface: str | None,
+        service_token: str | None = None,
+        consumer_token: str | None = None,
+        request_id: str,
+    ) -> Caller:
+        """The user whose access token of an identity provider it is. A user made by it is noted."""
+        try:
+            service, _ = await self._with(peer_ip, interface, service_token, consumer_token)
+            user = await self._idp_tokens.user(token, peer_ip=peer_ip, request_id=request_id)
+            await self._verifier.check_service(user, service)
+        except ZoneError as error:
+            raise Unauthorized.because(error) from error
+        return self._as_user(user, peer_ip)
+
     async def by_password(self, username: str, password: str, *, peer_ip: str | None) -> Caller:
         """A user who may log in with a password."""
         user = await self._users.find_by_username(username)
@@ -56,7 +87,25 @@ class Authenticator:
                 raise UserBlocked
         except ZoneError as error:
             raise Unauthorized.because(error) from error
+        return self._as_user(user, peer_ip)
+
+    def _as_user(self, user: User, peer_ip: str | None) -> Caller:
         return Caller(user_subject(user.id), user, peer_ip=peer_ip, space_of_object=self._space_of_object)
+
+    async def _with(
+        self,
+        peer_ip: str | None,
+        interface: str | None,
+        service_token: str | None,
+        consumer_token: str | None,
+    ) -> tuple[Service, Subject]:
+        """The service that acts, and who has the token from its subject."""
+        service, consumer = ZONE_SERVICE, NOBODY
+        if service_token is not None:
+            service = await self._verifier.service(service_token, peer_ip=peer_ip)
+        if consumer_token is not None:
+            consumer = await self._verifier.consumer(consumer_token, peer_ip=peer_ip, interface=interface)
+        return service, consumer
 
     async def _by_token(
         self,
@@ -67,11 +116,7 @@ class Authenticator:
         consumer_token: str | None,
     ) -> Caller:
         verifier = self._verifier
-        service, consumer = ZONE_SERVICE, NOBODY
-        if service_token is not None:
-            service = await verifier.service(service_token, peer_ip=peer_ip)
-        if consumer_token is not None:
-            consumer = await verifier.consumer(consumer_token, peer_ip=peer_ip, interface=interface)
+        service, consumer = await self._with(peer_ip, interface, service_token, consumer_token)
         context = verifier.context(
             peer_ip=peer_ip,
             interface=interface,

@@ -12,8 +12,7 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Protocol
 
 import orjson
@@ -21,19 +20,16 @@ import structlog
 from cryptography.fernet import Fernet, InvalidToken
 
 from runtime.clock import Clock
-from services.zone.domain import names
 from services.zone.domain.access import Caller
-from services.zone.domain.audit import AuditLog, Outcome
+from services.zone.domain.accounts import Accounts, Arrival
 from services.zone.domain.entities import LinkedAccount, User
 from services.zone.domain.errors import NotFound, Unauthorized, ZoneError
 from services.zone.domain.handovers import Handovers, Listener
-from services.zone.domain.identifiers import user_subject
-from services.zone.domain.ids import new_id
 from services.zone.domain.params import Params
-from services.zone.domain.stores import Taken, UserStore
+from services.zone.domain.stores import UserStore
 from services.zone.domain.token_errors import UserBlocked
 from services.zone.domain.tokens import Tokens
-from services.zone.domain.value_errors import BadData, BadValueIdentifierOccupied
+from services.zone.domain.value_errors import BadData
 
 log = structlog.get_logger(__name__)
 
@@ -81,32 +77,23 @@ class LoggedIn:
     send_to: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Arrival:
-    """An account that has come back from its identity provider, and in what request."""
-
-    account: LinkedAccount
-    peer_ip: str | None
-    request_id: str
-
-
 class Logins:
     """Begins and finishes log-ins."""
 
     def __init__(
         self,
         providers: Sequence[IdentityProvider],
+        accounts: Accounts,
         users: UserStore,
         tokens: Tokens,
-        audit: AuditLog,
         handovers: Handovers,
         seal: Fernet,
         clock: Clock,
     ) -> None:
         self._providers: Mapping[str, IdentityProvider] = {each.id: each for each in providers}
+        self._accounts = accounts
         self._users = users
         self._tokens = tokens
-        self._audit = audit
         self._handovers = handovers
         self._seal = seal
         self._clock = clock
@@ -148,7 +135,7 @@ class Logins:
             raise BadData.of(key="state")
         try:
             account = await provider.account(login, code)
-            arrival = _Arrival(account, caller.peer_ip, request_id)
+            arrival = Arrival(account, caller.peer_ip, request_id)
             user = await self._user(arrival, login.user_id)
             if user.blocked:
                 raise UserBlocked
@@ -159,6 +146,11 @@ class Logins:
             return await self._with_token(user.id)
         listener = Listener(login.port, login.challenge)
         return LoggedIn(user.id, send_to=listener.address(self._handovers.code(user.id, listener)))
+
+    async def _user(self, arrival: Arrival, link_to: str) -> User:
+        if link_to:
+            return await self._accounts.link(arrival, link_to)
+        return await self._accounts.user_of(arrival)
 
     async def redeem(self, body: Mapping[str, object]) -> LoggedIn:
         """A token for the program that has a code and its verifier. Raises BadData, Unauthorized."""
@@ -190,56 +182,3 @@ class Logins:
 
     def _now_s(self) -> int:
         return self._clock.now_ms() // 1000
-
-    async def _user(self, arrival: _Arrival, link_to: str) -> User:
-        """Who has the account; a new user where nobody has it and it is not to be linked."""
-        account = arrival.account
-        if link_to:
-            async with self._noted(arrival, "link_account", link_to):
-                return await self._linked(link_to, account)
-        known = await self._users.find_by_account(account.idp, account.subject_id)
-        if known is not None:
-            return await self._linked(known.id, account)
-        try:
-            return await self._made(arrival)
-        except Taken:
-            # The same account came twice at a time.
-            known = await self._users.find_by_account(account.idp, account.subject_id)
-            if known is None:
-                raise NotFound from None
-            return known
-
-    async def _linked(self, user_id: str, account: LinkedAccount) -> User:
-        """Links the account, or renews what is known of it."""
-        try:
-            if not await self._users.link_account(user_id, account):
-                raise NotFound
-        except Taken:
-            raise BadValueIdentifierOccupied.of(key="linkedAccount") from None
-        user = await self._users.find(user_id)
-        if user is None:
-            raise NotFound
-        return user
-
-    async def _made(self, arrival: _Arrival) -> User:
-        account = arrival.account
-        user = User(
-            id=new_id(),
-            full_name=names.DEFAULT_FULL_NAME,
-            emails=account.emails,
-            created_at_ms=self._clock.now_ms(),
-            linked_accounts=(account,),
-        )
-        if names.is_full_name(account.full_name):
-            user = replace(user, full_name=account.full_name)
-        async with self._noted(arrival, "create_user_by_login", user.id):
-            await self._users.create(user, None)
-        log.info("user_created", user_id=user.id, idp=account.idp)
-        return user
-
-    def _noted(self, arrival: _Arrival, action: str, user_id: str) -> AbstractAsyncContextManager[Outcome]:
-        """Around what the user, known by his account, does to himself."""
-        account = arrival.account
-        himself = Caller(user_subject(user_id), peer_ip=arrival.peer_ip)
-        details = {"idp": account.idp, "subjectId": account.subject_id}
-        return self._audit.noted(himself, action, (user_id,), details, request_id=arrival.request_id)

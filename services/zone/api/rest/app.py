@@ -16,10 +16,11 @@ from runtime.errors import IsthmusError
 from runtime.http.errors import ApiError
 from services.zone import metrics
 from services.zone.api.rest.audit import audit_routes
-from services.zone.api.rest.door import MAX_REQUEST_ID_CHARS, Door
+from services.zone.api.rest.door import Door
 from services.zone.api.rest.groups import group_routes
 from services.zone.api.rest.http import (
     BASE_PATH,
+    MAX_REQUEST_ID_CHARS,
     handle_api_error,
     handle_bug,
     handle_disconnect,

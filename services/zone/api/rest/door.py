@@ -7,12 +7,9 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from services.zone.api.rest.http import BASE_PATH, caller_of, created, json_body
+from services.zone.api.rest.http import BASE_PATH, caller_of, created, json_body, request_id_of
 from services.zone.api.services import ZoneInfo, ZoneServices
 from services.zone.domain.access import Caller
-
-#: What a request may call itself, in logs and notes.
-MAX_REQUEST_ID_CHARS = 200
 
 
 class Door:
@@ -51,11 +48,6 @@ class Door:
     def created(self, path: str) -> Response:
         """201 with the place of the new thing; `path` is below the API's base."""
         return created(f"https://{self.info.domain}{BASE_PATH}{path}")
-
-
-def request_id_of(request: Request) -> str:
-    """What the request calls itself, as far as notes keep it."""
-    return request.headers.get("x-request-id", "")[:MAX_REQUEST_ID_CHARS]
 
 
 def ids(key: str, values: Iterable[str]) -> dict[str, list[str]]:

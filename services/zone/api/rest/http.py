@@ -27,7 +27,15 @@ BASE_PATH = "/api/v3/onezone"
 #: A token of the largest size with something around it.
 MAX_BODY_BYTES = 2 << 20
 
+#: What a request may call itself, in logs and notes.
+MAX_REQUEST_ID_CHARS = 200
+
 _BASIC = "basic "
+
+
+def request_id_of(request: Request) -> str:
+    """What the request calls itself, as far as notes keep it."""
+    return request.headers.get("x-request-id", "")[:MAX_REQUEST_ID_CHARS]
 
 
 async def caller_of(request: Request, authenticator: Authenticator) -> Caller:
@@ -37,13 +45,15 @@ async def caller_of(request: Request, authenticator: Authenticator) -> Caller:
     token = extract_token(headers)
     if token is not None:
         service = headers.get(b"x-onedata-service-token")
-        return await authenticator.by_token(
-            token,
-            peer_ip=peer_ip,
-            interface="rest",
-            service_token=service.decode("latin-1") if service is not None else None,
-            consumer_token=consumer_token(headers),
-        )
+        circumstances: dict[str, Any] = {
+            "peer_ip": peer_ip,
+            "interface": "rest",
+            "service_token": service.decode("latin-1") if service is not None else None,
+            "consumer_token": consumer_token(headers),
+        }
+        if authenticator.is_of_idp(token):
+            return await authenticator.by_idp_token(token, request_id=request_id_of(request), **circumstances)
+        return await authenticator.by_token(token, **circumstances)
     authorization = headers.get(b"authorization", b"").decode("latin-1")
     if authorization[: len(_BASIC)].lower() == _BASIC:
         username, password = _basic_credentials(authorization[len(_BASIC) :])

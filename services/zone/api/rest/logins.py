@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from services.zone.api.rest import schemas
-from services.zone.api.rest.door import Door, request_id_of
-from services.zone.api.rest.http import BASE_PATH, json_body, reply
+from services.zone.api.rest.door import Door
+from services.zone.api.rest.http import BASE_PATH, json_body, reply, request_id_of
 from services.zone.domain.logins import LOGIN_LIFE_S, LoggedIn
 from services.zone.domain.value_errors import BadData, MissingRequiredValue
 
