@@ -17,6 +17,8 @@ from services.metadata.domain.errors import RevisionConflict
 Session = ClientSession
 
 _COMMIT_TRIES = 3
+#: Another instance took this one for dead and ended its session (`runtime.mongo.abandoned`).
+_INTERRUPTED = 11601
 
 
 def run_transaction(
@@ -38,7 +40,7 @@ def run_transaction(
             raise taken from error
         except OperationFailure as error:
             _abort(session)
-            if error.has_error_label("TransientTransactionError"):
+            if error.has_error_label("TransientTransactionError") or error.code == _INTERRUPTED:
                 raise RevisionConflict from error
             raise
         except BaseException:
