@@ -7,7 +7,8 @@ from typing import Any
 from isthmus.metadata.v1 import copies_pb2, copies_pb2_grpc
 
 from runtime.auth import caller, caller_blob
-from services.metadata.domain.copies import Copies, CopyRequest
+from services.metadata.domain.copies import Copies
+from services.metadata.domain.copy_plans import CopyRequest
 from services.metadata.domain.copy_records import Copy, CopyProgress, CopyState
 
 from .convert import ref_from_proto, type_to_proto

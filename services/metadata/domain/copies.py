@@ -1,4 +1,4 @@
-"""Copies that take long: who may, who works at them, how they end.
+"""Copies that take long: who works at them, and how they end.
 
 What is copied is made in a workshop, a directory out of sight that belongs to the user; once whole it becomes
 the destination by one rename. So a copy is never seen in part, and giving it up is removing one directory.
@@ -8,83 +8,44 @@ lapses, and another one goes on.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 from runtime.clock import Clock
-from runtime.errors import (
-    Aborted,
-    AccessDenied,
-    FileExists,
-    InvalidArgument,
-    NotFound,
-    ResourceExhausted,
-)
+from runtime.errors import FileExists, InvalidArgument
 from runtime.identity import Identity, Kind
 
 from . import names, permissions
-from .caveats import Reached
-from .copy_records import OPEN, UNPUBLISHED, WORKED_AT, Copy, CopyProgress, CopyState, CopyStore
-from .errors import IdTaken, LostRace, NameTaken, NotSupported, RenameIntoItself, RevisionConflict
+from .copy_plans import CopyPlans, CopyRequest, copy_id_of, require_add
+from .copy_records import (
+    UNPUBLISHED,
+    WORKED_AT,
+    Copy,
+    CopyLost,
+    CopyProgress,
+    CopyState,
+    CopyStore,
+    NoSuchCopy,
+)
+from .copy_undoing import CopyUndoing
+from .errors import IdTaken, LostRace, NameTaken, RevisionConflict
 from .files import Files
-from .ids import new_file_id
 from .paths import FileRef, Found, Paths
 from .quotas import require_insider
-from .records import File, FileType, swept_from, tmp_id
+from .records import File, FileType, tmp_id
 from .renames import Renames
 from .retries import attempts
 from .tree import Tree
 
 #: How long a lease lasts; holders renew it every few seconds.
 LEASE_MS = 30_000
-#: Copies under way at a time: of all users, and of one.
-MAX_OPEN = 10_000
-MAX_OPEN_OF_USER = 1000
 #: A copy that so many holders took, one after the other, without getting on, is given up.
 MAX_BARREN_LEASES = 10
 MAX_POSITION_BYTES = 1 << 20
-#: How long the reason of a failure can be asked for, and what became of a copy.
-KEEP_FAILED_MS = 24 * 3600 * 1000
+#: How long what became of a copy can be asked for.
 KEEP_DONE_MS = 600_000
 MAX_PAGE_SIZE = 1000
 _WORKSHOP_MODE = 0o700
 _SERVICE = Identity(kind=Kind.SERVICE, subject_id="metadata")
-
-
-class NoSuchCopy(NotFound):
-    """No copy is on its way to this place."""
-
-    reason = "NO_SUCH_COPY"
-
-
-class CopyLost(Aborted):
-    """Somebody else works at the copy, or it was given up."""
-
-    reason = "COPY_LOST"
-
-
-class TooManyCopies(ResourceExhausted):
-    """So many copies are under way that no more are begun."""
-
-    reason = "TOO_MANY_COPIES"
-
-
-@dataclass(frozen=True, slots=True)
-class CopyRequest:
-    """What is asked for. Without a `holder` somebody else is to do the work.
-
-    Without a `source` it is a directory that only the holder can make.
-    `update`: what the copy has differently; only the one who does the work reads it.
-    """
-
-    request_id: str
-    source: FileRef | None
-    parent: FileRef
-    name: str
-    moves: bool
-    update: bytes
-    holder: str
 
 
 class Copies:
@@ -103,10 +64,11 @@ class Copies:
         self._store = store
         self._tree = tree
         self._paths = paths
-        self._files = files
         self._renames = renames
         self._clock = clock
         self._provider_id = provider_id
+        self._plans = CopyPlans(store, paths, files, clock)
+        self._undoing = CopyUndoing(store, tree, clock)
 
     async def start(
         self, identity: Identity, signed_identity: bytes, request: CopyRequest
@@ -117,9 +79,9 @@ class Copies:
         """
         if not request.request_id:
             raise InvalidArgument("missing value", key="request_id")
-        known = await self._store.find(_copy_id(identity, request.request_id))
+        known = await self._store.find(copy_id_of(identity, request.request_id))
         if known is None:
-            copy = await self._planned(identity, signed_identity, request)
+            copy = await self._plans.plan(identity, signed_identity, request)
             known = await self._inserted(copy)
         is_free = known.lease_until_ms <= self._clock.now_ms() or known.holder == request.holder
         if known.state not in WORKED_AT or not is_free or not request.holder:
@@ -135,10 +97,10 @@ class Copies:
         require_insider(identity)
         waiting = await self._store.list_lapsed(WORKED_AT, before_ms=self._clock.now_ms(), limit=10)
         for copy in waiting:
-            if copy.is_handmade and copy.state in UNPUBLISHED:
-                await self._abandon(copy)
-                continue
             try:
+                if copy.is_handmade and copy.state in UNPUBLISHED:
+                    await self._abandon(copy)
+                    continue
                 leased = await self._leased(copy, holder)
             except RevisionConflict:
                 continue
@@ -148,16 +110,9 @@ class Copies:
 
     async def _abandon(self, copy: Copy) -> None:
         """Gives up what nobody else can go on with, once the request was not tried again for a while."""
-        if copy.lease_until_ms + LEASE_MS > self._clock.now_ms():
-            return
-        given_up = self._given_up(
-            copy, reason="UNAVAILABLE", message="whoever made it went away", forgotten=True
-        )
-        try:
-            await self._store.replace(given_up)
-        except RevisionConflict:
-            return
-        await self._undo(given_up)
+        if copy.lease_until_ms + LEASE_MS <= self._clock.now_ms():
+            told = "whoever made it went away"
+            await self._undoing.give_up(copy, reason="UNAVAILABLE", message=told, forgotten=True)
 
     async def save(self, identity: Identity, copy_id: str, epoch: int, progress: CopyProgress) -> None:
         """Notes how far it is, and renews the lease. Raises `CopyLost`."""
@@ -195,7 +150,7 @@ class Copies:
         parent = FileRef(copy.space_id, copy.parent_id)
         # The user may add to the directory, and it is we who take the copy from where it was made.
         found = await self._paths.resolve(identity, parent)
-        self._require_add(identity, found, copy.type)
+        require_add(identity, found, copy.type)
         await self._renames.rename(
             _SERVICE,
             copy.publish_id,
@@ -215,7 +170,7 @@ class Copies:
         if copy is not None and copy.state is CopyState.DONE and copy.epoch == epoch:
             return
         copy = await self._held(copy_id, epoch, (CopyState.PUBLISHED,))
-        await self._sweep_workshop(copy)
+        await self._undoing.sweep_workshop(copy)
         expires_ms = self._clock.now_ms() + KEEP_DONE_MS
         await self._changed(
             copy_id,
@@ -233,9 +188,9 @@ class Copies:
             copy_id,
             epoch,
             UNPUBLISHED,
-            lambda copy: self._given_up(copy, reason=reason, message=message, forgotten=forget),
+            lambda copy: self._undoing.given_up(copy, reason=reason, message=message, forgotten=forget),
         )
-        await self._undo(copy)
+        await self._undoing.undo(copy)
 
     async def find(self, identity: Identity, parent: FileRef, name: str) -> Copy:
         """The copy on its way to a place the caller may look at. Raises `NoSuchCopy`."""
@@ -258,12 +213,12 @@ class Copies:
         is_readonly = identity.caveats is not None and identity.caveats.readonly
         if not is_own or is_readonly:
             permissions.require(identity, found.chain, permissions.DELETE_CHILD, found.reach)
-        await self._stop(copy.copy_id)
+        await self._undoing.stop(copy.copy_id)
 
     async def stop(self, identity: Identity, copy_id: str) -> None:
         """As `cancel`, for operators."""
         require_insider(identity)
-        await self._stop(copy_id)
+        await self._undoing.stop(copy_id)
 
     async def list(self, identity: Identity, *, after: str, limit: int) -> Sequence[Copy]:
         """Those under way, and those that failed lately."""
@@ -274,83 +229,9 @@ class Copies:
 
     async def undo_some(self) -> int:
         """Goes on with what was given up and not taken away yet; answers how many."""
-        given_up = await self._store.list_lapsed(
-            (CopyState.UNDOING,), before_ms=self._clock.now_ms(), limit=100
-        )
-        for copy in given_up:
-            await self._undo(copy)
-        return len(given_up)
+        return await self._undoing.undo_some()
 
     # -- beginning -------------------------------------------------------------------------------------
-
-    async def _planned(self, identity: Identity, signed_identity: bytes, request: CopyRequest) -> Copy:
-        parent = await self._files.directory(
-            identity, request.request_id, request.parent, create_parents=False
-        )
-        names.check_new_name(request.name, parent.file)
-        source = await self._source(identity, parent, request)
-        await self._require_few(identity)
-        if await self._paths.child(identity, parent, request.name) is not None:
-            raise FileExists(name=request.name)
-        type = source.file.type if source else FileType.DIRECTORY
-        copy_id = _copy_id(identity, request.request_id)
-        workshop_id = hashlib.sha256(f"workshop:{copy_id}".encode()).hexdigest()[:32]
-        now_ms = self._clock.now_ms()
-        return Copy(
-            copy_id=copy_id,
-            request_id=request.request_id,
-            user_id=identity.subject_id,
-            identity=signed_identity,
-            space_id=parent.file.space_id,
-            parent_id=parent.file.file_id,
-            name=request.name,
-            root_id=new_file_id(
-                request.request_id, identity.subject_id, workshop_id, request.name, type=type
-            ),
-            type=type,
-            source_space_id=source.file.space_id if source else "",
-            source_id=source.entry.file_id if source else "",
-            moves=request.moves,
-            workshop_id=workshop_id,
-            update=request.update,
-            started_ms=now_ms,
-            changed_ms=now_ms,
-        )
-
-    async def _source(self, identity: Identity, parent: Found, request: CopyRequest) -> Found | None:
-        """What is to be copied, if anything is. Everything is refused here that can be before the work."""
-        if request.source is None:
-            self._require_add(identity, parent, FileType.DIRECTORY)
-            return None
-        source = await self._paths.resolve(identity, request.source)
-        self._require(identity, source, parent, request)
-        return source
-
-    def _require(self, identity: Identity, source: Found, parent: Found, request: CopyRequest) -> None:
-        """Everything that can be refused before the work begins."""
-        file = source.file
-        if file.type is FileType.SYMLINK:
-            raise NotSupported("a symbolic link is no source", file_id=file.file_id)
-        if any(above.file_id == file.file_id for above in parent.chain):
-            raise RenameIntoItself(file_id=file.file_id, parent_id=parent.file.file_id)
-        bits = permissions.READ_DATA | (permissions.TRAVERSE if file.is_directory else 0)
-        permissions.require(identity, source.chain, bits, source.reach)
-        if source.reach.reached is not Reached.INSIDE:
-            raise AccessDenied("the token does not reach all of the source", file_id=file.file_id)
-        self._require_add(identity, parent, file.type)
-        if request.moves:
-            self._files.require_delete(identity, source)
-
-    async def _require_few(self, identity: Identity) -> None:
-        of_user = await self._store.count_open(user_id=identity.subject_id, limit=MAX_OPEN_OF_USER)
-        if of_user >= MAX_OPEN_OF_USER:
-            raise TooManyCopies(limit=MAX_OPEN_OF_USER)
-        if await self._store.count_open(limit=MAX_OPEN) >= MAX_OPEN:
-            raise TooManyCopies(limit=MAX_OPEN)
-
-    def _require_add(self, identity: Identity, parent: Found, type: FileType) -> None:
-        add = permissions.ADD_SUBDIRECTORY if type is FileType.DIRECTORY else permissions.ADD_FILE
-        permissions.require(identity, parent.chain, permissions.TRAVERSE | add, parent.reach)
 
     async def _inserted(self, copy: Copy) -> Copy:
         """Adds it, in the place of one that failed to get there. Raises `FileExists`."""
@@ -374,12 +255,8 @@ class Copies:
     async def _leased(self, copy: Copy, holder: str) -> Copy:
         """The copy with a lease for this holder; or given up, when nobody gets on with it."""
         if copy.barren_leases >= MAX_BARREN_LEASES:
-            given_up = self._given_up(
-                copy, reason="UNAVAILABLE", message="it was begun again and again", forgotten=False
-            )
-            await self._store.replace(given_up)
-            await self._undo(given_up)
-            return given_up
+            told = "it was begun again and again"
+            return await self._undoing.give_up(copy, reason="UNAVAILABLE", message=told)
         leased = self._now(
             copy,
             holder=holder,
@@ -445,80 +322,3 @@ class Copies:
         if copy is None or (copy.expires_ms is not None and copy.expires_ms <= self._clock.now_ms()):
             raise NoSuchCopy(name=name)
         return found, copy
-
-    # -- giving up -------------------------------------------------------------------------------------
-
-    def _given_up(self, copy: Copy, *, reason: str, message: str, forgotten: bool) -> Copy:
-        return self._now(
-            copy,
-            state=CopyState.UNDOING,
-            error_reason=reason,
-            error_message=message,
-            forgotten=forgotten,
-            lease_until_ms=0,
-        )
-
-    async def _stop(self, copy_id: str) -> None:
-        async for _ in attempts():
-            copy = await self._store.find(copy_id)
-            if copy is None or copy.state not in (*OPEN, CopyState.FAILED):
-                raise NoSuchCopy(copy_id=copy_id)
-            if copy.state is CopyState.PUBLISHED:
-                raise NoSuchCopy("it is at its place already", copy_id=copy_id)
-            if copy.state is CopyState.PUBLISHING:
-                continue
-            if copy.state is CopyState.FAILED:
-                await self._store.remove(copy)
-                return
-            given_up = self._given_up(copy, reason="CANCELLED", message="cancelled", forgotten=True)
-            try:
-                await self._store.replace(given_up)
-            except RevisionConflict:
-                continue
-            await self._undo(given_up)
-            return
-        raise LostRace(copy_id=copy_id)
-
-    async def _undo(self, copy: Copy) -> None:
-        """Takes away what was made. Whoever is cut short here is followed by `undo_some`."""
-        if await self._is_published(copy):
-            # It got its place in the moment before it was given up.
-            await self._quietly(
-                self._store.replace(self._now(copy, state=CopyState.PUBLISHED, reserves=False))
-            )
-            return
-        await self._sweep_workshop(copy)
-        if copy.forgotten:
-            await self._store.remove(copy)
-            return
-        failed = self._now(
-            copy, state=CopyState.FAILED, identity=b"", expires_ms=self._clock.now_ms() + KEEP_FAILED_MS
-        )
-        await self._quietly(self._store.replace(failed))
-
-    async def _is_published(self, copy: Copy) -> bool:
-        root = await self._tree.find(copy.space_id, copy.root_id, fresh=True)
-        return root is not None and not root.deleted and root.parent_id != copy.workshop_id
-
-    async def _sweep_workshop(self, copy: Copy) -> None:
-        async for _ in attempts():
-            workshop = await self._tree.find(copy.space_id, copy.workshop_id, fresh=True)
-            if workshop is None or workshop.deleted or workshop.parent_id != tmp_id(copy.space_id):
-                return
-            try:
-                await self._tree.replace(swept_from(workshop, now_ms=self._clock.now_ms()))
-            except RevisionConflict:
-                continue
-            return
-        raise LostRace(copy_id=copy.copy_id)
-
-    async def _quietly(self, change: Awaitable[None]) -> None:
-        """Another one came first, who did the same."""
-        try:
-            await change
-        except RevisionConflict:
-            return
-
-
-def _copy_id(identity: Identity, request_id: str) -> str:
-    return hashlib.sha256(f"{identity.subject_id}\0{request_id}".encode()).hexdigest()[:32]

@@ -7,7 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from runtime.errors import Aborted, NotFound
+
 from .records import FileType
+
+
+class NoSuchCopy(NotFound):
+    """No copy is on its way to this place."""
+
+    reason = "NO_SUCH_COPY"
+
+
+class CopyLost(Aborted):
+    """Somebody else works at the copy, or it was given up."""
+
+    reason = "COPY_LOST"
 
 
 class CopyState(enum.Enum):

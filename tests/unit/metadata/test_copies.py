@@ -9,15 +9,9 @@ import pytest
 
 from runtime.errors import AccessDenied, FileExists, NoSuchFile, NotPermitted
 from runtime.identity import DataCaveats, Identity
-from services.metadata.domain.copies import (
-    MAX_BARREN_LEASES,
-    Copies,
-    CopyLost,
-    CopyRequest,
-    NoSuchCopy,
-    TooManyCopies,
-)
-from services.metadata.domain.copy_records import Copy, CopyProgress, CopyState
+from services.metadata.domain.copies import MAX_BARREN_LEASES, Copies
+from services.metadata.domain.copy_plans import CopyRequest, TooManyCopies
+from services.metadata.domain.copy_records import Copy, CopyLost, CopyProgress, CopyState, NoSuchCopy
 from services.metadata.domain.errors import Forbidden, RenameIntoItself
 from services.metadata.domain.files import NewFile
 from services.metadata.domain.records import FileType
@@ -230,7 +224,7 @@ async def test_a_second_copy_to_the_same_place_is_refused(world: World) -> None:
 
 
 async def test_no_user_has_more_copies_than_allowed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.metadata.domain.copies.MAX_OPEN_OF_USER", 1)
+    monkeypatch.setattr("services.metadata.domain.copy_plans.MAX_OPEN_OF_USER", 1)
     await start(world, "d")
     with pytest.raises(TooManyCopies):
         await start(world, "d", name="b", request_id="r2")
