@@ -20,7 +20,8 @@ from runtime.errors import FailedPrecondition, rebuild
 from runtime.periodic import Periodic
 from runtime.request import NO_CALL, current_call, request_id
 from services.gateway import metrics
-from services.gateway.api.cdmi.copy_runs import CopyRun, Lost, Tools
+from services.gateway.api.cdmi.copy_leases import Lost, Tools
+from services.gateway.api.cdmi.copy_runs import CopyRun
 from services.gateway.api.cdmi.duplicates import Duplicates
 from services.gateway.api.cdmi.nodes import Node
 from services.gateway.api.cdmi.updates import Update

@@ -20,7 +20,7 @@ from runtime.clock import Clock
 from runtime.errors import Aborted, DeadlineExceeded, IsthmusError, Unavailable
 from runtime.http.file_ids import FileId
 from runtime.request import request_id
-from services.gateway.api.cdmi.copy_runs import IDENTITY_LIFE_MS, LEASE_SAFE_S, SAVE_INTERVAL_S
+from services.gateway.api.cdmi.copy_leases import IDENTITY_LIFE_MS, LEASE_SAFE_S, SAVE_INTERVAL_S
 from services.gateway.api.cdmi.nodes import Node
 from services.gateway.api.ports import CopyRecords
 
