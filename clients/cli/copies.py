@@ -27,12 +27,12 @@ def register(app: typer.Typer) -> None:
     app.add_typer(copies, name="copy")
 
 
-@copies.command("ls")
+@copies.command("list")
 @told
 def list_copies(ctx: typer.Context) -> None:
     """Show copies that go on, and those that failed within a day.
 
-    Example: isthmus copy ls
+    Example: isthmus copy list
     """
     run = context(ctx)
     with operator(run.settings) as provider:

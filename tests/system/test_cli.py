@@ -228,6 +228,6 @@ async def _list_with_a_token_unknown_to_the_provider(stack: RunningStack, owner:
 
 
 def test_copies_are_listed_and_given_up(cli: Cli) -> None:
-    assert isinstance(cli.json("copy", "ls")["copies"], list)
-    assert "state" in cli("copy", "ls")
+    assert isinstance(cli.json("copy", "list")["copies"], list)
+    assert "state" in cli("copy", "list")
     assert cli("copy", "stop", "nothing", code=1).count("\n") == 1
