@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from tests.support.account import Account
-from tests.support.cdmi_model import Player
+from tests.support.cdmi_player import Player
 from tests.support.folder import Folder
 from tests.support.load import until
 from tests.support.recovery import all_in_rotation

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.support.cdmi_model import Player
+from tests.support.cdmi_player import Player
 from tests.support.folder import Folder
 from tests.support.stack import RunningStack
 
