@@ -11,7 +11,7 @@ from isthmus.metadata.v1 import files_pb2
 #: Told in every page, or told with another column.
 _UNASKED = frozenset({"space_id", "parent_id", "file_id", "name", "has_sum"})
 #: What few files have, with the value of all others.
-_RARE: dict[str, Callable[[], Any]] = {"share_ids": tuple, "acl": tuple, "xattrs": dict}
+_RARE: dict[str, Callable[[], Any]] = {"share_ids": tuple, "gids": tuple, "acl": tuple, "xattrs": dict}
 #: Never told of children: theirs is that of the directory and a name. And what is wanted beside columns.
 _ELSEWHERE = frozenset({"path", "acl", "xattrs"})
 
@@ -55,6 +55,7 @@ def files_of(told: files_pb2.FileColumns) -> list[files_pb2.File]:
         file.parent_id = parent_id
     for at, rest in told.rest.items():
         files[at].share_ids.extend(rest.share_ids)
+        files[at].gids.extend(rest.gids)
         files[at].acl.extend(rest.acl)
         files[at].xattrs.update(rest.xattrs)
     return files

@@ -36,6 +36,7 @@ class FileStoreContract:
             has_custom_metadata=True,
             value_hash="SHA256",
             value_digest=ValueDigest("SHA256", "abc", 7),
+            gids=(0,),
         )
         await stores.files.insert(file)
         assert await stores.files.find("f") == file
@@ -199,7 +200,7 @@ class FileStoreContract:
         for file in (
             a_file("plain", size_bytes=7, local_bytes=3, mimetype="text/plain", has_custom_metadata=True),
             a_file("link", "a", type=FileType.SYMLINK, symlink_target="x", mode=0o777),
-            a_file("linked", links=("l1", "l2"), unnamed=True, share_ids=("s1", "s2"), acl=acl),
+            a_file("linked", links=("l1", "l2"), unnamed=True, share_ids=("s1", "s2"), acl=acl, gids=(5,)),
             a_file("dir", type=FileType.DIRECTORY, acl=(), completion_status="Error"),
             a_file("other", "a", named_by="provider2", value_transfer_encoding="utf-8", owner_id="bob"),
         ):

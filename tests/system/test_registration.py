@@ -55,7 +55,8 @@ async def test_a_registered_file_is_read_in_place_and_deleted_where_it_lay(
     assert made.headers["location"].endswith(f"/data/{file_id}")
     content = await http.get(f"{API}/data/{file_id}/content", headers={"range": "bytes=2-4"})
     assert (content.status_code, content.content) == (206, b"234")
-    assert (await http.get(f"{API}/data/{file_id}")).json()["mtime"] == 1_000_000_000
+    told = (await http.get(f"{API}/data/{file_id}")).json()
+    assert (told["mtime"], told["displayGid"]) == (1_000_000_000, source.stat().st_gid)
     assert (await http.get(f"{API}/data/{file_id}/metadata/json")).json() == {"a": 2}
     assert (await http.get(f"{API}/data/{file_id}/metadata/rdf")).content == b"<rdf/>"
     source.write_bytes(b"longer than before")

@@ -127,6 +127,11 @@ def _size(_: View, type: int, size_bytes: int, has_sum: bool) -> int | None:
     return size_bytes if type in (REGULAR, SYMLINK, QUEUE) or has_sum else None
 
 
+def _gid(_: View, space_id: str, gids: Sequence[int]) -> int:
+    # All of a space are one group, whose number every file has that did not come with one of its own.
+    return gids[0] if gids else display_id(space_id)
+
+
 def _always(value: Callable[[], Any]) -> Attribute:
     """What is told of every file alike."""
     return Attribute(("file_id",), lambda *_: value())
@@ -159,7 +164,7 @@ _TABLE: tuple[tuple[str, str | None, Attribute], ...] = (
     ("conflictingName", None, _always(lambda: None)),
     ("path", None, Attribute((*_ID, "name", "path"), _path)),
     ("parentFileId", "parent_id", Attribute(("space_id", "parent_id", "share_ids"), _parent_file_id)),
-    ("displayGid", "storage_group_id", Attribute(("space_id",), lambda _, id: display_id(id))),
+    ("displayGid", "storage_group_id", Attribute(("space_id", "gids"), _gid)),
     ("displayUid", "storage_user_id", Attribute(("owner_id",), lambda _, id: display_id(id))),
     ("creationTime", None, _seconds("creation_time_ms")),
     ("atime", "atime", _seconds("atime_ms")),

@@ -85,6 +85,8 @@ class FileRecord(Protocol):
     @property
     def content_revision(self) -> int: ...
     @property
+    def gids(self) -> Sequence[int]: ...
+    @property
     def has_acl(self) -> bool: ...
     @property
     def acl(self) -> Sequence[Entry]: ...
@@ -123,6 +125,7 @@ class VirtualDirectory:
     value_hash: str = ""
     value_digest: str = ""
     content_revision: int = 0
+    gids: tuple[int, ...] = ()
     has_acl: bool = False
     acl: tuple[Entry, ...] = ()
     xattrs: Mapping[str, bytes] = field(default_factory=dict)

@@ -26,7 +26,7 @@ def _types(column: Iterable[FileType]) -> Iterable[Any]:
 #: Columns whose values have another form on the wire.
 _CONVERTED: dict[str, Callable[[Iterable[Any]], Iterable[Any]]] = {"type": _types}
 #: Told by few files, so each by its place.
-_SHARE_IDS = "share_ids"
+_RARE = ("share_ids", "gids")
 #: What the domain can tell, and the wire has a column for.
 _MASKABLE = FIELDS - {"named_by"}
 
@@ -45,12 +45,13 @@ def columns_to_proto(columns: Columns, extras: Sequence[Extra]) -> files_pb2.Fil
     """All columns that the wire knows, and what was wanted beside them."""
     told = files_pb2.FileColumns()
     for field, column in columns.items():
-        if field in _MASKABLE and field != _SHARE_IDS:
+        if field in _MASKABLE and field not in _RARE:
             convert = _CONVERTED.get(field)
             getattr(told, field).extend(convert(column) if convert else column)
-    for at, share_ids in enumerate(columns.get(_SHARE_IDS, ())):
-        if share_ids:
-            told.rest[at].share_ids.extend(share_ids)
+    for field in _RARE:
+        for at, values in enumerate(columns.get(field, ())):
+            if values:
+                getattr(told.rest[at], field).extend(values)
     for at, extra in enumerate(extras):
         if extra.acl or extra.xattrs:
             told.rest[at].acl.extend(acl_to_proto(extra.acl))

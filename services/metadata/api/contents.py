@@ -175,6 +175,7 @@ class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
             mtime_ms=request.mtime_ms,
             ctime_ms=request.ctime_ms,
             owner_id=request.owner_id,
+            gid=request.gid if request.HasField("gid") else None,
             update=Update(
                 set=dict(request.xattrs),
                 json=JsonUpdate(request.json) if request.HasField("json") else None,

@@ -52,6 +52,7 @@ def file_to_proto(file: File, path: Sequence[str] = (), extra: Extra = NO_EXTRA)
         last_request_id=file.op_id,
         value_hash=file.value_hash,
         content_revision=file.location_revision,
+        gids=file.gids,
     )
     if extra is not NO_EXTRA:
         told.acl.extend(acl_to_proto(extra.acl))

@@ -19,7 +19,7 @@ FIELDS = frozenset(
         "file_id", "name", "named_by", "type", "mode", "owner_id", "provider_id", "creation_time_ms",
         "atime_ms", "mtime_ms", "ctime_ms", "size_bytes", "local_bytes", "symlink_target", "hard_link_count",
         "has_custom_metadata", "mimetype", "value_transfer_encoding", "completion_status", "has_acl",
-        "share_ids",
+        "share_ids", "gids",
     }
 )  # fmt: skip
 #: What identifies a file in its directory.

@@ -170,6 +170,8 @@ class File:
     #: At which revision what users know as the file's metadata, and its times, changed last.
     meta_revision: int = 1
     times_revision: int = 1
+    #: The numeric group on the storage, of a file that was registered with one; empty for all others.
+    gids: tuple[int, ...] = ()
 
     @property
     def has_acl(self) -> bool:

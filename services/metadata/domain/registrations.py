@@ -35,7 +35,10 @@ _SELF = Identity(Kind.SERVICE, "metadata")
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What is registered, and where. `update`: custom metadata to set. `owner_id`: empty when not known."""
+    """What is registered, and where. `update`: custom metadata to set.
+
+    `owner_id`: empty when not known. `gid`: the numeric group to be shown; None when there is none.
+    """
 
     request_id: str
     space_id: str
@@ -48,6 +51,7 @@ class Registration:
     mtime_ms: int
     ctime_ms: int
     owner_id: str = ""
+    gid: int | None = None
     update: Update = field(default_factory=Update)
 
     @property
@@ -148,6 +152,8 @@ class Registrations:
         changes: dict[str, object] = {"mode": registration.mode}
         if registration.owner_id:
             changes["owner_id"] = registration.owner_id
+        if registration.gid is not None:
+            changes["gids"] = (registration.gid,)
         changed = await self._writer.write(file, registration.upload, changes, registration.times)
         if registration.update.bits:
             ref = FileRef(file.space_id, file.file_id)
@@ -189,6 +195,7 @@ class Registrations:
             mtime_ms=registration.mtime_ms,
             ctime_ms=registration.ctime_ms,
             op_id=registration.request_id,
+            gids=() if registration.gid is None else (registration.gid,),
         )
         return file, location
 

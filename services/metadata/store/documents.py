@@ -60,6 +60,8 @@ def file_to_document(file: File) -> Document:
             document[name] = value
     if file.share_ids:
         document["share_ids"] = list(file.share_ids)
+    if file.gids:
+        document["gids"] = list(file.gids)
     if file.location is not None:
         document["location"] = _first_location_to_document(file.location)
     if file.value_digest is not None:
@@ -90,6 +92,7 @@ def file_from_document(document: Mapping[str, Any]) -> File:
         file_id=document["_id"],
         type=FileType(document["type"]),
         share_ids=tuple(document.get("share_ids", ())),
+        gids=tuple(document.get("gids", ())),
         location=None if location is None else first_location_from_document(document),
         links=tuple(document.get("links", ())),
         value_digest=ValueDigest(*document["value_digest"]) if "value_digest" in document else None,

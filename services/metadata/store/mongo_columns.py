@@ -21,6 +21,7 @@ _MADE: dict[str, tuple[tuple[str, ...], Callable[[Document], Any]]] = {
     "type": (("type",), lambda document: _TYPES[document["type"]]),
     "has_acl": (("acl",), lambda document: bool(document.get("acl"))),
     "share_ids": (("share_ids",), lambda document: tuple(document.get("share_ids", ()))),
+    "gids": (("gids",), lambda document: tuple(document.get("gids", ()))),
     "hard_link_count": (
         ("links", "unnamed"),
         lambda document: len(document.get("links", ())) + (not document.get("unnamed", False)),

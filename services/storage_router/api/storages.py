@@ -204,6 +204,7 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
             ctime_ms=shown.ctime_ms,
             uid=owner.uid if owner else None,
             owner_id=owner.user_id if owner else "",
+            gid=shown.gid,
         )
 
     def _to_proto(self, storage: Storage) -> storages_pb2.Storage:

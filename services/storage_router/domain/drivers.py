@@ -71,6 +71,7 @@ class StorageFile:
     atime_ms: int = field(default=0, compare=False)
     ctime_ms: int = field(default=0, compare=False)
     uid: int | None = field(default=None, compare=False)
+    gid: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,6 +180,7 @@ class PosixDriver:
             atime_ms=shown.st_atime_ns // 1_000_000,
             ctime_ms=shown.st_ctime_ns // 1_000_000,
             uid=shown.st_uid,
+            gid=shown.st_gid,
         )
 
     def _delete(self, storage_file_id: str) -> None:

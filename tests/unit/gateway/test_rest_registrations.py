@@ -82,6 +82,27 @@ async def test_registering_again_keeps_or_changes_the_owner(gateway: GatewayTwin
         assert (await attributes(gateway))["ownerUserId"] == owner_id
 
 
+@pytest.mark.parametrize("gid", [0, 7, 2**32 - 2])
+async def test_a_group_of_the_storage_is_shown(gateway: GatewayTwin, gid: int) -> None:
+    await register(gateway, gid=gid)
+    await gateway.make("new/other")
+    told = await attributes(gateway)
+    assert (told["displayGid"], told["storage_group_id"]) == (gid, gid)
+    of_space = (await attributes(gateway, "new/other"))["displayGid"]
+    assert of_space == (await attributes(gateway, "new"))["displayGid"] == display_id("home1")
+    asked = "attributes=name&attributes=displayGid"
+    listed = (await gateway.http.get(f"{API}/data/{await gateway.id_of('new')}/children?{asked}")).json()
+    assert [each["displayGid"] for each in listed["children"]] == [gid, of_space]
+    found = (await gateway.http.get(f"{API}/data/home1/files?{asked}")).json()["files"]
+    assert [each["displayGid"] for each in found] == [gid, of_space]
+
+
+async def test_registering_again_keeps_or_changes_the_group(gateway: GatewayTwin) -> None:
+    for gid, shown in ((None, display_id("home1")), (5, 5), (None, 5), (6, 6)):
+        await register(gateway, gid=gid)
+        assert (await attributes(gateway))["displayGid"] == shown
+
+
 async def test_without_detection_the_storage_is_not_looked_at(gateway: GatewayTwin) -> None:
     answer = await register(gateway, storageFileId="/none", autoDetectAttributes=False, size=9)
     assert answer.status_code == 201

@@ -724,6 +724,7 @@ class RegisterFileRequest(_message.Message):
     JSON_FIELD_NUMBER: _builtins.int
     RDF_FIELD_NUMBER: _builtins.int
     OWNER_ID_FIELD_NUMBER: _builtins.int
+    GID_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     space_id: _builtins.str
     storage_id: _builtins.str
@@ -740,6 +741,8 @@ class RegisterFileRequest(_message.Message):
     """User the file belongs to; empty: the virtual owner of the space, or whom it
     belongs to already.
     """
+    gid: _builtins.int
+    """Numeric group on the storage, to be shown with the file; absent: as it is."""
     @_builtins.property
     def path(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Names below the directory of the space; missing directories are made."""
@@ -765,15 +768,20 @@ class RegisterFileRequest(_message.Message):
         json: _builtins.bytes | None = ...,
         rdf: _builtins.bytes | None = ...,
         owner_id: _builtins.str = ...,
+        gid: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_json", b"_json", "_rdf", b"_rdf", "json", b"json", "rdf", b"rdf"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_gid", b"_gid", "_json", b"_json", "_rdf", b"_rdf", "gid", b"gid", "json", b"json", "rdf", b"rdf"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_json", b"_json", "_rdf", b"_rdf", "atime_ms", b"atime_ms", "ctime_ms", b"ctime_ms", "json", b"json", "mode", b"mode", "mtime_ms", b"mtime_ms", "owner_id", b"owner_id", "path", b"path", "rdf", b"rdf", "request_id", b"request_id", "size_bytes", b"size_bytes", "space_id", b"space_id", "storage_file_id", b"storage_file_id", "storage_id", b"storage_id", "xattrs", b"xattrs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gid", b"_gid", "_json", b"_json", "_rdf", b"_rdf", "atime_ms", b"atime_ms", "ctime_ms", b"ctime_ms", "gid", b"gid", "json", b"json", "mode", b"mode", "mtime_ms", b"mtime_ms", "owner_id", b"owner_id", "path", b"path", "rdf", b"rdf", "request_id", b"request_id", "size_bytes", b"size_bytes", "space_id", b"space_id", "storage_file_id", b"storage_file_id", "storage_id", b"storage_id", "xattrs", b"xattrs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__gid: _TypeAlias = _typing.Literal["gid"]  # noqa: Y015
+    _WhichOneofArgType__gid: _TypeAlias = _typing.Literal["_gid", b"_gid"]  # noqa: Y015
     _WhichOneofReturnType__json: _TypeAlias = _typing.Literal["json"]  # noqa: Y015
     _WhichOneofArgType__json: _TypeAlias = _typing.Literal["_json", b"_json"]  # noqa: Y015
     _WhichOneofReturnType__rdf: _TypeAlias = _typing.Literal["rdf"]  # noqa: Y015
     _WhichOneofArgType__rdf: _TypeAlias = _typing.Literal["_rdf", b"_rdf"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gid) -> _WhichOneofReturnType__gid | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__json) -> _WhichOneofReturnType__json | None: ...
     @_typing.overload

@@ -101,6 +101,7 @@ class File(_message.Message):
     VALUE_HASH_FIELD_NUMBER: _builtins.int
     VALUE_DIGEST_FIELD_NUMBER: _builtins.int
     CONTENT_REVISION_FIELD_NUMBER: _builtins.int
+    GIDS_FIELD_NUMBER: _builtins.int
     file_id: _builtins.str
     """The uuid: random hex, `space_<spaceId>` for a space root, `smlnk_<hex>` for a symbolic link,
     `link_<hex>_file_<uuid>` for a further name of a regular file.
@@ -170,6 +171,12 @@ class File(_message.Message):
         and may be read.
         """
 
+    @_builtins.property
+    def gids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Numeric group on the storage, of a file that was registered with one. A list of
+        at most one, since 0 is a group, too.
+        """
+
     def __init__(
         self,
         *,
@@ -204,10 +211,11 @@ class File(_message.Message):
         value_hash: _builtins.str = ...,
         value_digest: _builtins.str = ...,
         content_revision: _builtins.int = ...,
+        gids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl", b"acl", "atime_ms", b"atime_ms", "completion_status", b"completion_status", "content_revision", b"content_revision", "creation_time_ms", b"creation_time_ms", "ctime_ms", b"ctime_ms", "file_id", b"file_id", "hard_link_count", b"hard_link_count", "has_acl", b"has_acl", "has_custom_metadata", b"has_custom_metadata", "has_sum", b"has_sum", "last_request_id", b"last_request_id", "local_bytes", b"local_bytes", "mimetype", b"mimetype", "mode", b"mode", "mtime_ms", b"mtime_ms", "name", b"name", "owner_id", b"owner_id", "parent_id", b"parent_id", "path", b"path", "provider_id", b"provider_id", "revision", b"revision", "share_ids", b"share_ids", "size_bytes", b"size_bytes", "space_id", b"space_id", "symlink_target", b"symlink_target", "type", b"type", "value_digest", b"value_digest", "value_hash", b"value_hash", "value_transfer_encoding", b"value_transfer_encoding", "xattrs", b"xattrs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl", b"acl", "atime_ms", b"atime_ms", "completion_status", b"completion_status", "content_revision", b"content_revision", "creation_time_ms", b"creation_time_ms", "ctime_ms", b"ctime_ms", "file_id", b"file_id", "gids", b"gids", "hard_link_count", b"hard_link_count", "has_acl", b"has_acl", "has_custom_metadata", b"has_custom_metadata", "has_sum", b"has_sum", "last_request_id", b"last_request_id", "local_bytes", b"local_bytes", "mimetype", b"mimetype", "mode", b"mode", "mtime_ms", b"mtime_ms", "name", b"name", "owner_id", b"owner_id", "parent_id", b"parent_id", "path", b"path", "provider_id", b"provider_id", "revision", b"revision", "share_ids", b"share_ids", "size_bytes", b"size_bytes", "space_id", b"space_id", "symlink_target", b"symlink_target", "type", b"type", "value_digest", b"value_digest", "value_hash", b"value_hash", "value_transfer_encoding", b"value_transfer_encoding", "xattrs", b"xattrs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -562,8 +570,8 @@ class FileColumns(_message.Message):
     def has_acl(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]: ...
     @_builtins.property
     def rest(self) -> _containers.MessageMap[_builtins.int, Global___FileRest]:
-        """What few files have, by their places in the columns: `share_ids` when it is
-        in the mask, and what was wanted.
+        """What few files have, by their places in the columns: `share_ids` and `gids` when
+        they are in the mask, and what was wanted.
         """
 
     @_builtins.property
@@ -633,22 +641,26 @@ class FileRest(_message.Message):
     SHARE_IDS_FIELD_NUMBER: _builtins.int
     ACL_FIELD_NUMBER: _builtins.int
     XATTRS_FIELD_NUMBER: _builtins.int
+    GIDS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def share_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
     @_builtins.property
     def acl(self) -> _containers.RepeatedCompositeFieldContainer[Global___AclEntry]: ...
     @_builtins.property
     def xattrs(self) -> _containers.ScalarMap[_builtins.str, _builtins.bytes]: ...
+    @_builtins.property
+    def gids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     def __init__(
         self,
         *,
         share_ids: _abc.Iterable[_builtins.str] | None = ...,
         acl: _abc.Iterable[Global___AclEntry] | None = ...,
         xattrs: _abc.Mapping[_builtins.str, _builtins.bytes] | None = ...,
+        gids: _abc.Iterable[_builtins.int] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl", b"acl", "share_ids", b"share_ids", "xattrs", b"xattrs"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["acl", b"acl", "gids", b"gids", "share_ids", b"share_ids", "xattrs", b"xattrs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

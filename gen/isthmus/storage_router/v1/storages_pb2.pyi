@@ -794,6 +794,7 @@ class InspectStorageFileResponse(_message.Message):
     CTIME_MS_FIELD_NUMBER: _builtins.int
     UID_FIELD_NUMBER: _builtins.int
     OWNER_ID_FIELD_NUMBER: _builtins.int
+    GID_FIELD_NUMBER: _builtins.int
     storage_file_id: _builtins.str
     """In its plain form: from `/`, without empty names."""
     size_bytes: _builtins.int
@@ -806,6 +807,8 @@ class InspectStorageFileResponse(_message.Message):
     """The numeric owner, if one was given or looked at."""
     owner_id: _builtins.str
     """The user an operator has said that owner is (StorageUserService); empty: none."""
+    gid: _builtins.int
+    """The numeric group, with `stat` only."""
     def __init__(
         self,
         *,
@@ -817,13 +820,19 @@ class InspectStorageFileResponse(_message.Message):
         ctime_ms: _builtins.int = ...,
         uid: _builtins.int | None = ...,
         owner_id: _builtins.str = ...,
+        gid: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_uid", b"_uid", "uid", b"uid"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_gid", b"_gid", "_uid", b"_uid", "gid", b"gid", "uid", b"uid"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_uid", b"_uid", "atime_ms", b"atime_ms", "ctime_ms", b"ctime_ms", "mode", b"mode", "mtime_ms", b"mtime_ms", "owner_id", b"owner_id", "size_bytes", b"size_bytes", "storage_file_id", b"storage_file_id", "uid", b"uid"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_gid", b"_gid", "_uid", b"_uid", "atime_ms", b"atime_ms", "ctime_ms", b"ctime_ms", "gid", b"gid", "mode", b"mode", "mtime_ms", b"mtime_ms", "owner_id", b"owner_id", "size_bytes", b"size_bytes", "storage_file_id", b"storage_file_id", "uid", b"uid"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__gid: _TypeAlias = _typing.Literal["gid"]  # noqa: Y015
+    _WhichOneofArgType__gid: _TypeAlias = _typing.Literal["_gid", b"_gid"]  # noqa: Y015
     _WhichOneofReturnType__uid: _TypeAlias = _typing.Literal["uid"]  # noqa: Y015
     _WhichOneofArgType__uid: _TypeAlias = _typing.Literal["_uid", b"_uid"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__gid) -> _WhichOneofReturnType__gid | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__uid) -> _WhichOneofReturnType__uid | None: ...
 
 Global___InspectStorageFileResponse: _TypeAlias = InspectStorageFileResponse  # noqa: Y015

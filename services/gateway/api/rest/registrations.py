@@ -123,7 +123,13 @@ UID = optional_integer(
     low=0,
     high=_MAX_ID,
 )
-GID = optional_integer("gid", "Checked only: all of a space are one group.", low=0, high=_MAX_ID)
+GID = optional_integer(
+    "gid",
+    "Number of the group on the storage, shown as `displayGid`; unless given, the detected one. Nobody has a "
+    "right by it: all of a space are one group.",
+    low=0,
+    high=_MAX_ID,
+)
 XATTRS = _object("xattrs", "Extended attributes to merge.")
 JSON_METADATA = _object("json", "The JSON document.")
 RDF = Param(
@@ -180,7 +186,8 @@ class RegistrationRoutes:
     ) -> contents_pb2.RegisterFileRequest:
         detected = call[DETECT]
         size, mode, xattrs = call[SIZE], call[MODE], call[XATTRS]
-        destination = call[DESTINATION]
+        destination, gid = call[DESTINATION], call[GID]
+        found_gid = shown.gid if shown.HasField("gid") else None
         found_mode = shown.mode & _MODE_BITS if detected else _DEFAULT_MODE
         return contents_pb2.RegisterFileRequest(
             request_id=request_id(),
@@ -197,6 +204,7 @@ class RegistrationRoutes:
             xattrs=_texts(xattrs or {}),
             json=None if call[JSON_METADATA] is None else orjson.dumps(call[JSON_METADATA]),
             rdf=call[RDF],
+            gid=found_gid if gid is None else gid,
         )
 
     def _time_ms(self, given_s: int | None, shown_ms: int, *, detected: bool) -> int:
