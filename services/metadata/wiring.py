@@ -76,6 +76,7 @@ from services.metadata.domain.leases import Leases
 from services.metadata.domain.link_counts import LinkCounts
 from services.metadata.domain.links import HardLinks
 from services.metadata.domain.listing import Listing
+from services.metadata.domain.owner_usage import OwnerUsage
 from services.metadata.domain.paths import Paths
 from services.metadata.domain.queue_writer import QueueLimits, QueueWriter
 from services.metadata.domain.queues import Queues
@@ -105,6 +106,7 @@ from services.metadata.workers.copy_undoer import CopyUndoer
 from services.metadata.workers.dir_stats_collector import DirStatsCollector
 from services.metadata.workers.intent_expirer import IntentExpirer
 from services.metadata.workers.location_reconciler import LocationReconciler
+from services.metadata.workers.owner_counter import OwnerCounter
 from services.metadata.workers.quota_recounter import QuotaRecounter
 from services.metadata.workers.share_settler import ShareSettler
 from services.metadata.workers.tombstone_cleaner import TombstoneCleaner
@@ -153,6 +155,7 @@ class Rules:
     quotas: Quotas
     spaces: Spaces
     usage_history: UsageHistory
+    owner_usage: OwnerUsage
     access_history: AccessHistory
     dir_stats: DirStats
     xattrs: Xattrs
@@ -269,6 +272,7 @@ def assemble(
             stores.dir_stats, stores.files, stores.locations, stores.changes, tree, paths, clock
         ),
         usage_history=UsageHistory(stores.usage_history, quotas, stores.quotas, tree, clock),
+        owner_usage=OwnerUsage(stores.owner_usage, tree, clock),
         access_history=AccessHistory(stores.access_history, tree, clock),
         xattrs=xattrs,
         value_digests=ValueDigests(tree),
@@ -403,7 +407,8 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     server.add(downloads_pb2_grpc.add_DownloadServiceServicer_to_server, DownloadServicer(rules.downloads))
     server.add(trash_pb2_grpc.add_TrashServiceServicer_to_server, TrashServicer(rules.trash))
     server.add(
-        spaces_pb2_grpc.add_SpaceServiceServicer_to_server, SpaceServicer(rules.spaces, rules.usage_history)
+        spaces_pb2_grpc.add_SpaceServiceServicer_to_server,
+        SpaceServicer(rules.spaces, rules.usage_history, rules.owner_usage),
     )
     server.add(
         access_history_pb2_grpc.add_AccessHistoryServiceServicer_to_server,
@@ -465,6 +470,7 @@ def _shared_duties(settings: Settings, mongo: MongoStores, rules: Rules, clock: 
         ("intent_expirer", expirer.run_once, EXPIRE_INTERVAL_S),
         ("dir_stats_collector", DirStatsCollector(rules.dir_stats).run_once, COUNT_INTERVAL_S),
         ("usage_sampler", UsageSampler(rules.usage_history).run_once, SAMPLE_INTERVAL_S),
+        ("owner_counter", OwnerCounter(rules.owner_usage.count).run_once, SAMPLE_INTERVAL_S),
         ("share_settler", ShareSettler(rules.shares).run_once, SHARE_INTERVAL_S),
     )
     return [

@@ -16,7 +16,7 @@ from services.metadata.domain.errors import (
 )
 from services.metadata.domain.share_books import ShareNote
 from services.metadata.domain.stores import CustomMetadata, Stores
-from services.metadata.domain.usage_books import UsagePoint
+from services.metadata.domain.usage_books import HeldPoint, OwnerKey, UsagePoint
 from tests.contract.metadata_records import SPACE, a_download, a_file
 
 
@@ -168,3 +168,67 @@ class UsageHistoryStoreContract:
         await stores.usage_history.put(SPACE, 300, UsagePoint(0, 9, 1), keep=3)
         assert not await stores.usage_history.list(SPACE, 3600)
         assert not await stores.usage_history.list("other", 300)
+
+
+ALICE, BOB, FAR = OwnerKey(SPACE, "alice"), OwnerKey(SPACE, "bob"), OwnerKey("other", "alice")
+
+
+class OwnerUsageStoreContract:
+    async def test_files_alive_are_summed_up_page_by_page(self, stores: Stores) -> None:
+        for file in (
+            a_file("f1", "a", owner_id="alice", size_bytes=100, local_bytes=1),
+            a_file("f2", "b", owner_id="bob", local_bytes=2**40),
+            a_file("f3", "c", owner_id="alice", local_bytes=4),
+            a_file("f4", "d", owner_id="alice", local_bytes=8, deleted=True),
+            a_file("f5", "e", owner_id="alice", space_id="other", local_bytes=16),
+            a_file("f6", "f", owner_id="carol"),
+        ):
+            await stores.files.insert(file)
+        for limit, sums in (
+            (2, [{ALICE: 1, BOB: 2**40}, {ALICE: 4}, {FAR: 16}]),
+            (100, [{ALICE: 5, BOB: 2**40, FAR: 16}]),
+        ):
+            after, found = "", []
+            while True:
+                page = await stores.owner_usage.count_page(after=after, limit=limit)
+                if page.held_bytes:
+                    found.append(dict(page.held_bytes))
+                after = page.next_id
+                if not after:
+                    break
+            assert found == sums
+
+    async def test_nothing_is_one_empty_page(self, stores: Stores) -> None:
+        page = await stores.owner_usage.count_page(after="", limit=5)
+        assert (dict(page.held_bytes), page.next_id) == ({}, "")
+
+    async def test_what_was_noted_last_is_listed_in_order(self, stores: Stores) -> None:
+        await stores.owner_usage.note({BOB: 1, FAR: 2, ALICE: 3}, 1000)
+        await stores.owner_usage.note({BOB: 0}, 1001)
+        first = await stores.owner_usage.list_last(after=None, limit=2)
+        assert len(first) == 2
+        rest = await stores.owner_usage.list_last(after=max(first), limit=2)
+        assert {**first, **rest} == {ALICE: 3, BOB: 0, FAR: 2}
+        assert not await stores.owner_usage.list_last(after=max(rest), limit=2)
+
+    async def test_each_step_has_its_last_value(self, stores: Stores) -> None:
+        for now_s, held in ((310, 1), (590, 2), (600, 3), (4000, 4)):
+            for _ in range(2):
+                await stores.owner_usage.note({ALICE: held}, now_s)
+        points = await stores.owner_usage.list(ALICE, 300)
+        assert list(points) == [HeldPoint(300, 2), HeldPoint(600, 3), HeldPoint(3900, 4)]
+        assert list(await stores.owner_usage.list(ALICE, 3600)) == [HeldPoint(0, 3), HeldPoint(3600, 4)]
+        assert not await stores.owner_usage.list(BOB, 300)
+
+    async def test_no_more_points_are_kept_than_are_told(self, stores: Stores) -> None:
+        for number in range(14):
+            await stores.owner_usage.note({ALICE: number}, number * 30 * 86_400)
+        points = await stores.owner_usage.list(ALICE, 30 * 86_400)
+        assert [each.held_bytes for each in points] == list(range(2, 14))
+
+    async def test_who_has_owned_nothing_for_long_is_forgotten(self, stores: Stores) -> None:
+        await stores.owner_usage.note({ALICE: 0, BOB: 1}, 1000)
+        await stores.owner_usage.note({FAR: 0}, 2000)
+        await stores.owner_usage.forget(before_s=1500)
+        assert dict(await stores.owner_usage.list_last(after=None, limit=9)) == {BOB: 1, FAR: 0}
+        assert not await stores.owner_usage.list(ALICE, 300)

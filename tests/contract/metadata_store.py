@@ -14,6 +14,7 @@ from tests.contract.metadata_file_store import FileStoreContract
 from tests.contract.metadata_small_stores import (
     CustomMetadataStoreContract,
     DownloadStoreContract,
+    OwnerUsageStoreContract,
     ShareNoteStoreContract,
     UsageHistoryStoreContract,
 )
@@ -33,6 +34,7 @@ class MetadataStoreContract(
     DownloadStoreContract,
     ShareNoteStoreContract,
     UsageHistoryStoreContract,
+    OwnerUsageStoreContract,
     AccessHistoryStoreContract,
     DirStatsStoreContract,
     QueueStoreContract,

@@ -122,8 +122,9 @@ class MetadataTwin:
         self.bulk = BulkServicer(rules.bulk)
         self.subtrees = SubtreeServicer(rules.subtrees)
         self.trash = TrashServicer(rules.trash)
-        self.spaces = SpaceServicer(rules.spaces, rules.usage_history)
+        self.spaces = SpaceServicer(rules.spaces, rules.usage_history, rules.owner_usage)
         self.usage_history = rules.usage_history
+        self.owner_usage = rules.owner_usage
         self.access_history = AccessHistoryServicer(rules.access_history)
         self.xattrs = XattrServicer(rules.xattrs, rules.value_digests)
         self.queues = QueueServicer(rules.queues)

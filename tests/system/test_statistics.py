@@ -57,3 +57,9 @@ async def test_reads_and_writes_are_told_by_space_and_user(own_space: OwnSpace) 
         assert await newest(client, f"{space_id}?metric=connected_users") == [1]
         assert await newest(client, f"{space_id}/user/nobody?metric=data_access") == []
         assert await newest(client, f"{space_id}?metric=remote_transfer") == []
+
+        async def belongs_to_the_user() -> bool:
+            return await newest(client, f"{space_id}/user/{user_id}?metric=storage_used") == [100_000]
+
+        # Counted once a minute.
+        await until(belongs_to_the_user, 150.0, "bytes of the user", 1.0)

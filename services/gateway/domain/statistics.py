@@ -80,6 +80,11 @@ class Source:
     metric: str
     user_id: str = ""
 
+    @property
+    def whom(self) -> str:
+        """Of whom the numbers are, in words."""
+        return "a user in a space" if self.user_id else "a space"
+
     def legend(self, column: str, unit: str) -> str:
         """What a column is called."""
         user = f"; user {self.user_id}" if self.user_id else ""
@@ -96,7 +101,7 @@ def usage_rrd(source: Source, values: Mapping[int, float], step: str, now_s: int
     rows = [[values.get(time_s)] for time_s in times]
     if all(value is None for [value] in rows):
         return NO_DATA
-    about = f"{source.metric} of a space, the last value of each step"
+    about = f"{source.metric} of {source.whom}, the last value of each step"
     return _rrd(about, times, [source.legend(source.metric, "bytes")], rows)
 
 
@@ -111,9 +116,8 @@ def access_rrd(source: Source, points: Iterable[AccessPoint], step: str, now_s: 
         [_value(column, by_time.get(time_s), min(times.step, now_s - time_s + 1)) for column in columns]
         for time_s in times
     ]
-    of_whom = "a user in a space" if source.user_id else "a space"
     kind = "the average" if columns[0].rate else "the last value"
-    about = f"{source.metric} of {of_whom}, {kind} of each step"
+    about = f"{source.metric} of {source.whom}, {kind} of each step"
     return _rrd(about, times, [source.legend(column.name, column.unit) for column in columns], rows)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from isthmus.metadata.v1 import spaces_pb2, spaces_pb2_grpc
 
 from runtime.auth import caller
+from services.metadata.domain.owner_usage import OwnerUsage
 from services.metadata.domain.quotas import Spaces
 from services.metadata.domain.stores import Usage
 from services.metadata.domain.usage_history import UsageHistory
@@ -15,9 +16,10 @@ from services.metadata.domain.usage_history import UsageHistory
 class SpaceServicer(spaces_pb2_grpc.SpaceServiceServicer):
     """Spaces and their quotas over gRPC."""
 
-    def __init__(self, spaces: Spaces, history: UsageHistory) -> None:
+    def __init__(self, spaces: Spaces, history: UsageHistory, owners: OwnerUsage) -> None:
         self._spaces = spaces
         self._history = history
+        self._owners = owners
 
     async def EnsureSpace(
         self, request: spaces_pb2.EnsureSpaceRequest, context: Any
@@ -46,6 +48,13 @@ class SpaceServicer(spaces_pb2_grpc.SpaceServiceServicer):
     async def GetUsageHistory(
         self, request: spaces_pb2.GetUsageHistoryRequest, context: Any
     ) -> spaces_pb2.GetUsageHistoryResponse:
+        if request.user_id:
+            held = await self._owners.read(caller(), request.space_id, request.user_id, request.step_s)
+            return spaces_pb2.GetUsageHistoryResponse(
+                points=[
+                    spaces_pb2.UsagePoint(time_s=each.time_s, used_bytes=each.held_bytes) for each in held
+                ]
+            )
         points = await self._history.read(caller(), request.space_id, request.step_s)
         return spaces_pb2.GetUsageHistoryResponse(
             points=[

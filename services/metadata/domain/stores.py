@@ -23,7 +23,7 @@ from .locations import Location
 from .queue_books import QueueStore
 from .records import File
 from .share_books import ShareNoteStore
-from .usage_books import UsageHistoryStore
+from .usage_books import OwnerUsageStore, UsageHistoryStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +377,7 @@ class Stores:
     custom_metadata: CustomMetadataStore
     share_notes: ShareNoteStore
     usage_history: UsageHistoryStore
+    owner_usage: OwnerUsageStore
     access_history: AccessHistoryStore
     dir_stats: DirStatsStore
     changes: ChangeLog

@@ -22,6 +22,7 @@ from .memory_contents import MemoryChangeLog, MemoryIntentStore, MemoryLocationS
 from .memory_copies import MemoryCopyStore
 from .memory_dir_stats import MemoryDirStatsStore
 from .memory_downloads import MemoryDownloadStore
+from .memory_owner_usage import MemoryOwnerUsageStore
 from .memory_queues import MemoryQueueStore
 
 
@@ -31,6 +32,10 @@ class MemoryFileStore:
     def __init__(self) -> None:
         self._files: dict[str, File] = {}
         self._names: dict[tuple[str, str, str], str] = {}
+
+    def all(self) -> Sequence[File]:
+        """Every record, for the twins of what MongoDB finds in the same collection."""
+        return list(self._files.values())
 
     async def find(self, file_id: str) -> File | None:
         return self._files.get(file_id)
@@ -279,6 +284,7 @@ def memory_stores() -> Stores:
         custom_metadata=MemoryCustomMetadataStore(files),
         share_notes=MemoryShareNoteStore(),
         usage_history=MemoryUsageHistoryStore(),
+        owner_usage=MemoryOwnerUsageStore(files.all),
         access_history=MemoryAccessHistoryStore(),
         dir_stats=MemoryDirStatsStore(),
         changes=MemoryChangeLog(),

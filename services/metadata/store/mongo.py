@@ -24,6 +24,7 @@ from .mongo_downloads import MongoDownloadStore
 from .mongo_files import MongoFileStore
 from .mongo_intents import MongoIntentStore
 from .mongo_locations import MongoLocationStore
+from .mongo_owner_usage import MongoOwnerUsageStore
 from .mongo_queues import MongoQueueStore
 from .mongo_quotas import MongoQuotaStore
 from .mongo_share_notes import MongoShareNoteStore
@@ -70,6 +71,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "custom_metadata": (),
     "share_notes": (_index("time_ms"),),
     "usage_history": (),
+    "owner_usage": (),
     "access_history": (_index("expires_at", expireAfterSeconds=0),),
     "access_tellers": (_index("expires_at", expireAfterSeconds=0),),
     "dir_stats_spaces": (),
@@ -133,6 +135,7 @@ class MongoStores:
             share_notes=MongoShareNoteStore(self._database, threads),
             dir_stats=MongoDirStatsStore(self._database, self._log_threads),
             usage_history=MongoUsageHistoryStore(self._database, threads),
+            owner_usage=MongoOwnerUsageStore(self._database, threads),
             access_history=MongoAccessHistoryStore(self._database, self._log_threads),
             changes=self.changes,
             downloads=MongoDownloadStore(self._database, threads),

@@ -37,6 +37,21 @@ async def test_usage_is_told_in_every_step(
     assert rrd["meta"]["legend"] == [legend]
 
 
+@pytest.mark.parametrize("step", ["5m", "1h", "1d", "1m"])
+async def test_what_belongs_to_a_user_is_told(gateway: GatewayTwin, step: str) -> None:
+    await gateway.make("a", content=b"hello")
+    await gateway.make("b", content=b"you")
+    await gateway.metadata.owner_usage.count()
+    [told] = (await gateway.http.get(f"{SPACE}/user/u1?metric=storage_used&step={step}")).json()
+    rrd = told["rrd"]
+    assert [row for row in rrd["data"] if row != [None]] == [[8.0]]
+    legend = f"space home1; metric storage_used; user u1; oneprovider ID {PROVIDER_ID}; storage_used[bytes]"
+    assert rrd["meta"]["legend"] == [legend]
+    assert (rrd["meta"]["step"], len(rrd["data"])) == statistics.STEPS[step]
+    assert rrd["about"] == "storage_used of a user in a space, the last value of each step"
+    assert (await gateway.http.get(f"{SPACE}/user/u2?metric=storage_used")).json()[0]["rrd"] == ""
+
+
 async def test_five_minutes_are_the_default(gateway: GatewayTwin) -> None:
     await gateway.metadata.usage_history.sample()
     [told] = (await gateway.http.get(f"{SPACE}?metric=storage_used")).json()
@@ -51,6 +66,7 @@ async def test_five_minutes_are_the_default(gateway: GatewayTwin) -> None:
         "?metric=connected_users",
         "?metric=remote_transfer",
         "/user/u1?metric=storage_used",
+        "/user/nobody?metric=storage_used",
         "/user/u1?metric=data_access",
         "/user/u1?metric=remote_transfer&step=1m",
     ],

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n isthmus/metadata/v1/spaces.proto\x12\x13isthmus.metadata.v1\"]\n\nSpaceUsage\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x13\n\x0bquota_bytes\x18\x02 \x01(\x03\x12\x12\n\nused_bytes\x18\x03 \x01(\x03\x12\x14\n\x0cleased_bytes\x18\x04 \x01(\x03\"U\n\x12\x45nsureSpaceRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x13\n\x0bquota_bytes\x18\x02 \x01(\x03\x12\x18\n\x10support_revision\x18\x03 \x01(\x03\"E\n\x13\x45nsureSpaceResponse\x12.\n\x05usage\x18\x01 \x01(\x0b\x32\x1f.isthmus.metadata.v1.SpaceUsage\"(\n\x14GetSpaceUsageRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\"G\n\x15GetSpaceUsageResponse\x12.\n\x05usage\x18\x01 \x01(\x0b\x32\x1f.isthmus.metadata.v1.SpaceUsage\"\'\n\x13RecountSpaceRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\"x\n\x14RecountSpaceResponse\x12.\n\x05usage\x18\x01 \x01(\x0b\x32\x1f.isthmus.metadata.v1.SpaceUsage\x12\x17\n\x0f\x63orrected_bytes\x18\x02 \x01(\x03\x12\x17\n\x0funsettled_bytes\x18\x03 \x01(\x03\":\n\x16GetUsageHistoryRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0e\n\x06step_s\x18\x02 \x01(\r\"E\n\nUsagePoint\x12\x0e\n\x06time_s\x18\x01 \x01(\x03\x12\x13\n\x0bquota_bytes\x18\x02 \x01(\x03\x12\x12\n\nused_bytes\x18\x03 \x01(\x03\"J\n\x17GetUsageHistoryResponse\x12/\n\x06points\x18\x01 \x03(\x0b\x32\x1f.isthmus.metadata.v1.UsagePoint2\xab\x03\n\x0cSpaceService\x12`\n\x0b\x45nsureSpace\x12\'.isthmus.metadata.v1.EnsureSpaceRequest\x1a(.isthmus.metadata.v1.EnsureSpaceResponse\x12\x66\n\rGetSpaceUsage\x12).isthmus.metadata.v1.GetSpaceUsageRequest\x1a*.isthmus.metadata.v1.GetSpaceUsageResponse\x12\x63\n\x0cRecountSpace\x12(.isthmus.metadata.v1.RecountSpaceRequest\x1a).isthmus.metadata.v1.RecountSpaceResponse\x12l\n\x0fGetUsageHistory\x12+.isthmus.metadata.v1.GetUsageHistoryRequest\x1a,.isthmus.metadata.v1.GetUsageHistoryResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n isthmus/metadata/v1/spaces.proto\x12\x13isthmus.metadata.v1\"]\n\nSpaceUsage\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x13\n\x0bquota_bytes\x18\x02 \x01(\x03\x12\x12\n\nused_bytes\x18\x03 \x01(\x03\x12\x14\n\x0cleased_bytes\x18\x04 \x01(\x03\"U\n\x12\x45nsureSpaceRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x13\n\x0bquota_bytes\x18\x02 \x01(\x03\x12\x18\n\x10support_revision\x18\x03 \x01(\x03\"E\n\x13\x45nsureSpaceResponse\x12.\n\x05usage\x18\x01 \x01(\x0b\x32\x1f.isthmus.metadata.v1.SpaceUsage\"(\n\x14GetSpaceUsageRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\"G\n\x15GetSpaceUsageResponse\x12.\n\x05usage\x18\x01 \x01(\x0b\x32\x1f.isthmus.metadata.v1.SpaceUsage\"\'\n\x13RecountSpaceRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\"x\n\x14RecountSpaceResponse\x12.\n\x05usage\x18\x01 \x01(\x0b\x32\x1f.isthmus.metadata.v1.SpaceUsage\x12\x17\n\x0f\x63orrected_bytes\x18\x02 \x01(\x03\x12\x17\n\x0funsettled_bytes\x18\x03 \x01(\x03\"K\n\x16GetUsageHistoryRequest\x12\x10\n\x08space_id\x18\x01 \x01(\t\x12\x0e\n\x06step_s\x18\x02 \x01(\r\x12\x0f\n\x07user_id\x18\x03 \x01(\t\"E\n\nUsagePoint\x12\x0e\n\x06time_s\x18\x01 \x01(\x03\x12\x13\n\x0bquota_bytes\x18\x02 \x01(\x03\x12\x12\n\nused_bytes\x18\x03 \x01(\x03\"J\n\x17GetUsageHistoryResponse\x12/\n\x06points\x18\x01 \x03(\x0b\x32\x1f.isthmus.metadata.v1.UsagePoint2\xab\x03\n\x0cSpaceService\x12`\n\x0b\x45nsureSpace\x12\'.isthmus.metadata.v1.EnsureSpaceRequest\x1a(.isthmus.metadata.v1.EnsureSpaceResponse\x12\x66\n\rGetSpaceUsage\x12).isthmus.metadata.v1.GetSpaceUsageRequest\x1a*.isthmus.metadata.v1.GetSpaceUsageResponse\x12\x63\n\x0cRecountSpace\x12(.isthmus.metadata.v1.RecountSpaceRequest\x1a).isthmus.metadata.v1.RecountSpaceResponse\x12l\n\x0fGetUsageHistory\x12+.isthmus.metadata.v1.GetUsageHistoryRequest\x1a,.isthmus.metadata.v1.GetUsageHistoryResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -46,11 +46,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECOUNTSPACERESPONSE']._serialized_start=466
   _globals['_RECOUNTSPACERESPONSE']._serialized_end=586
   _globals['_GETUSAGEHISTORYREQUEST']._serialized_start=588
-  _globals['_GETUSAGEHISTORYREQUEST']._serialized_end=646
-  _globals['_USAGEPOINT']._serialized_start=648
-  _globals['_USAGEPOINT']._serialized_end=717
-  _globals['_GETUSAGEHISTORYRESPONSE']._serialized_start=719
-  _globals['_GETUSAGEHISTORYRESPONSE']._serialized_end=793
-  _globals['_SPACESERVICE']._serialized_start=796
-  _globals['_SPACESERVICE']._serialized_end=1223
+  _globals['_GETUSAGEHISTORYREQUEST']._serialized_end=663
+  _globals['_USAGEPOINT']._serialized_start=665
+  _globals['_USAGEPOINT']._serialized_end=734
+  _globals['_GETUSAGEHISTORYRESPONSE']._serialized_start=736
+  _globals['_GETUSAGEHISTORYRESPONSE']._serialized_end=810
+  _globals['_SPACESERVICE']._serialized_start=813
+  _globals['_SPACESERVICE']._serialized_end=1240
 # @@protoc_insertion_point(module_scope)

@@ -191,18 +191,25 @@ class GetUsageHistoryRequest(_message.Message):
 
     SPACE_ID_FIELD_NUMBER: _builtins.int
     STEP_S_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
     space_id: _builtins.str
     step_s: _builtins.int
     """300 (a day is kept), 3600 (7 days), 86400 (31 days) or 2592000 (360 days)."""
+    user_id: _builtins.str
+    """Bytes of the files that this user owns, and no quota; empty: of the whole space.
+    They are counted once a minute, or less often where that would take more than
+    a fiftieth of the time.
+    """
     def __init__(
         self,
         *,
         space_id: _builtins.str = ...,
         step_s: _builtins.int = ...,
+        user_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["space_id", b"space_id", "step_s", b"step_s"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["space_id", b"space_id", "step_s", b"step_s", "user_id", b"user_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -220,6 +227,7 @@ class UsagePoint(_message.Message):
     time_s: _builtins.int
     """When the step began, seconds since the epoch; a multiple of its width."""
     quota_bytes: _builtins.int
+    """0 of a user."""
     used_bytes: _builtins.int
     def __init__(
         self,
@@ -243,7 +251,9 @@ class GetUsageHistoryResponse(_message.Message):
     POINTS_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def points(self) -> _containers.RepeatedCompositeFieldContainer[Global___UsagePoint]:
-        """Oldest first; steps without a sample are left out."""
+        """Oldest first; steps without a sample are left out. Of a user, none is from
+        the first on; of one who never owned anything there are none.
+        """
 
     def __init__(
         self,

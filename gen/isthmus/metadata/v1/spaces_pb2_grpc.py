@@ -88,7 +88,7 @@ class SpaceServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetUsageHistory(self, request, context):
-        """How quota and usage went, for users with the privilege
+        """How quota and usage went, or the usage of one user, for users with the privilege
         `space_view_statistics` (FORBIDDEN), too. INVALID_ARGUMENT for other steps.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -47,7 +47,7 @@ class SpaceServiceStub:
     meanwhile is no fault of the counter. Exact when the space is quiet.
     """
     GetUsageHistory: _grpc.UnaryUnaryMultiCallable[_spaces_pb2.GetUsageHistoryRequest, _spaces_pb2.GetUsageHistoryResponse]
-    """How quota and usage went, for users with the privilege
+    """How quota and usage went, or the usage of one user, for users with the privilege
     `space_view_statistics` (FORBIDDEN), too. INVALID_ARGUMENT for other steps.
     """
 
@@ -70,7 +70,7 @@ class SpaceServiceAsyncStub(SpaceServiceStub):
     meanwhile is no fault of the counter. Exact when the space is quiet.
     """
     GetUsageHistory: _aio.UnaryUnaryMultiCallable[_spaces_pb2.GetUsageHistoryRequest, _spaces_pb2.GetUsageHistoryResponse]  # type: ignore[assignment]
-    """How quota and usage went, for users with the privilege
+    """How quota and usage went, or the usage of one user, for users with the privilege
     `space_view_statistics` (FORBIDDEN), too. INVALID_ARGUMENT for other steps.
     """
 
@@ -114,7 +114,7 @@ class SpaceServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _spaces_pb2.GetUsageHistoryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_spaces_pb2.GetUsageHistoryResponse, _abc.Awaitable[_spaces_pb2.GetUsageHistoryResponse]]:
-        """How quota and usage went, for users with the privilege
+        """How quota and usage went, or the usage of one user, for users with the privilege
         `space_view_statistics` (FORBIDDEN), too. INVALID_ARGUMENT for other steps.
         """
 

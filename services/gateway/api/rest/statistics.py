@@ -22,13 +22,14 @@ from services.gateway.domain.statistics import Source
 
 _ABOUT_METRIC = (
     "What to tell. `data_access`: bytes of content read and written; `block_access`: requests that did; "
-    "`connected_users`: users with a request about the space within five minutes. There are no numbers of "
-    "`remote_transfer` as long as there is one provider."
+    "`connected_users`: users with a request about the space within five minutes. No provider has numbers of "
+    "`remote_transfer`: none fetches content from another one."
 )
 METRIC = required_choice("metric", _ABOUT_METRIC, statistics.SPACE_METRICS)
 USER_METRIC = required_choice(
     "metric",
-    "What to tell, as of a space. There are no numbers of `storage_used` and `remote_transfer`.",
+    "What to tell, as of a space. `storage_used`: bytes of the files that the user owns, counted once a "
+    "minute, or less often where that would take more than a fiftieth of the time.",
     statistics.USER_METRICS,
 )
 STEP = choice(
@@ -64,14 +65,14 @@ class StatisticsRoutes:
         own = statistics.NO_DATA
         if metric in statistics.ACCESS_COLUMNS:
             own = await self._access(source, step)
-        elif metric in ("storage_quota", "storage_used") and not user_id:
+        elif metric in ("storage_quota", "storage_used"):
             own = await self._storage(source, step)
         return json_answer(statistics.by_provider(provider_ids, call.provider_id, own))
 
     async def _storage(self, source: Source, step: str) -> Any:
         step_s, _ = statistics.STEPS[step]
         answer = await self._usage.get_usage_history(
-            spaces_pb2.GetUsageHistoryRequest(space_id=source.space_id, step_s=step_s)
+            spaces_pb2.GetUsageHistoryRequest(space_id=source.space_id, step_s=step_s, user_id=source.user_id)
         )
         quota = source.metric == "storage_quota"
         values = {
