@@ -15,7 +15,7 @@ gateway's one handler turns them into the error JSON of REST and CDMI.
     ├── ResourceExhausted    full, or too much at once
     ├── Unavailable          a part is away; retry later
     ├── DeadlineExceeded     too slow; retry later if idempotent
-    ├── Unimplemented        not built, or not for this thing
+    ├── Unimplemented        there is no such method here
     └── InternalError        a bug: logged whole, told to nobody
 
 A class states its stable `reason` (UPPER_SNAKE_CASE); an instance carries `facts`, short strings by
@@ -126,7 +126,7 @@ class DeadlineExceeded(IsthmusError):
 
 
 class Unimplemented(IsthmusError):
-    """Not available for this thing."""
+    """There is no such method here."""
 
     reason = "UNIMPLEMENTED"
 
@@ -231,6 +231,12 @@ class TooManyLinks(FailedPrecondition):
     """The file has 1000 hard links already."""
 
     reason = "EMLINK"
+
+
+class NotSupported(FailedPrecondition):
+    """Not possible for this file, or on this storage."""
+
+    reason = "ENOTSUP"
 
 
 class FileTooLarge(FailedPrecondition):

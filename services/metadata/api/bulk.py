@@ -7,10 +7,9 @@ from typing import Any
 from isthmus.metadata.v1 import bulk_pb2, bulk_pb2_grpc, files_pb2
 
 from runtime.auth import caller
-from runtime.errors import InvalidArgument, IsthmusError
+from runtime.errors import InvalidArgument, IsthmusError, NotSupported
 from runtime.rpc.status import to_mux_error
 from services.metadata.domain.bulk import Bulk, Create, Delete, Operation, Outcome, Rename, Stat
-from services.metadata.domain.errors import NotSupported
 from services.metadata.domain.files import NewFile
 
 from .convert import file_to_proto, ref_from_proto, type_from_proto

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from isthmus.metadata.v1 import contents_pb2, files_pb2
 
-from runtime.errors import InvalidArgument
-from services.metadata.domain.errors import NotSupported
+from runtime.errors import InvalidArgument, NotSupported
 from services.metadata.domain.extras import NO_EXTRA, Extra, Wanted
 from services.metadata.domain.locations import Location
 from services.metadata.domain.paths import FileRef

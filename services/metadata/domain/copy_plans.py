@@ -6,13 +6,13 @@ import hashlib
 from dataclasses import dataclass
 
 from runtime.clock import Clock
-from runtime.errors import AccessDenied, FileExists, ResourceExhausted
+from runtime.errors import AccessDenied, FileExists, NotSupported, ResourceExhausted
 from runtime.identity import Identity
 
 from . import names, permissions
 from .caveats import Reached
 from .copy_records import Copy, CopyStore
-from .errors import NotSupported, RenameIntoItself
+from .errors import RenameIntoItself
 from .files import Files
 from .ids import new_file_id
 from .paths import FileRef, Found, Paths

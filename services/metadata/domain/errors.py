@@ -10,7 +10,6 @@ from runtime.errors import (
     NoSuchFile,
     OutOfRange,
     PermissionDenied,
-    Unimplemented,
 )
 
 
@@ -42,12 +41,6 @@ class TooFragmented(FailedPrecondition):
     """The content is in too many pieces."""
 
     reason = "EFBIG"
-
-
-class NotSupported(Unimplemented):
-    """Not possible for this file."""
-
-    reason = "ENOTSUP"
 
 
 class DirectoryGone(NoSuchFile):

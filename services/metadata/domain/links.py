@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from runtime.clock import Clock
-from runtime.errors import FileExists, IsADirectory, TooManyLinks
+from runtime.errors import FileExists, IsADirectory, NotSupported, TooManyLinks
 from runtime.identity import Identity
 
 from . import names, permissions
-from .errors import IdTaken, LostRace, NameTaken, NotSupported, RevisionConflict
+from .errors import IdTaken, LostRace, NameTaken, RevisionConflict
 from .files import Files, NewFile
 from .ids import new_link_id
 from .link_counts import LinkCounts

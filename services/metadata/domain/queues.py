@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from runtime.errors import InvalidArgument, InvalidName
+from runtime.errors import InvalidArgument, InvalidName, NotSupported
 from runtime.identity import Identity
 
 from . import permissions
-from .errors import LimitReached, LostRace, NotSupported, TooManyAtOnce
+from .errors import LimitReached, LostRace, TooManyAtOnce
 from .paths import FileRef, Found, Paths
 from .queue_books import QueueOp, QueueState, QueueStore, QueueValue
 from .queue_writer import Dequeue, Enqueue, NewValue, QueueLimits, QueueWriter

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from runtime.clock import Clock
-from runtime.errors import FileExists, IsADirectory, IsthmusError, NoSpace
+from runtime.errors import FileExists, IsADirectory, IsthmusError, NoSpace, NotSupported
 from runtime.identity import Identity, Kind
 
 from . import caveats, names, permissions
-from .errors import NotSupported
 from .files import Files
 from .ids import new_file_id
 from .leases import Grant, Leases

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 from runtime.errors import (
     DeadlineExceeded,
-    FailedPrecondition,
     FileTooLarge,
     InputOutputError,
     IsthmusError,
     NoSpace,
     NoSuchFile,
+    NotSupported,
     Unavailable,
 )
 from services.storage_router.domain import choice
@@ -33,10 +33,8 @@ MAX_FILE_BYTES = 2**62
 COMMIT_PAUSES_S = (0.1, 0.5, 2.0)
 
 
-class CannotPatch(FailedPrecondition):
+class CannotPatch(NotSupported):
     """The storage cannot write in the middle of a file."""
-
-    reason = "ENOTSUP"
 
 
 @dataclass(slots=True)

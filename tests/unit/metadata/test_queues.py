@@ -16,8 +16,9 @@ from runtime.errors import (
     IsthmusError,
     NoSpace,
     NoSuchFile,
+    NotSupported,
 )
-from services.metadata.domain.errors import LimitReached, NotSupported, NotTheOldest, TooManyAtOnce
+from services.metadata.domain.errors import LimitReached, NotTheOldest, TooManyAtOnce
 from services.metadata.domain.queue_writer import Enqueue, NewValue, QueueLimits
 from services.metadata.domain.queues import MAX_TAKEN_BYTES, Taking
 from services.metadata.domain.records import FileType, trash_id
