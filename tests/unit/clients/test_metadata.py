@@ -10,13 +10,21 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from isthmus.metadata.v1 import (
+    access_history_pb2,
+    bulk_pb2,
     changes_pb2,
     contents_pb2,
+    copies_pb2,
     dir_stats_pb2,
     distribution_pb2,
+    downloads_pb2,
     files_pb2,
+    links_pb2,
+    queues_pb2,
     shares_pb2,
     spaces_pb2,
+    subtrees_pb2,
+    trash_pb2,
     xattrs_pb2,
 )
 
@@ -34,12 +42,24 @@ METHODS = [
         shares_pb2,
         spaces_pb2,
         changes_pb2,
+        access_history_pb2,
+        bulk_pb2,
+        copies_pb2,
+        downloads_pb2,
+        links_pb2,
+        queues_pb2,
+        subtrees_pb2,
+        trash_pb2,
     )
     for service in proto.DESCRIPTOR.services_by_name.values()
     for method in service.methods
+    if method.name not in {"ListCopies", "StopCopy"}  # operators call these themselves
 ]
 #: Called by users' requests; all others by the services themselves.
-FOR_USERS = {"FileService", "XattrService", "DistributionService", "ShareService"}
+FOR_USERS = {
+    "FileService", "XattrService", "DistributionService", "ShareService", "BulkService", "LinkService",
+    "QueueService", "SubtreeService", "TrashService",
+}  # fmt: skip
 FOR_USERS_TOO = {
     "LocateContent",
     "BeginUpload",
@@ -51,6 +71,13 @@ FOR_USERS_TOO = {
     "GetUsageHistory",
     "GetDirStats",
     "ListDirStats",
+    "GetAccessHistory",
+    "CreateDownload",
+    "StartCopy",
+    "PublishCopy",
+    "FindCopy",
+    "GetCopy",
+    "CancelCopy",
 }
 #: Of services for users, called by services themselves.
 FOR_SERVICES = {"SaveValueDigest"}
@@ -72,8 +99,10 @@ def name_in_python(method: MethodDescriptor) -> str:
 
 
 def fill_in_space(message: Message) -> bool:
-    """Sets the first `space_id` there is, here or one level down."""
+    """Sets the first `space_id` there is, here or one level down; that of what changes, not of a source."""
     for field in message.DESCRIPTOR.fields:
+        if field.name in {"source", "accesses"} and message.DESCRIPTOR.name != "RenameFileRequest":
+            continue
         if field.name == "space_id":
             message.space_id = "space-7"  # type: ignore[attr-defined]
             return True
