@@ -19,7 +19,9 @@ MAX_DOCUMENT_BYTES = 2 * 1024 * 1024
 #: Lists are filled up with nulls to a position; no document has room for more of them.
 MAX_FILLED = MAX_DOCUMENT_BYTES // len("null,")
 
-_POSITION = re.compile(r"\[([0-9]{1,9})\]", re.ASCII)
+_POSITION = re.compile(r"\[0*([0-9]+)\]", re.ASCII)
+#: Digits of a position that are looked at: one with more is beyond any list, however it goes on.
+_MAX_DIGITS = 10
 
 Step = str | int
 
@@ -55,9 +57,7 @@ def steps(keypath: str) -> tuple[Step, ...]:
     """The steps of a key path; none for an empty one."""
     if not keypath:
         return ()
-    return tuple(
-        int(position[1]) if (position := _POSITION.fullmatch(word)) else word for word in keypath.split(".")
-    )
+    return tuple(map(_step_of, keypath.split(".")))
 
 
 def value_at(document: Any, path: tuple[Step, ...]) -> Any:
@@ -97,6 +97,11 @@ def merged(nearer: Any, farther: Any) -> Any:
     for key, value in nearer.items():
         both[key] = merged(value, farther[key]) if key in farther else value
     return both
+
+
+def _step_of(word: str) -> Step:
+    position = _POSITION.fullmatch(word)
+    return int(position[1][:_MAX_DIGITS]) if position else word
 
 
 def _step(document: Any, step: Step) -> Any:

@@ -26,6 +26,13 @@ async def test_put_merges_and_values_keep_their_type(gateway: GatewayTwin) -> No
     assert errno(await gateway.http.get(url + "?attribute=nope")) == "enodata"
 
 
+async def test_nothing_to_set_is_nothing_done_where_there_is_a_file(gateway: GatewayTwin) -> None:
+    url = await url_of_file(gateway)
+    assert (await gateway.http.put(url, json={})).status_code == 204
+    await gateway.http.delete(url.removesuffix("/metadata/xattrs"))
+    assert errno(await gateway.http.put(url, json={})) == "enoent"
+
+
 @pytest.mark.parametrize("body", [b"", b"[]", b"5", b"{", b"null"])
 async def test_put_takes_objects_only(gateway: GatewayTwin, body: bytes) -> None:
     url = await url_of_file(gateway)

@@ -76,7 +76,10 @@ def test_what_was_put_is_found(document: Any, keypath: str, value: Any) -> None:
     assert j.value_at(after, j.steps(keypath)) == value
 
 
-@pytest.mark.parametrize("keypath", ["[999999999]", ".".join(["[400000]"] * 100), "a.[400000].[400000]"])
+@pytest.mark.parametrize(
+    "keypath",
+    ["[999999999]", "[1000000000]", f"[{'9' * 5000}]", ".".join(["[400000]"] * 100), "a.[400000].[400000]"],
+)
 def test_no_list_is_filled_up_without_end(keypath: str) -> None:
     with pytest.raises(TooMuchData):
         put(j.NOTHING, keypath, 1)
@@ -124,3 +127,7 @@ def test_the_nearer_value_wins(nearer: Any, farther: Any) -> None:
                 assert value == j.merged(nearer[key], farther[key])
     else:
         assert both == nearer
+
+
+def test_zeros_before_a_position_mean_nothing() -> None:
+    assert j.steps("[0].[007].[00000000000001]") == (0, 7, 1)

@@ -58,8 +58,6 @@ class XattrRoutes:
         if not isinstance(call.value, dict):
             raise ApiError("badValueJSON", {"key": "metadata"})
         check(call)
-        if not call.value:
-            return empty()
         change = xattrs.plan_set(call.text)
         file = ref(call.file, follow=call[RESOLVE_SYMLINK])
         request = xattrs_pb2.UpdateXattrsRequest(

@@ -138,6 +138,9 @@ class RestFront:
         file_id = self._writable(exchange, id_segment)
         name = CHILD_NAME.read(params)
         wanted = self._creation.read(params, create_parents=False)
+        if file_id.is_user_root:
+            # It lists spaces, which only the zone makes.
+            raise posix("eperm")
         parent = self._ref(exchange, file_id, [], follow=True)
         await self._creation.create(exchange, parent, name, wanted)
 
