@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 
 from tests.support.folder import Folder
+from tests.support.raw_door import Door
 from tests.support.stack import RunningStack
+
+# What services log when something happened that they do not know.
+STUMBLES = ("Traceback", "call_failed", "request_failed", "data_port_failed", "connection_failed")
 
 
 @pytest.fixture
@@ -40,3 +44,19 @@ async def folder(stack: RunningStack, owner: httpx.AsyncClient) -> AsyncIterator
     await made.make()
     yield made
     await made.remove()
+
+
+@pytest.fixture
+def door(stack: RunningStack) -> Door:
+    """The front door, for requests written byte by byte."""
+    return Door(stack)
+
+
+@pytest.fixture(scope="module")
+def nothing_stumbles(stack: RunningStack) -> Iterator[None]:
+    """No service logs a failure while the tests of a file run."""
+    before = {name: len(text) for name, text in stack.logs().items()}
+    yield
+    for name, text in stack.logs().items():
+        new = text[before.get(name, 0) :]
+        assert not [word for word in STUMBLES if word in new], f"{name}: {new[-4000:]}"

@@ -19,7 +19,9 @@ SUITE_TIMEOUT_S = 400
 
 
 @pytest.mark.timeout(SUITE_TIMEOUT_S + INSTALLING_TIMEOUT_S)
-@pytest.mark.parametrize("suite", ["file_client", "fsspec_client", "pyfilesystem_client"])
+@pytest.mark.parametrize(
+    "suite", ["file_client", "file_client_content", "fsspec_client", "pyfilesystem_client"]
+)
 def test_the_clients_work_unchanged(stack: RunningStack, suite: str) -> None:
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "ISTHMUS"))}
     ran = subprocess.run(

@@ -16,50 +16,18 @@ from runtime.errors import (
     NotADirectory,
     NotPermitted,
 )
-from runtime.identity import Identity
 from services.metadata.domain.commits import Commit
 from services.metadata.domain.errors import Forbidden, StaleUpload
 from services.metadata.domain.locations import Upload
 from services.metadata.domain.records import File, FileType
-from services.metadata.domain.uploads import UploadPlan, UploadRequest
-from tests.support.metadata import ALICE, BOB, OWNER, SERVICE, SPACE, STORAGE, World, fresh_id, member, ref
+from services.metadata.domain.uploads import UploadRequest
+from tests.support.metadata import ALICE, BOB, OWNER, SPACE, World, member, ref
+from tests.support.uploads import begin, commit, current, part, removals, whole
 
 
 @pytest.fixture
 async def world() -> World:
     return await World().open(quota_bytes=1000)
-
-
-async def begin(world: World, *path: str, who: Identity = ALICE, **fields: object) -> UploadPlan:
-    values = {"request_id": fresh_id(), "replaces": True, "create": True, **fields}
-    return await world.rules.uploads.begin(who, UploadRequest(ref=ref(*path), **values))
-
-
-async def commit(
-    world: World, plan: UploadPlan, upload: Upload, who: Identity = ALICE, **fields: object
-) -> File:
-    values = {"create": plan.file is None, **fields}
-    asked = Commit(plan.space_id, plan.file_id, plan.parent_id, plan.name, upload=upload, **values)
-    return (await world.rules.commits.commit(who, asked))[0]
-
-
-def whole(size_bytes: int, storage_file_id: str, request_id: str = "") -> Upload:
-    return Upload(request_id, True, STORAGE, storage_file_id if size_bytes else "", 0, size_bytes)
-
-
-def part(offset: int, size_bytes: int, storage_file_id: str, request_id: str = "") -> Upload:
-    return Upload(request_id, False, STORAGE, storage_file_id, offset, size_bytes)
-
-
-async def removals(world: World) -> set[str]:
-    world.clock.advance(120)
-    listed = await world.rules.removals.list(SERVICE, {STORAGE}, 1000)
-    return {removal.storage_file_id for removal in listed}
-
-
-async def current(world: World, *path: str) -> str:
-    _, location = await world.rules.uploads.locate(ALICE, ref(*path))
-    return location.storage_file_id if location else ""
 
 
 async def test_nothing_is_visible_before_the_commit(world: World) -> None:
@@ -350,53 +318,6 @@ async def test_broken_commits_are_refused(world: World) -> None:
             await commit(world, plan, upload)
 
 
-async def test_an_intent_dies_with_its_holder(world: World) -> None:
-    where = {"record_intent": True, "storage_id": STORAGE, "storage_file_id": "/1"}
-    await begin(world, "a", request_id="r1", holder="p1", **where)
-    for living, found in (({"p1"}, {"/1"}), ({"p2"}, set()), (set(), {"/1"})):
-        assert await world.rules.removals.find_references(SERVICE, STORAGE, {"/1"}, living=living) == found
-
-
-async def test_an_intent_protects_bytes_under_way(world: World) -> None:
-    where = {"record_intent": True, "storage_id": STORAGE, "storage_file_id": "/1"}
-    plan = await begin(world, "a", request_id="r1", **where)
-    asked = {"/1", "/2"}
-    assert await world.rules.removals.find_references(SERVICE, STORAGE, asked) == {"/1"}
-    await commit(world, plan, whole(5, "/1", "r1"))
-    await world.rules.settled.flush()
-    assert await world.stores.intents.find("r1") is None
-    assert await world.rules.removals.find_references(SERVICE, STORAGE, asked) == {"/1"}
-
-
-async def test_an_aborted_upload_leaves_its_bytes_to_the_removers(world: World) -> None:
-    where = {"record_intent": True, "storage_id": STORAGE, "storage_file_id": "/1"}
-    await begin(world, "a", request_id="r1", **where)
-    for _ in range(2):
-        await world.rules.uploads.abort(ALICE, "r1", SPACE)
-    await world.rules.uploads.abort(ALICE, "unknown", SPACE)
-    assert await removals(world) == {"/1"}
-    await world.clean_up()
-    assert await removals(world) == set()
-
-
-async def test_removals_are_for_services_and_rest_a_moment(world: World) -> None:
-    await world.put("a", size_bytes=5)
-    await world.put("a", size_bytes=5)
-    assert await world.rules.removals.list(SERVICE, {STORAGE}, 10) == []
-    with pytest.raises(Forbidden):
-        await world.rules.removals.list(OWNER, {STORAGE}, 10)
-
-
-async def test_confirming_twice_frees_once(world: World) -> None:
-    await world.put("a", size_bytes=5)
-    await world.put("a", size_bytes=7)
-    world.clock.advance(10)
-    listed = await world.rules.removals.list(SERVICE, {STORAGE}, 10)
-    for _ in range(2):
-        await world.rules.removals.confirm(SERVICE, listed)
-    assert await world.used_bytes() == 7
-
-
 async def test_reading_is_remembered_once_in_a_while(world: World) -> None:
     before = await world.put("a", size_bytes=5)
     world.clock.advance(10)
@@ -404,80 +325,3 @@ async def test_reading_is_remembered_once_in_a_while(world: World) -> None:
     world.clock.advance(10)
     again, _ = await world.rules.uploads.locate(ALICE, ref("a"))
     assert file.atime_ms == again.atime_ms == before.atime_ms + 10_000
-
-
-async def cold(world: World) -> World:
-    """Another instance over the same stores, which has heard of no name."""
-    return World(stores=world.stores)
-
-
-async def test_a_name_nobody_has_heard_of_counts_as_free(world: World) -> None:
-    await world.put("a", size_bytes=5)
-    plan = await begin(await cold(world), "a", size_bytes=5)
-    assert plan.file is None
-    plan = await begin(await cold(world), "a", size_bytes=5, record_intent=True, storage_file_id="/new")
-    assert plan.file is not None, "a large body is not received in vain"
-    plan = await begin(await cold(world), "a", replaces=False, size_bytes=5)
-    assert plan.file is not None, "a patch goes into the storage file that is there"
-
-
-async def test_a_known_name_is_looked_at(world: World) -> None:
-    await world.put("a", size_bytes=5)
-    assert (await begin(world, "a", size_bytes=5)).file is not None
-
-
-async def test_a_name_that_was_taken_after_all_is_replaced(world: World) -> None:
-    before = await world.put("a", size_bytes=5, storage_file_id="/old")
-    await world.rules.quotas.close()
-    other = await cold(world)
-    after = await other.put("a", size_bytes=6, storage_file_id="/new")
-    assert (after.file_id, after.size_bytes) == (before.file_id, 6)
-    assert await removals(other) == {"/old"}
-    assert await other.used_bytes() == 5 + 6, "garbage counts until it is removed"
-
-
-async def test_a_name_that_had_to_be_free_is_refused_by_the_commit(world: World) -> None:
-    await world.put("a", size_bytes=5, storage_file_id="/old")
-    other = await cold(world)
-    with pytest.raises(FileExists):
-        await other.put("a", size_bytes=6, storage_file_id="/new", exclusive=True)
-    assert await removals(other) == {"/new"}
-    assert (await other.get("a")).size_bytes == 5
-
-
-async def test_a_link_that_has_the_name_is_followed_by_the_next_try(world: World) -> None:
-    target = await world.put("target", size_bytes=5)
-    await world.make("link", type=FileType.SYMLINK, target="target")
-    other = await cold(world)
-    request = UploadRequest(fresh_id(), ref("link", follow=True), True, create=True, size_bytes=6)
-    plan = await other.rules.uploads.begin(ALICE, request)
-    assert plan.file is None
-    with pytest.raises(StaleUpload):
-        await commit(other, plan, whole(6, "/new", request.request_id), follow_symlink=True)
-    plan = await other.rules.uploads.begin(ALICE, request)
-    assert plan.file_id == target.file_id
-
-
-async def test_who_may_write_a_file_need_not_add_to_its_directory(world: World) -> None:
-    await world.mkdir("d", mode=0o755)
-    made = await world.put("d", "a", size_bytes=5)
-    await world.rules.files.set_mode(ALICE, fresh_id(), ref("d", "a"), 0o666)
-    other = await cold(world)
-    assert (await other.put("d", "a", size_bytes=6, who=BOB)).file_id == made.file_id
-    with pytest.raises(AccessDenied):
-        await other.put("d", "b", size_bytes=6, who=BOB)
-
-
-async def test_a_new_file_keeps_its_place_through_other_changes(world: World) -> None:
-    await world.put("a", size_bytes=5, storage_file_id="/old")
-    await world.rules.files.set_mode(ALICE, fresh_id(), ref("a"), 0o600)
-    await world.rules.renames.rename(ALICE, fresh_id(), ref("a"), ref(), "b")
-    assert await current(await cold(world), "b") == "/old"
-
-
-async def test_a_deleted_file_gives_its_first_bytes_back_once(world: World) -> None:
-    await world.put("a", size_bytes=5, storage_file_id="/old")
-    await world.rules.files.delete(ALICE, fresh_id(), ref("a"))
-    await world.clean_up()
-    assert await world.used_bytes() == 0
-    assert await world.stores.locations.held_bytes(SPACE) == 0
