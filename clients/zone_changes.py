@@ -10,8 +10,9 @@ from clients.zone_client import ZoneClient
 from clients.zone_stream import ZoneStream, patiently
 from runtime.clock import Clock
 
-#: Silence after which nothing is taken for granted. The zone speaks up every 0.4 s.
-MAX_SILENCE_S = 1.3
+#: Silence after which nothing is taken for granted. The zone speaks up every 0.8 s. No more than a verdict of
+#: which nothing is heard is believed by default (`token_cache_s`).
+MAX_SILENCE_S = 1.9
 
 
 class ZoneWatch:

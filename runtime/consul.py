@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -150,6 +151,15 @@ class Consul:
         """Instances this agent knows."""
         return set(cast(Mapping[str, object], await self._ask(self._api.agent.services())))
 
+    async def service_hash(self, instance_id: str, *, seen: str = "", wait_s: int = 30) -> str:
+        """Stands for what this agent knows of the instance; empty when that is nothing.
+
+        With `seen`: returns when it is another one, or after about `wait_s`.
+        """
+        params = [("hash", seen), ("wait", f"{wait_s}s")] if seen else []
+        path = f"/v1/agent/service/{instance_id}"
+        return cast(str, await self._ask(self._api.http.get(_content_hash, path, params)))
+
     async def service_health(
         self, service: str, *, index: int = 0, wait_s: int = 30
     ) -> tuple[int, list[dict[str, Any]]]:
@@ -219,6 +229,14 @@ class Consul:
             raise ConsulAway(f"Consul: {error or type(error).__name__}") from error
 
 
+def _content_hash(response: base.Response) -> str:
+    if response.code == HTTPStatus.NOT_FOUND:
+        return ""
+    if response.code != HTTPStatus.OK:
+        raise ConsulException(f"{response.code} {response.body}")
+    return str(response.headers.get("X-Consul-ContentHash", ""))
+
+
 def _key_value(found: Mapping[str, Any]) -> KeyValue:
     return KeyValue(
         value=found["Value"] or b"",
@@ -238,7 +256,7 @@ def next_index(seen: int, answered: int) -> int:
 
 def _blocking_s(params: Sequence[tuple[str, Any]] | None) -> float:
     named = dict(params or ())
-    if "index" not in named:
+    if not named.keys() & {"index", "hash"}:
         return 0.0
     # Consul spreads the answers of a blocking query over another sixteenth of its wait.
     return float(str(named.get("wait", "300s")).rstrip("s")) * 17 / 16

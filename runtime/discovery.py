@@ -22,16 +22,16 @@ from runtime.version import VERSION
 
 log = structlog.get_logger(__name__)
 
-#: How often a registrar looks whether Consul still knows its instances.
-CONFIRM_INTERVAL_S = 4.0
-#: Longest a blocking query stays open. Short, so that `Watch.age_s` means something.
-WATCH_WAIT_S = 5
+#: Longest a blocking query stays open: a registrar hears at once when Consul forgets its instance, a watch
+#: when anything changes. Short enough for `Watch.age_s` to mean something, and to find out soon that an agent
+#: has gone without a word.
+WAIT_S = 15
 #: Start and end of the growing pause between tries while Consul is away.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 3.0
 #: After Consul was away, or told an older state, how long instances that it has not told of since are still
 #: believed in: time enough for every registrar to register again. It may have lost everything, and its index
 #: does not show that: that of a new life soon passes the old one.
-RELEARN_S = 3 * CONFIRM_INTERVAL_S
+RELEARN_S = 2.0 * WAIT_S
 #: Longest a process waits for Consul when it starts, and when it stops.
 START_WAIT_S, STOP_WAIT_S = 1.0, 2.0
 #: Longest a server waits to know whom it depends on.
@@ -59,6 +59,8 @@ class Instance:
 class Registration:
     """What a process tells about itself, and how Consul shall check it once a second.
 
+    `alive_port`: where this process answers `GET /healthz` at the least cost (`telemetry.MetricsServer`), on
+    the same event loop as all it serves; 0 where it does not, then `port` is asked by `check`.
     `checked_by`: instance id of another registration of this process, registered before, whose check speaks
     for this one, too: one loop serves both.
     """
@@ -69,17 +71,21 @@ class Registration:
     port: int
     check: Literal["grpc", "http", "tcp"] = "grpc"
     http_path: str = "/healthz"
+    alive_port: int = 0
     checked_by: str = ""
     meta: Mapping[str, str] = field(default_factory=dict)
 
     def consul_check(self) -> dict[str, str]:
         """The check as Consul's API wants it. Passing from the start, so that routing begins at once."""
         address = f"{self.host}:{self.port}"
-        how = {
-            "grpc": {"GRPC": address},
-            "http": {"HTTP": f"http://{address}{self.http_path}"},
-            "tcp": {"TCP": address},
-        }[self.check]
+        if self.alive_port:
+            how = {"HTTP": f"http://{self.host}:{self.alive_port}/healthz"}
+        else:
+            how = {
+                "grpc": {"GRPC": address},
+                "http": {"HTTP": f"http://{address}{self.http_path}"},
+                "tcp": {"TCP": address},
+            }[self.check]
         often = {"Interval": "1s", "Timeout": "1s"}
         check = {"AliasService": self.checked_by} if self.checked_by else {**how, **often}
         return {**check, "DeregisterCriticalServiceAfter": "1m", "Status": "passing"}
@@ -156,14 +162,37 @@ class Registrar:
                         await self._register(each)
                 first_try.set()
                 pause.reset()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._news.wait(), _spread(CONFIRM_INTERVAL_S))
-                known = set() if self._news.is_set() else await self._consul.service_ids()
+                known = await self._still_known()
             except ConsulAway as error:
                 log.warning("registration_delayed", error=str(error))
                 known = set()  # what was to be told may not have been
                 first_try.set()
                 await pause.sleep()
+
+    async def _still_known(self) -> set[str]:
+        """Waits until Consul may have forgotten an instance, or there is something to tell: which ones need
+        not be registered then. Consul forgets all of a process at once, so one is watched closely.
+        """
+        news = asyncio.create_task(self._news.wait())
+        forgotten = asyncio.create_task(self._first_forgotten())
+        try:
+            await asyncio.wait({news, forgotten}, return_when=asyncio.FIRST_COMPLETED)
+            if news.done():
+                return set()
+            forgotten.result()
+            return await self._consul.service_ids()
+        finally:
+            for each in (news, forgotten):
+                each.cancel()
+            await asyncio.gather(news, forgotten, return_exceptions=True)
+
+    async def _first_forgotten(self) -> None:
+        """Until Consul does not know the first instance, or another one may be forgotten for long enough."""
+        instance_id = self._registrations[0].instance_id
+        seen = await self._consul.service_hash(instance_id)
+        looked_s = time.monotonic()
+        while seen and (len(self._registrations) == 1 or time.monotonic() - looked_s < WAIT_S):
+            seen = await self._consul.service_hash(instance_id, seen=seen, wait_s=WAIT_S)
 
     async def _register(self, each: Registration) -> None:
         await self._consul.register(
@@ -200,7 +229,7 @@ class Watch:
     def age_s(self) -> float:
         """Seconds since Consul last confirmed `instances`; infinite before the first answer.
 
-        Stays below about 6 s as long as Consul answers.
+        Stays below about `WAIT_S` as long as Consul answers.
         """
         return float("inf") if self._confirmed_s is None else time.monotonic() - self._confirmed_s
 
@@ -248,7 +277,7 @@ class Watch:
         while True:
             try:
                 answered, entries = await self._consul.service_health(
-                    self.service, index=index, wait_s=WATCH_WAIT_S
+                    self.service, index=index, wait_s=WAIT_S
                 )
             except ConsulAway as error:
                 log.warning("watch_interrupted", service=self.service, error=str(error), age_s=self.age_s)

@@ -23,8 +23,8 @@ log = structlog.get_logger(__name__)
 STOP_WAIT_S = 2.0
 #: Pause after Consul failed, or after the lock slipped away.
 RETRY_PAUSE_S = 0.5
-#: Longest that who has no session waits for the key to change; it is told at once when it does.
-FOLLOW_WAIT_S = 10
+#: Longest a question for the next change of the key stays open; it is answered at once when there is one.
+FOLLOW_WAIT_S = 20
 
 
 class _SessionLost(Exception):
@@ -104,20 +104,31 @@ class Leadership:
         Who only waits for the lock has no session to renew.
         """
         index = 0
-        while True:
-            if self._session:
-                await self._renew()
-            wait_s = max(1, self._ttl_s // 3) if self._session else FOLLOW_WAIT_S
-            answered, key = await self._consul.get(self._key, index=index, wait_s=wait_s)
-            index = next_index(index, answered)
-            if key is None or not key.session:
-                await self._try_lock()
-                index = 0
-            elif key.session == self._session:
-                self._learn(key)
-            else:
-                self._step_down()
-                await self._end_session()
+        asking: asyncio.Task[tuple[int, KeyValue | None]] | None = None
+        try:
+            while True:
+                if self._session:
+                    await self._renew()
+                if asking is None:
+                    question = self._consul.get(self._key, index=index, wait_s=FOLLOW_WAIT_S)
+                    asking = asyncio.create_task(question)
+                await asyncio.wait({asking}, timeout=self._ttl_s / 3 if self._session else None)
+                if not asking.done():
+                    continue
+                (answered, key), asking = asking.result(), None
+                index = next_index(index, answered)
+                if key is None or not key.session:
+                    await self._try_lock()
+                    index = 0
+                elif key.session == self._session:
+                    self._learn(key)
+                else:
+                    self._step_down()
+                    await self._end_session()
+        finally:
+            if asking is not None:
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
 
     async def _renew(self) -> None:
         asked_s = time.monotonic()

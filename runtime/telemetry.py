@@ -145,7 +145,10 @@ def traceparent() -> str:
 
 
 class MetricsServer:
-    """Answers GET /metrics on `listen_host`:`metrics_port`. Does nothing when the port is 0."""
+    """Answers GET /metrics on `listen_host`:`metrics_port`, and GET /healthz as long as the process lives.
+
+    Does nothing when the port is 0.
+    """
 
     def __init__(self, settings: RuntimeSettings) -> None:
         self._host = settings.listen_host
@@ -191,11 +194,11 @@ class MetricsServer:
 def _respond(request_line: bytes) -> bytes:
     method, _, rest = request_line.partition(b" ")
     path = rest.partition(b" ")[0].partition(b"?")[0]
-    if path != b"/metrics":
+    if path not in {b"/metrics", b"/healthz"}:
         return _response("404 Not Found", b"")
     if method != b"GET":
         return _response("405 Method Not Allowed", b"")
-    return _response("200 OK", generate_latest())
+    return _response("200 OK", b"ok\n" if path == b"/healthz" else generate_latest())
 
 
 def _response(status: str, body: bytes) -> bytes:

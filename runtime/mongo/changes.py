@@ -34,8 +34,11 @@ MAX_AHEAD = 4 * MAX_BATCH
 IDLE_TOKEN_S = 30.0
 #: The growing pause after a failure.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-#: Longest to wait for the thread at the end; more than one wait of the server for changes.
-STOP_TIMEOUT_S = 5.0
+#: Longest that a question to the server waits for a change, in milliseconds; it is answered at once when
+#: there is one. Well below `SOCKET_TIMEOUT_S`, so a dead server is noticed as soon.
+AWAIT_MS = 5000
+#: Longest to wait for the thread at the end. It may still wait for the server; then it ends after that.
+STOP_TIMEOUT_S = 0.2
 
 #: Refusals that say nothing about the place in the stream: Unauthorized, AuthenticationFailed.
 _REFUSED_CODES = frozenset({13, 18})
@@ -48,7 +51,7 @@ class ChangeFollower:
     `resume_after`; with no changes, only the place has moved. A batch whose handling fails is handed over
     again. `on_gap` is called whenever changes may have been missed: when the stream was opened without a
     place, at first or because the place was lost. The stream is open by then, so what `on_gap` reads and what
-    follows leave nothing out. Open the stream with a `max_await_time_ms` of about a second.
+    follows leave nothing out. Open the stream with `AWAIT_MS` as its `max_await_time_ms`.
 
     `pace_s` is the shortest time between two questions to the server. Each costs both sides hundreds of
     microseconds, which followers of a busy database would otherwise pay for every single change.
@@ -82,7 +85,7 @@ class ChangeFollower:
     @property
     def live(self) -> bool:
         """Whether the stream is open now; False while the database is away."""
-        return self._live
+        return self._live and not self._stopping.is_set()
 
     async def start(self) -> None:
         """Begins to follow; does not wait for the database."""
@@ -116,7 +119,8 @@ class ChangeFollower:
                         self._put(None)
                     self._read(stream)
             except PyMongoError as error:
-                self._broke(error)
+                if not self._stopping.is_set():  # then its client may be closed already
+                    self._broke(error)
             finally:
                 self._live = False
             self._stopping.wait(pause_s * random.uniform(0.7, 1.3))

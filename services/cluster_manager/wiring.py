@@ -97,5 +97,6 @@ def _registration(settings: Settings, port: int) -> Registration:
         instance_id=settings.instance_id,
         host=settings.advertise_host,
         port=port,
+        alive_port=max(0, settings.metrics_port),
         meta=process_meta(settings.host_id, protocol="grpc"),
     )

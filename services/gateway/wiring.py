@@ -250,5 +250,6 @@ def _registration(settings: Settings, server: HttpServer) -> Registration:
         host=settings.advertise_host,
         port=server.port,
         check="http",
+        alive_port=max(0, settings.metrics_port),
         meta=process_meta(settings.host_id, protocol="http", uds=settings.gateway_uds),
     )

@@ -487,6 +487,7 @@ def _registration(settings: Settings, server: RpcServer) -> Registration:
         settings.instance_id,
         settings.advertise_host,
         server.port,
+        alive_port=max(0, settings.metrics_port),
         meta=process_meta(settings.host_id, protocol="grpc", lane=server.lane),
     )
 

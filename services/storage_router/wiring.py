@@ -305,6 +305,7 @@ def _registrations(settings: Settings, holder: str, rpc: RpcServer, port: DataPo
             host=settings.advertise_host,
             port=port.port,
             check="http",
+            alive_port=max(0, settings.metrics_port),
             meta=process_meta(
                 settings.host_id,
                 protocol="http",

@@ -423,6 +423,7 @@ class _Registered:
                 host=settings.advertise_host,
                 port=self._http.port,
                 check="http",
+                alive_port=max(0, settings.metrics_port),
                 meta=process_meta(settings.host_id, protocol="http", uds=settings.http_uds),
             ),
             Registration(

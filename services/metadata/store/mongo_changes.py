@@ -13,7 +13,7 @@ from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, DuplicateKeyError
 
-from runtime.mongo import ChangeFollower, ResumeToken
+from runtime.mongo import AWAIT_MS, ChangeFollower, ResumeToken
 from services.metadata.domain.change_books import Change, LogEnds
 from services.metadata.domain.errors import RevisionConflict
 
@@ -60,7 +60,6 @@ _OF_CACHED: Pipeline = (
 )
 #: Changes of one space that are numbered, and kept, together.
 MAX_NUMBERED_TOGETHER = 200
-_STREAM_WAIT_MS = 1000
 _POSITION_ID = "position"
 #: Sets the second change of an event behind the first one; tokens are hexadecimal digits.
 _SECOND = "-"
@@ -133,7 +132,7 @@ def _follow(
                 list(pipeline),
                 resume_after=token,
                 start_at_operation_time=start,
-                max_await_time_ms=_STREAM_WAIT_MS,
+                max_await_time_ms=AWAIT_MS,
                 batch_size=1000,
             )
         except ConnectionFailure:

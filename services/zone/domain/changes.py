@@ -17,7 +17,7 @@ from services.zone import metrics
 #: Batches of changes that are kept for who comes back; who was away longer starts over.
 MAX_BATCHES = 5000
 #: How often a follower hears that nothing changed.
-HEARTBEAT_S = 0.4
+HEARTBEAT_S = 0.8
 
 
 class NotFollowing(Unavailable):

@@ -21,7 +21,7 @@ PAGE = 200
 #: How often it is looked whether other providers came or went.
 LOOK_AT_PEERS_S = 5.0
 #: How long a follower hears nothing at most; it gives up after some seconds.
-SILENCE_S = 1.0
+SILENCE_S = 1.5
 
 
 @dataclass(frozen=True, slots=True)

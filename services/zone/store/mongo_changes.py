@@ -11,14 +11,13 @@ from typing import Any
 from pymongo.change_stream import ChangeStream
 from pymongo.database import Database
 
-from runtime.mongo import ChangeFollower, ResumeToken
+from runtime.mongo import AWAIT_MS, ChangeFollower, ResumeToken
 from services.zone.domain.changes import ChangeFeed
 
 Document = dict[str, Any]
 
 #: Shortest time between two questions to the server: what happens meanwhile comes together.
 PACE_S = 0.02
-MAX_AWAIT_MS = 1000
 
 _WATCHED = ["users", "tokens", "temporary_secrets", "memberships", "spaces", "storages"]
 _PIPELINE: list[Document] = [
@@ -54,7 +53,7 @@ class MongoChanges:
         await self._follower.stop()
 
     def _open(self, after: ResumeToken | None) -> ChangeStream[Document]:
-        return self._database.watch(_PIPELINE, resume_after=after, max_await_time_ms=MAX_AWAIT_MS)
+        return self._database.watch(_PIPELINE, resume_after=after, max_await_time_ms=AWAIT_MS)
 
     async def _begin(self) -> None:
         self._feed.begin(lambda: self._follower.live)

@@ -28,6 +28,12 @@ async def test_metrics_are_told_as_text(url: str):
     assert "isthmus_rpc_server_seconds" in answer.text or "process_cpu_seconds_total" in answer.text
 
 
+async def test_whoever_asks_is_told_that_the_process_lives(url: str):
+    async with httpx.AsyncClient() as client:
+        answer = await client.get(f"{url}/healthz")
+    assert (answer.status_code, answer.text) == (200, "ok\n")
+
+
 async def test_nothing_else_is_told(url: str):
     async with httpx.AsyncClient() as client:
         assert (await client.get(f"{url}/")).status_code == 404

@@ -34,6 +34,13 @@ def test_each_kind_of_check_asks_the_instance_itself(check: str, expected: dict[
     assert registration.consul_check() == {**expected, **rest}
 
 
+def test_a_process_is_asked_where_that_costs_least() -> None:
+    registration = Registration("metadata", "metadata-1", "10.0.0.1", 80, alive_port=91)
+    check = registration.consul_check()
+    assert check["HTTP"] == "http://10.0.0.1:91/healthz"
+    assert "GRPC" not in check
+
+
 def test_a_check_of_the_same_process_can_speak_for_an_instance() -> None:
     registration = Registration("zone", "zone-1", "10.0.0.1", 81, checked_by="zone_rest-1")
     assert registration.consul_check() == {
