@@ -307,6 +307,9 @@ async def test_other_methods_are_refused(folder: Folder) -> None:
     for method in ("PUT", "DELETE", "POST"):
         for answer in await answers(folder, method, "/cdmi/cdmi_capabilities/container/"):
             assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    for method in ("FETCH", "PROPFIND"):
+        for answer in await answers(folder, method, folder.cdmi("a")):
+            assert (answer.status_code, answer.content) == (501, b"")
 
 
 @pytest.mark.cdmi("18.cors")

@@ -102,7 +102,12 @@ def _untouched() -> Json:
         # 100 Continue comes from the service, so a refused upload sends no body.
         "proxy_100_continue": True,
         "server_header_transformation": "PASS_THROUGH",
-        "http_protocol_options": {"accept_http_10": True, "default_host_for_http_10": "localhost"},
+        "http_protocol_options": {
+            "accept_http_10": True,
+            "default_host_for_http_10": "localhost",
+            # CDMI says what becomes of methods that nobody knows.
+            "allow_custom_methods": True,
+        },
     }
 
 

@@ -29,6 +29,8 @@ HOST_SELECTIONS = 64
 RETRY_BUFFER_BYTES = 1 << 20
 DATA = r"/api/v3/oneprovider/data/[^/]+"
 CDMI_VERSION = "x-cdmi-specification-version"
+#: Of HTTP itself (RFC 9110 and PATCH). No server behind the door even parses what is none of HTTP at all.
+METHODS = ("GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT")
 
 
 def route_configuration(door: Door) -> Json:
@@ -56,7 +58,7 @@ def route_configuration(door: Door) -> Json:
         "request_body_buffer_limit": RETRY_BUFFER_BYTES,
         "retry_policy": _retry_policy(),
         # A stream of gRPC may be silent for as long as it likes, so these have the retry policy above.
-        "routes": [*_grpc_routes(), *wanted],
+        "routes": [*_grpc_routes(), _unknown_methods(), *wanted],
     }
     return {"name": ROUTES_NAME, "virtual_hosts": [host]}
 
@@ -125,6 +127,15 @@ def _content_routes() -> list[Json]:
         _to("data_port", {"prefix": "/ticket/"}),
         _to("data_port", {"prefix": "/download/"}),
     ]
+
+
+def _unknown_methods() -> Json:
+    """CDMI answers 501 to methods that are none of HTTP's."""
+    return {
+        "match": {"prefix": "/cdmi/", "headers": [_method(*METHODS) | {"invert_match": True}]},
+        "direct_response": {"status": 501},
+        "response_headers_to_add": [{"header": {"key": "access-control-allow-origin", "value": "*"}}],
+    }
 
 
 def _cdmi_routes() -> list[Json]:

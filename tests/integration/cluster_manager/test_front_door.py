@@ -150,6 +150,16 @@ async def test_each_request_goes_where_it_belongs(
     assert answer.json()["name"] == service
 
 
+@pytest.mark.parametrize("path", ["/cdmi/s/x", "/cdmi/s/x/", "/cdmi/"])
+@pytest.mark.parametrize("method", ["FETCH", "PROPFIND", "get", "GETS"])
+async def test_methods_that_are_none_of_http_are_501_to_cdmi(door: FrontDoor, method: str, path: str) -> None:
+    wire = await Wire.open(door)
+    wire.send(f"{method} {path} HTTP/1.1\r\nhost: localhost\r\n\r\n".encode())
+    assert await wire.answer() == (501, None)
+    assert (await wire.get(b"/cdmi/s/x"))[0] == 200
+    wire.close()
+
+
 async def test_request_id_is_the_doors_own(door: FrontDoor) -> None:
     async with door.client() as client:
         answer = await client.get("/", headers={"X-Request-Id": "mine"})

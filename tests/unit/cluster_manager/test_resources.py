@@ -103,7 +103,8 @@ def test_provider_without_a_zone_has_no_zone_routes() -> None:
     answer = Resources(door(serves_zone=False)).answer(
         ENVOY, ResourceType.ROUTES, frozenset({"front_door"}), Catalog()
     )
-    targets = {each["route"]["cluster"] for each in answer.resources[0]["virtual_hosts"][0]["routes"]}
+    routes = answer.resources[0]["virtual_hosts"][0]["routes"]
+    targets = {each["route"]["cluster"] for each in routes if "route" in each}
     assert "zone_rest" not in targets
 
 
@@ -145,5 +146,5 @@ def test_a_stream_of_changes_may_be_silent_for_ever() -> None:
     assert [route["route"]["idle_timeout"] for route in streams] == ["0s"]
     assert all("retry_policy" not in route["route"] for route in streams)
     assert "per_try_idle_timeout" not in host["retry_policy"]
-    others = [route for route in host["routes"] if route["route"]["cluster"] == "gateway"]
+    others = [route for route in host["routes"] if route.get("route", {}).get("cluster") == "gateway"]
     assert sum("retry_policy" in route["route"] for route in others) == len(others) - 1
