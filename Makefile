@@ -6,6 +6,7 @@ PYTHON ?= python3
 WORKERS ?= 2
 PYTEST ?=
 NAMES ?=
+ONLY ?=
 BIN := .venv/bin
 VARIABLES := ISTHMUS_BASE_PORT ISTHMUS_RUN_DIR ISTHMUS_INSTANCES ISTHMUS_PUBLIC_HOST ISTHMUS_FRONT_DOOR_HOST \
 	ISTHMUS_TLS_CERT ISTHMUS_TLS_KEY ISTHMUS_TLS_CA PROVIDERS
@@ -50,8 +51,8 @@ logs: setup ## the end of the logs (NAMES="gateway-1 zone-1" for some)
 clean: setup ## stop, and remove all data
 	@$(BIN)/python -m stack clean
 
-bench: setup binaries ## ratios against nginx and wsgidav in one run
-	$(BIN)/python -m bench
+bench: setup binaries ## ratios against nginx and wsgidav in one run (ONLY="large put": rows with one of these words)
+	$(BIN)/python -m bench $(ONLY)
 
 protos: setup ## make gen/ from protos/
 	@stack/protos.sh

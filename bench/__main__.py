@@ -17,6 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bench import load, peers
+from bench.federation import FEDERATION_ROW, federation_limits
 from bench.load import Target
 from bench.lookups import LOOKUP_ROW, lookup_limit
 from bench.machine import MIB, MemoryWatch, conditions, idle, process_name, touch_memory
@@ -155,6 +156,8 @@ def records(
         report.results.append(measure(list_row(everyone, listed_id), sizes.rounds, say))
     if is_chosen(BULK_ROW, words):
         report.limits.append(bulk_limit(everyone, sizes))
+    if is_chosen(FEDERATION_ROW, words):
+        report.limits += federation_limits(own, sizes)
     if is_chosen(LOOKUP_ROW, words):
         report.limits.append(lookup_limit(own.mongo_url, sizes))
     if not any(is_chosen(name, words) for name in (STAT_ROW, CREATE_ROW)):

@@ -27,11 +27,13 @@ class Sizes:
     idle_s: float = 10.0
     #: Files of the small collection; the large one has ten times as many.
     lookup_files: int = 100_000
+    #: Of the large zone, which has a tenth as many groups, and spaces.
+    zone_users: int = 100_000
 
     @classmethod
     def quick(cls) -> Sizes:
         """Under two minutes."""
-        return cls(bulk_mib=256, rounds=2, seconds=1, idle_s=3.0, lookup_files=10_000)
+        return cls(bulk_mib=256, rounds=2, seconds=1, idle_s=3.0, lookup_files=10_000, zone_users=4_000)
 
 
 @dataclass(frozen=True)
