@@ -31,7 +31,11 @@ from services.zone.domain.invites import Invites
 from services.zone.domain.params import Params
 from services.zone.domain.stores import Taken, TokenStore
 from services.zone.domain.target_rules import JOINS
-from services.zone.domain.token_errors import TokenInvalid, TokenTimeCaveatRequired
+from services.zone.domain.token_errors import (
+    InviteTokenSubjectNotAuthorized,
+    TokenInvalid,
+    TokenTimeCaveatRequired,
+)
 from services.zone.domain.value_errors import (
     BadValueCaveat,
     BadValueIdentifierOccupied,
@@ -137,7 +141,11 @@ class Tokens:
         """An invitation for a provider of which this user will be the administrator."""
         caller.allow("create", "od_user", admin_user_id, "provider_registration_token")
         type = invitation(InviteType.REGISTER_ONEPROVIDER, admin_user_id)
-        await self._invites.check_issuer(type, caller.subject, custom=False)
+        try:
+            await self._invites.check_issuer(type, caller.subject, custom=False)
+        except InviteTokenSubjectNotAuthorized:
+            # Here it is the caller's right, not that of an invitation that somebody brings.
+            caller.require(False)
         return await self.invite(caller, type)
 
     async def list_ids(self, caller: Caller, subject: Subject) -> list[str]:

@@ -118,9 +118,12 @@ async def test_domain_is_taken_once(zone: RunningZone, provider: ProviderFile) -
 
 async def test_users_may_not_invite_providers(zone: RunningZone) -> None:
     _, joe = await user_token(zone, "joe")
-    async with zone.client(joe) as client:
-        error = _error(await client.post("/user/clusters/provider_registration_token"), 400)
-    assert error["id"] == "inviteTokenSubjectNotAuthorized"
+    ann_id, _ = await user_token(zone, "ann")
+    async with zone.client(joe) as client, zone.client() as guest:
+        for path in ("/user", f"/users/{ann_id}"):
+            refused = await client.post(f"{path}/clusters/provider_registration_token")
+            assert _error(refused, 403)["id"] == "forbidden"
+            _error(await guest.post(f"{path}/clusters/provider_registration_token"), 401)
 
 
 async def test_report_makes_a_provider_online(

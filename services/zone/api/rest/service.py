@@ -6,6 +6,8 @@ import base64
 
 from fastapi import APIRouter, Response
 
+from runtime.errors import Unavailable
+from runtime.http.errors import ApiError
 from services.zone.api.rest.door import Door
 from services.zone.api.rest.http import reply
 from services.zone.domain.privileges import ADMIN_ALL, ADMIN_VIEWER
@@ -46,8 +48,11 @@ def service_routes(door: Door) -> APIRouter:
 
     @router.get("/health")
     async def get_health() -> Response:
-        """Whether the zone serves. 503 when its database is away."""
-        await door.zone.users.check_store()
+        """Whether the zone serves. 500 when its database is away."""
+        try:
+            await door.zone.users.check_store()
+        except Unavailable as error:
+            raise ApiError("internalServerError") from error
         return reply({"status": "healthy"})
 
     @router.get("/test_image")
