@@ -41,7 +41,7 @@ from runtime.rpc.wire import GrpcWire, Wire
 
 log = structlog.get_logger(__name__)
 
-#: Results that wait to be sent, in bytes, before reading pauses.
+#: Results that wait to be sent, in bytes, before reading pauses and no further call is begun.
 MAX_UNSENT_BYTES = 16 * 1024 * 1024
 #: How often a client hears from a server that has paused reading.
 SIGN_OF_LIFE_S = 0.5
@@ -129,7 +129,7 @@ class ServedStream:
         self._flush()
 
     def _start_worker(self) -> None:
-        if not self._queue:
+        if not self._may_work():
             return
         worker = self._loop.create_task(self._work())
         self._workers.add(worker)
@@ -139,12 +139,16 @@ class ServedStream:
 
     async def _work(self) -> None:
         in_a_row = 0
-        while self._queue:
+        while self._may_work():
             call, blob = self._queue.popleft()
             self._result(call.call_id, await self._answer(call, blob))
             in_a_row += 1
             if in_a_row % CALLS_IN_A_ROW == 0:
                 await asyncio.sleep(0)
+
+    def _may_work(self) -> bool:
+        # A client may ask for far more at once than it reads.
+        return bool(self._queue) and self._unsent_bytes < MAX_UNSENT_BYTES
 
     def _result(self, call_id: int, outcome: Outcome) -> None:
         self._results.append((call_id, outcome))
@@ -167,6 +171,7 @@ class ServedStream:
             self._sign.cancel()
             self._sign = None
             self._wire.resume()
+        self._start_worker()  # for what was left when too much was unsent
         self._flushed.set()
 
     def _next_message(self) -> mux_pb2.ExchangeResponse:

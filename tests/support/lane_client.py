@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Self
 
 from isthmus.common.v1 import mux_pb2
@@ -45,6 +46,8 @@ class LaneClient:
         except (asyncio.IncompleteReadError, ConnectionError):
             return None
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Goes."""
         self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()

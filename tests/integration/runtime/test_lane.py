@@ -38,7 +38,7 @@ def blob(key: ClusterKey = KEY) -> bytes:
 async def test_a_client_that_says_who_it_is_gets_answers(server: LaneServer) -> None:
     client = await LaneClient.open(server.name, blob())
     assert await client.ask(PING) == mux_pb2.ExchangeResponse()
-    client.close()
+    await client.close()
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ async def test_nothing_is_answered_to_who_has_no_identity_of_this_cluster(
 ) -> None:
     client = await LaneClient.open(server.name, identity)
     assert await client.ask(PING) is None
-    client.close()
+    await client.close()
 
 
 async def test_a_client_that_says_nothing_is_not_waited_for(
@@ -86,7 +86,7 @@ async def test_a_frame_that_is_no_message_ends_only_this_stream(server: LaneServ
     await writer.wait_closed()
     client = await LaneClient.open(server.name, blob())
     assert await client.ask(PING) is not None
-    client.close()
+    await client.close()
 
 
 async def test_more_clients_than_may_come_are_turned_away(
@@ -100,7 +100,7 @@ async def test_more_clients_than_may_come_are_turned_away(
     writer.close()
     await writer.wait_closed()
     assert await first.ask(PING) is not None
-    first.close()
+    await first.close()
 
 
 class Connected:

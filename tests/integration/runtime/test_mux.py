@@ -14,7 +14,7 @@ import grpc.aio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from isthmus.common.v1 import mux_pb2, mux_pb2_grpc
+from isthmus.common.v1 import mux_pb2_grpc
 from isthmus.metadata.v1 import files_pb2
 
 from runtime.auth import ClusterKey, as_caller, caller
@@ -35,7 +35,6 @@ from runtime.request import bind, remaining_s, request_id
 from runtime.rpc import mux_link, mux_server
 from runtime.rpc.lane import LaneServer
 from runtime.rpc.mux import MAX_ATTEMPTS, MuxClient, NoInstance
-from runtime.rpc.mux_limits import MAX_CALLS_IN_MESSAGE
 from runtime.rpc.mux_server import Handler, MuxServicer
 
 HOST = "this-host"
@@ -369,16 +368,6 @@ async def test_a_client_that_leaves_ends_its_calls(one: Suite) -> None:
     await until(lambda: one.served[0].running == 0)
 
 
-async def test_a_message_with_too_many_calls_ends_the_stream(one: Suite) -> None:
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{one.served[0].port}") as channel:
-        stream: Any = mux_pb2_grpc.MuxServiceStub(channel).Exchange()
-        calls = [mux_pb2.MuxCall(call_id=number) for number in range(MAX_CALLS_IN_MESSAGE + 1)]
-        await stream.write(mux_pb2.ExchangeRequest(calls=calls))
-        with pytest.raises(grpc.aio.AioRpcError) as raised:
-            await stream.read()
-        assert raised.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-
-
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.sampled_from(["safe", "once"]), st.integers(1, 30)),
@@ -391,13 +380,14 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.parametrize("by_lane", [False, True], ids=["grpc", "lane"])
 @settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=STEPS, seed=st.integers(0, 3))
 def test_random_breaks_and_cancels_hurt_only_the_calls_they_hit(
-    steps: list[tuple[str, int]], seed: int
+    by_lane: bool, steps: list[tuple[str, int]], seed: int
 ) -> None:
     async def scenario() -> None:
-        async with suite(2) as made:
+        async with suite(2, by_lane=by_lane) as made:
             calls: dict[str, asyncio.Task[files_pb2.File]] = {}
             for kind, number in steps:
                 if kind in ("safe", "once"):
