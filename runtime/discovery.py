@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 #: when anything changes. Short enough for `Watch.age_s` to mean something, and to find out soon that an agent
 #: has gone without a word.
 WAIT_S = 15
+#: A longer time without a confirmation is a gap, in which anything may have come and gone unseen.
+GAP_S = WAIT_S + 5.0
 #: Start and end of the growing pause between tries while Consul is away.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 3.0
 #: After Consul was away, or told an older state, how long instances that it has not told of since are still
@@ -214,6 +216,7 @@ class Watch:
         self._consul = Consul(consul)
         self._instances: tuple[Instance, ...] = ()
         self._confirmed_s: float | None = None
+        self._steady_since_s = float("inf")
         self._changed = asyncio.Event()
         self._listeners: dict[object, Callable[[tuple[Instance, ...]], None]] = {}
         self._relearn_until_s = 0.0
@@ -232,6 +235,11 @@ class Watch:
         Stays below about `WAIT_S` as long as Consul answers.
         """
         return float("inf") if self._confirmed_s is None else time.monotonic() - self._confirmed_s
+
+    @property
+    def steady_since_s(self) -> float:
+        """Since when, by `time.monotonic`, Consul confirms `instances` without a gap; infinite in it."""
+        return float("inf") if self.age_s > GAP_S else self._steady_since_s
 
     def subscribe(self, callback: Callable[[tuple[Instance, ...]], None]) -> Callable[[], None]:
         """Calls back with the new instances on every change. Returns what ends the subscription."""
@@ -287,8 +295,11 @@ class Watch:
             if was_away or answered < newest:
                 self._relearn_until_s = time.monotonic() + RELEARN_S
                 self._doubted = {each.instance_id for each in self._instances}
+                self._steady_since_s = time.monotonic()
             newest, was_away = answered, False
             index = next_index(index, answered)
+            if self.age_s > GAP_S:
+                self._steady_since_s = time.monotonic()
             self._confirmed_s = time.monotonic()
             self._learn(tuple(sorted((_instance(self.service, each) for each in entries), key=_by_id)))
             first_answer.set()

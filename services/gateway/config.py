@@ -30,6 +30,8 @@ class Settings(RuntimeSettings):
     zone_away_s: float = Field(default=300.0, ge=0, le=86_400)
     #: Longest a start waits for the zone, since the first request of a new process needs it.
     zone_wait_s: float = Field(default=30.0, ge=0, le=100)
+    #: Memory for answers to listings, to be sent again while their directories are unchanged. 0: none.
+    listing_memory_bytes: int = Field(default=64 << 20, ge=0, le=1 << 36)
     #: Longest one call to metadata may take. Clients give up after 30 s without an answer.
     metadata_timeout_s: float = Field(default=10.0, ge=0.1, le=30)
     #: Largest value in a CDMI object in JSON form, decoded. Larger ones go in plain HTTP form.

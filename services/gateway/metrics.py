@@ -16,3 +16,7 @@ COPIES_ENDED = telemetry.counter(
 )
 COPIED_BYTES = telemetry.counter("gateway_copied_bytes", "Bytes of files that such copies have made.")
 IN_FLIGHT = telemetry.gauge("gateway_requests_in_flight", "Requests being served now.")
+LISTINGS = telemetry.counter(
+    "gateway_listings", "Listings of directories answered: kept ones, and made ones.", ("outcome",)
+)
+LISTING_MEMORY = telemetry.gauge("gateway_listing_memory_bytes", "What kept listings take.")

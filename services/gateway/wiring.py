@@ -21,6 +21,7 @@ from runtime.process import Part
 from runtime.rpc.channel import ChannelPart, open_channel
 from runtime.rpc.mux import MuxClient
 from runtime.version import ONEDATA_VERSION
+from services.gateway import metrics
 from services.gateway.api.cdmi.copy_jobs import CopyJobs, CopyOptions
 from services.gateway.api.cdmi.described import cdmi_entries
 from services.gateway.api.cdmi.digests import Digests
@@ -38,6 +39,7 @@ from services.gateway.api.rest.bulk import BulkRoutes
 from services.gateway.api.rest.changes import ChangeRoutes
 from services.gateway.api.rest.dir_stats import DirStatsRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
+from services.gateway.api.rest.listing import ListingRoutes
 from services.gateway.api.rest.plain_table import plain_routes
 from services.gateway.api.rest.registrations import RegistrationRoutes
 from services.gateway.api.rest.router import RestRouter
@@ -56,6 +58,7 @@ from services.gateway.clients.spaces import SupportedSpaces
 from services.gateway.clients.storages import StorageClient
 from services.gateway.clients.tickets import TicketSigner
 from services.gateway.config import Settings
+from services.gateway.domain.listing_memory import ListingMemory
 
 
 async def build(settings: Settings) -> Sequence[Part]:
@@ -205,7 +208,10 @@ def _application(
     distribution = DistributionRoutes(outside.metadata, outside.metadata, providers)
     principals = ZonePrincipals(outside.zone, clock)
     stats = DirStatsRoutes(outside.metadata)
-    routes = rest_routes(outside.metadata, gate, tickets, distribution, stats, principals, plain)
+    memory = ListingMemory(settings.listing_memory_bytes)
+    metrics.LISTING_MEMORY.set_function(lambda: memory.size_bytes)
+    listings = ListingRoutes(outside.metadata, memory)
+    routes = rest_routes(outside.metadata, gate, listings, tickets, distribution, stats, principals, plain)
     watches = {"metadata": outside.metadata_watch, "data_port": outside.data_port_watch}
     breaker = of_watch(outside.metadata_watch)
     info = ProviderInfo(

@@ -22,6 +22,9 @@ class Settings(MongoSettings):
     mongo_reserve_bytes: int = Field(default=512 << 20, ge=0)
     #: Files, and locations, kept in memory: about 1 KiB each.
     cache_records: int = Field(default=100_000, ge=1000)
+    #: Directories of which it is known whether they changed since somebody listed them: about 300 bytes each.
+    #: 0: whoever lists is told everything each time.
+    listing_versions: int = Field(default=50_000, ge=0)
     #: How long a peer may be away and still catch up by the change log.
     change_retention_s: int = Field(default=7 * 24 * 3600, ge=60)
     #: How long a deleted file is remembered, so that peers and repeated requests learn of it.

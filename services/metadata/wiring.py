@@ -76,6 +76,7 @@ from services.metadata.domain.leases import Leases
 from services.metadata.domain.link_counts import LinkCounts
 from services.metadata.domain.links import HardLinks
 from services.metadata.domain.listing import Listing
+from services.metadata.domain.listing_versions import ListingVersions
 from services.metadata.domain.owner_usage import OwnerUsage
 from services.metadata.domain.paths import Paths
 from services.metadata.domain.queue_writer import QueueLimits, QueueWriter
@@ -136,6 +137,7 @@ class Rules:
     file_cache: FileCache
     location_cache: LocationCache
     leases: Leases
+    listing_versions: ListingVersions
     files: Files
     links: HardLinks
     extras: Extras
@@ -180,6 +182,7 @@ def assemble(
     token_secret: bytes,
     zone_shares: ZoneShares | None = None,
     cache_records: int = 100_000,
+    listing_versions: int = 50_000,
     tombstone_retention_s: float = 7 * 24 * 3600,
     trash_retention_s: float = 0.0,
     queue_limits: QueueLimits | None = None,
@@ -188,7 +191,8 @@ def assemble(
     file_cache = FileCache(cache_records, provider_id)
     location_cache: LocationCache = RecordCache(cache_records)
     leases = Leases(ownership, clock)
-    tree = Tree(stores.files, file_cache, ownership, leases, provider_id)
+    versions = ListingVersions(ownership, clock, file_cache.get, capacity=listing_versions)
+    tree = Tree(stores.files, file_cache, ownership, leases, versions, provider_id)
     replicas = Replicas(stores.locations, location_cache, ownership, leases, provider_id)
     touches = Touches(tree, clock)
     quotas = Quotas(stores.quotas, clock)
@@ -241,8 +245,9 @@ def assemble(
         files=files,
         extras=extras,
         leases=leases,
+        listing_versions=versions,
         links=HardLinks(tree, paths, files, link_counts, clock, provider_id),
-        listing=Listing(stores.files, tree, paths, extras, page_tokens, touches),
+        listing=Listing(stores.files, tree, paths, extras, page_tokens, touches, versions),
         subtrees=Subtrees(stores.files, tree, paths, replicas, extras, page_tokens, touches),
         downloads=Downloads(stores.downloads, paths, clock),
         trash=Trash(stores.files, tree, paths, page_tokens, touches, clock),
@@ -325,6 +330,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         token_secret=key.sign_bytes("metadata-page-tokens", b""),
         zone_shares=zone.shares,
         cache_records=settings.cache_records,
+        listing_versions=settings.listing_versions,
         tombstone_retention_s=settings.tombstone_retention_s,
         trash_retention_s=settings.trash_retention_s,
         queue_limits=QueueLimits(
@@ -337,7 +343,10 @@ async def build(settings: Settings) -> Sequence[Part]:
     metrics.CACHED_FILES.set_function(lambda: len(rules.file_cache))
     metrics.CACHED_LOCATIONS.set_function(lambda: len(rules.location_cache))
     metrics.LEASES.set_function(lambda: len(rules.leases))
-    invalidator = CacheInvalidator(rules.file_cache, rules.location_cache, rules.leases)
+    metrics.LISTING_VERSIONS.set_function(lambda: len(rules.listing_versions))
+    invalidator = CacheInvalidator(
+        rules.file_cache, rules.location_cache, rules.leases, rules.listing_versions
+    )
     server = _server(settings, key, rules)
     registrar = Registrar(settings.consul, lambda: [_registration(settings, server)])
     mongo.disk.tell = partial(_tell_of_disk, registrar)

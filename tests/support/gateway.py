@@ -41,6 +41,7 @@ from services.gateway.api.rest.bulk import BulkRoutes
 from services.gateway.api.rest.changes import ChangeRoutes
 from services.gateway.api.rest.dir_stats import DirStatsRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
+from services.gateway.api.rest.listing import ListingRoutes
 from services.gateway.api.rest.plain_table import plain_routes
 from services.gateway.api.rest.registrations import RegistrationRoutes
 from services.gateway.api.rest.router import RestRouter
@@ -51,6 +52,7 @@ from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.clients.change_heads import ChangeHeads
 from services.gateway.domain.acls import Entry
+from services.gateway.domain.listing_memory import ListingMemory
 from services.gateway.domain.providers import SupportingProvider
 from services.metadata.api.access_history import AccessHistoryServicer
 from services.metadata.api.bulk import BulkServicer
@@ -352,7 +354,10 @@ class GatewayTwin:
         distribution = DistributionRoutes(self.metadata, self.metadata, SpaceProvidersTwin())
         self.principals = PrincipalsTwin()
         stats = DirStatsRoutes(self.metadata)
-        routes = rest_routes(self.metadata, gate, tickets, distribution, stats, self.principals, plain)
+        listings = ListingRoutes(self.metadata, ListingMemory(1 << 20))
+        routes = rest_routes(
+            self.metadata, gate, listings, tickets, distribution, stats, self.principals, plain
+        )
         described = [*rest_entries(routes), *direct_entries(), *cdmi_entries()]
         self.pages = build_pages(self.info, described, "21.02.8")
         self.app = Front(

@@ -7,6 +7,7 @@ from typing import Any
 from isthmus.metadata.v1 import files_pb2, files_pb2_grpc
 
 from runtime.auth import caller
+from services.metadata import metrics
 from services.metadata.domain import permissions
 from services.metadata.domain.dir_stats import DirStats
 from services.metadata.domain.extras import NO_EXTRA, Extras
@@ -20,6 +21,8 @@ from .columns import columns_to_proto, fields_from_mask
 from .convert import file_to_proto, readable_from_proto, ref_from_proto, type_from_proto, wanted_from_proto
 
 DIRECTORY = files_pb2.FILE_TYPE_DIRECTORY
+#: Ends of versions: of pages on which directories have no sizes, and of those on which they would have them.
+_PLAIN, _SUMMED = ".", "+"
 
 
 class FileServicer(files_pb2_grpc.FileServiceServicer):
@@ -64,21 +67,34 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
             offset=request.offset,
             inclusive=request.inclusive,
         )
+        space_id = request.directory.space_id
+        fields = fields_from_mask(request.read_mask.paths)
+        # Another version for who is told sizes of directories, too: those change by themselves.
+        mark = _SUMMED if "size_bytes" in fields and await self._dir_stats.counts(space_id) else _PLAIN
+        known = request.known_version
         page = await self._listing.list(
             caller(),
             readable_from_proto(request.directory),
             start,
             request.page_size,
-            fields_from_mask(request.read_mask.paths),
+            fields,
             wanted_from_proto(request.wanted) if request.HasField("wanted") else None,
+            known_version=known.removesuffix(mark) if known.endswith(mark) else "",
         )
-        space_id = request.directory.space_id
+        if page.is_unchanged:
+            metrics.LISTINGS.labels(outcome="unchanged").inc()
+            return files_pb2.ListChildrenResponse(unchanged=True, version=known)
         told = columns_to_proto(page.columns, page.extras)
         told.space_id, told.parent_id = space_id, page.parent_id
+        has_version = bool(page.version)
         if "size_bytes" in page.columns:
-            await self._sum_up_columns(space_id, told)
+            has_version &= not await self._sum_up_columns(space_id, told)
+        metrics.LISTINGS.labels(outcome="versioned" if has_version else "unversioned").inc()
         return files_pb2.ListChildrenResponse(
-            columns=told, is_last=page.is_last, next_page_token=page.next_token
+            columns=told,
+            is_last=page.is_last,
+            next_page_token=page.next_token,
+            version=page.version + mark if has_version else "",
         )
 
     async def _sum_up(self, told: files_pb2.File) -> None:
@@ -87,14 +103,15 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
             for size in (await self._dir_stats.sizes(told.space_id, [told.file_id])).values():
                 told.size_bytes, told.has_sum = size, True
 
-    async def _sum_up_columns(self, space_id: str, told: files_pb2.FileColumns) -> None:
-        """The same for columns."""
+    async def _sum_up_columns(self, space_id: str, told: files_pb2.FileColumns) -> bool:
+        """The same for columns; whether directories are among them and may have a size."""
         places = {told.file_id[at]: at for at, type in enumerate(told.type) if type == DIRECTORY}
         sizes = await self._dir_stats.sizes(space_id, places)
         told.has_sum.extend([False] * len(told.file_id))
         for file_id, size in sizes.items():
             told.size_bytes[places[file_id]] = size
             told.has_sum[places[file_id]] = True
+        return bool(sizes) or (bool(places) and await self._dir_stats.counts(space_id))
 
     async def CreateFile(
         self, request: files_pb2.CreateFileRequest, context: Any

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from runtime.clock import Clock
-from runtime.discovery import Instance, Watch
+from runtime.discovery import GAP_S, Instance, Watch
 from runtime.rendezvous import owner
+from services.metadata.domain.listing_versions import LONGEST_CHANGE_S
 
 #: Owned for so long, a space is served by nobody else any more: all callers have heard of it.
 SETTLE_S = 5.0
 #: A view that Consul has not confirmed for so long may miss that the space went to another instance.
 MAX_AGE_S = 30.0
+#: Owned for so long in a view without a gap, a space is served by nobody else: views of others that have no
+#: gap say so as well, and what was begun before has ended.
+ALONE_AFTER_S = GAP_S + LONGEST_CHANGE_S
 #: Spaces remembered; for others it counts since the last change of the instances.
 MAX_REMEMBERED = 10_000
 
@@ -40,6 +44,14 @@ class WatchedOwnership:
         """For how long the view of the instances has said so; 0 while it does not."""
         since_s = self._since_s(space_id)
         return 0.0 if since_s is None else self._clock.monotonic_s() - since_s
+
+    def alone_since(self, space_id: str) -> float | None:
+        """Since when it is certain that all calls come here; None while it is not."""
+        since_s = self._since_s(space_id)
+        if since_s is None:
+            return None
+        since_s = max(since_s, self._watch.steady_since_s)
+        return since_s if self._clock.monotonic_s() - since_s > ALONE_AFTER_S else None
 
     def _since_s(self, space_id: str) -> float | None:
         try:

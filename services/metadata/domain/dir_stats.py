@@ -300,13 +300,19 @@ class DirStats:
 
     async def sizes(self, space_id: str, directory_ids: Collection[str]) -> Mapping[str, int]:
         """Logical sizes of directories that are counted, by id; nothing where that is off or not ready."""
-        if not directory_ids:
-            return {}
-        space = await self._space(space_id)
-        if space is None or space.dropping or not space.ready:
+        space = await self._counted(space_id) if directory_ids else None
+        if space is None:
             return {}
         found = await self._store.directories(space, directory_ids)
         return {directory_id: each.sums.logical for directory_id, each in found.items()}
+
+    async def counts(self, space_id: str) -> bool:
+        """Whether directories of the space have sizes."""
+        return await self._counted(space_id) is not None
+
+    async def _counted(self, space_id: str) -> SpaceStats | None:
+        space = await self._space(space_id)
+        return None if space is None or space.dropping or not space.ready else space
 
     async def _find(self, identity: Identity, ref: FileRef) -> tuple[File, SpaceStats]:
         found = await self._paths.resolve(identity, ref)

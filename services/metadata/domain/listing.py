@@ -12,6 +12,7 @@ from runtime.identity import Identity
 from . import names, permissions
 from .columns import FIELDS, IDENTITY, Columns, columns_of, first_rows, height, put_row, rows_fitting
 from .extras import Extra, Extras, Wanted
+from .listing_versions import ListingVersions
 from .paths import FileRef, Found, Paths
 from .records import LINK_PREFIX, File, shown_as
 from .stores import FileStore, Position
@@ -42,7 +43,9 @@ class Page:
     """Files of one page in columns, and the token for the next, which is also there on the last page.
 
     `columns`: the fields asked for, beside those of `columns.IDENTITY`. `parent_id`: the directory of all of
-    them. `extras`: what was wanted of each of them; empty when nothing was.
+    them. `extras`: what was wanted of each of them; empty when nothing was. `version`: that of the directory,
+    at which it lists so for everybody who may list it; empty when that is not known. `is_unchanged`: it is
+    the version the caller knows, and nothing else is told.
     """
 
     parent_id: str
@@ -50,6 +53,8 @@ class Page:
     is_last: bool
     next_token: str
     extras: Sequence[Extra] = ()
+    version: str = ""
+    is_unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,7 @@ class Listing:
         extras: Extras,
         tokens: PageTokens,
         touches: Touches,
+        versions: ListingVersions,
     ) -> None:
         self._store = store
         self._tree = tree
@@ -83,6 +89,7 @@ class Listing:
         self._extras = extras
         self._tokens = tokens
         self._touches = touches
+        self._versions = versions
 
     async def list(
         self,
@@ -92,10 +99,13 @@ class Listing:
         page_size: int,
         fields: Collection[str] = (),
         wanted: Wanted | None = None,
+        *,
+        known_version: str = "",
     ) -> Page:
         """One page. Needs the right to list and, since attributes are told, to traverse.
 
-        `fields`: of `columns.FIELDS`. What is `wanted` beside them needs rights of its own.
+        `fields`: of `columns.FIELDS`. What is `wanted` beside them needs rights of its own. `known_version`:
+        at which the caller was told the same page before.
         """
         _check(start, page_size, fields)
         fields = {*IDENTITY, *fields}
@@ -107,19 +117,27 @@ class Listing:
             return Page(found.entry.parent_id, columns_of([found.shown()], fields), True, token, extra)
         permissions.require(identity, found.chain, permissions.LIST | permissions.TRAVERSE, found.reach)
         self._touches.read(file)
-        extras: Sequence[Extra] = ()
         if wanted or found.reach.names is not None:
             columns, is_last, extras = await self._page_of_files(
                 identity, found, start, page_size, fields, wanted
             )
-        else:
-            columns, is_last = await self._page_of_columns(found, start, page_size, fields)
-        return Page(file.file_id, columns, is_last, self._next(file.file_id, start, columns), extras)
+            return Page(file.file_id, columns, is_last, self._next(file.file_id, start, columns), extras)
+        version = self._versions.current(file.space_id, file.file_id)
+        if version and version == known_version:
+            return Page(file.file_id, {}, False, "", version=version, is_unchanged=True)
+        columns, is_last, has_links = await self._page_of_columns(found, start, page_size, fields)
+        if has_links or version != self._versions.current(file.space_id, file.file_id):
+            version = ""  # files with several names change elsewhere, too
+        next_token = self._next(file.file_id, start, columns)
+        return Page(file.file_id, columns, is_last, next_token, version=version)
 
     async def _page_of_columns(
         self, directory: Found, start: PageStart, page_size: int, fields: Collection[str]
-    ) -> tuple[Columns, bool]:
-        """A page without a record for each file, when nothing depends on more than what is told of it."""
+    ) -> tuple[Columns, bool, bool]:
+        """A page without a record for each file, when nothing depends on more than what is told of it.
+
+        Also whether it is the last one, and whether hard links are among the files.
+        """
         directory_id = directory.file.file_id
         begin = await self._begin(directory_id, start)
         columns = await self._store.list_columns(
@@ -135,16 +153,16 @@ class Listing:
         page = first_rows(page, rows_fitting(page, row_bytes=FILE_BYTES, limit_bytes=MAX_PAGE_BYTES))
         is_last = height(page) == height(columns)
         self._touches.apply(page)
-        await self._follow_links(directory.file.space_id, page)
-        return page, is_last
+        return page, is_last, await self._follow_links(directory.file.space_id, page)
 
-    async def _follow_links(self, space_id: str, page: Columns) -> None:
-        """Has hard links tell what the files do that they are names of."""
+    async def _follow_links(self, space_id: str, page: Columns) -> bool:
+        """Has hard links tell what the files do that they are names of; false when there are none."""
         places = [at for at, file_id in enumerate(page["file_id"]) if file_id.startswith(LINK_PREFIX)]
         link_ids = [page["file_id"][at] for at in places]
         for at, inode in zip(places, await self._tree.linked(space_id, link_ids), strict=True):
             if inode is not None:
                 put_row(page, at, inode, kept=IDENTITY)
+        return bool(places)
 
     async def _page_of_files(
         self,

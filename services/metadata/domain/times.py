@@ -45,6 +45,7 @@ class Touches:
         touch = self._touch(directory)
         if touch is not None:
             touch.mtime_ms = self._clock.now_ms()
+            self._tree.listed_anew(directory)
 
     def read(self, file: File) -> None:
         """The file or directory was read."""
@@ -57,6 +58,7 @@ class Touches:
         touch = self._touch(file)
         if touch is not None:
             touch.atime_ms = now_ms
+            self._tree.listed_anew(file)
 
     def applied(self, file: File) -> File:
         """The file with the times seen since it was written."""
@@ -89,6 +91,9 @@ class Touches:
                 for file_id in some:
                     del taken[file_id]
         finally:
+            if taken:
+                # For a moment they were told without these times.
+                self._tree.listed_unlike_before()
             for file_id, touch in taken.items():
                 newer = self._touches.setdefault(file_id, touch)
                 newer.atime_ms = max(newer.atime_ms, touch.atime_ms)

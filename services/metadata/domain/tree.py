@@ -15,7 +15,10 @@ from typing import Protocol
 from runtime.errors import InvalidName, IsthmusError, NoSuchFile, SpaceNotSupported
 
 from .cache import FileCache
+from .errors import LostRace, RevisionConflict
+from .listing_versions import ListingVersions
 from .records import File, inode_id, root_id, swept_id, trash_id, unnamed_id
+from .retries import attempts
 from .stores import FileStore, TreeChange
 
 #: Deeper than any path a request can name; a longer way up means a circle in the records.
@@ -31,6 +34,13 @@ class Ownership(Protocol):
 
     def owned_for_s(self, space_id: str) -> float:
         """For how long calls have come here as far as this instance knows; 0 while they do not."""
+        ...
+
+    def alone_since(self, space_id: str) -> float | None:
+        """A number that is another one each time this instance has got the space to itself.
+
+        None unless it is certain that no other instance can believe the same of itself.
+        """
         ...
 
 
@@ -51,6 +61,9 @@ class OwnsNothing:
     def owned_for_s(self, space_id: str) -> float:
         return math.inf
 
+    def alone_since(self, space_id: str) -> float | None:
+        return None
+
 
 class OwnsEverything:
     """For a single instance."""
@@ -60,6 +73,9 @@ class OwnsEverything:
 
     def owned_for_s(self, space_id: str) -> float:
         return math.inf
+
+    def alone_since(self, space_id: str) -> float | None:
+        return 0.0
 
 
 class Tree:
@@ -71,12 +87,14 @@ class Tree:
         cache: FileCache,
         ownership: Ownership,
         recalls: Recalls,
+        listings: ListingVersions,
         provider_id: str,
     ) -> None:
         self._store = store
         self._cache = cache
         self._ownership = ownership
         self._recalls = recalls
+        self._listings = listings
         self._provider_id = provider_id
 
     def trusts(self, space_id: str) -> bool:
@@ -180,12 +198,20 @@ class Tree:
 
     async def insert(self, file: File) -> None:
         """Adds a record; as the store does."""
+        await self._announced(file.space_id)
         await self._changing([file], self._store.insert(file))
 
+    async def insert_by(self, file: File, change: Awaitable[None]) -> None:
+        """Adds a record by a change that adds something else, too."""
+        await self._announced(file.space_id)
+        await self._changing([file], change)
+
     async def insert_many(self, files: Sequence[File]) -> Sequence[IsthmusError | None]:
-        """Adds records, each on its own; as the store does."""
+        """Adds records of one space, each on its own; as the store does."""
+        await self._announced(files[0].space_id)
         try:
-            outcomes = await self._store.insert_many(files)
+            with self._listings.changing(files):
+                outcomes = await self._store.insert_many(files)
         except BaseException:
             self._forget_all(files)
             raise
@@ -200,6 +226,8 @@ class Tree:
         """Changes records, all or none; as the store does."""
         files = [file for change in changes for file in change.files]
         known = [file for change in changes for file in change.known]
+        if any(change.is_new for change in changes):
+            await self._announced(files[0].space_id)
         if not known:
             await self._changing(files, self._store.change_together(changes))
             return
@@ -211,12 +239,18 @@ class Tree:
         async with self.changing(file):
             await self._changing([file], self._store.replace(file))
 
+    async def replace_by(self, file: File, change: Awaitable[None]) -> None:
+        """As `replace`, by a change of something else, too."""
+        async with self.changing(file):
+            await self._changing([file], change)
+
     async def touch(self, file: File) -> None:
         """As `replace`, for a record of which nothing but times that nobody remembers are new."""
         await self._changing([file], self._store.replace(file))
 
     async def insert_link(self, link: File, file: File, *, replaced: File | None = None) -> None:
         """Adds a name of a file; as the store does."""
+        await self._announced(link.space_id)
         if replaced is None:
             await self._changing([link, file], self._store.insert_link(link, file))
             return
@@ -231,9 +265,13 @@ class Tree:
         async with self.changing(*files):
             await self._changing(files, self._store.move(file, replaced=replaced, new_ancestry=new_ancestry))
 
-    def written(self, file: File) -> None:
-        """Notes a record that was written together with something else."""
-        self._cache.put_written(file)
+    def listed_anew(self, file: File) -> None:
+        """Directories tell something else of the file than its record says, from now on."""
+        self._listings.changed(file)
+
+    def listed_unlike_before(self) -> None:
+        """Nobody knows what directories told of files meanwhile."""
+        self._listings.clear()
 
     def forget(self, file_id: str) -> None:
         """Has the next read ask the store."""
@@ -241,13 +279,31 @@ class Tree:
 
     async def _changing(self, files: Sequence[File], change: Awaitable[None]) -> None:
         try:
-            await change
+            with self._listings.changing(files):
+                await change
         except BaseException:
             # What is cached was not what is stored, or nobody knows whether the change happened.
             self._forget_all(files)
             raise
         for file in files:
             self._cache.put_written(file)
+
+    async def _announced(self, space_id: str) -> None:
+        """Before records are added: the change stream does not tell of those to who believes to know all."""
+        await self._listings.announced(space_id, lambda: self._announce(space_id))
+
+    async def _announce(self, space_id: str) -> None:
+        """Has the directory of the space change: that is told, and waits for whoever may rest on it."""
+        async for _ in attempts():
+            root = await self.find(space_id, root_id(space_id), fresh=True)
+            if root is None:
+                return  # it is just being made
+            try:
+                await self.replace(root.changed())
+            except RevisionConflict:
+                continue
+            return
+        raise LostRace(space_id=space_id)
 
     def _forget_all(self, files: Sequence[File]) -> None:
         for file in files:

@@ -141,12 +141,7 @@ class Xattrs:
         if metadata is None:
             await self._tree.insert(file)
             return
-        try:
-            await self._store.replace(metadata, file)
-        except BaseException:
-            self._tree.forget(file.file_id)
-            raise
-        self._tree.written(file)
+        await self._tree.insert_by(file, self._store.replace(metadata, file))
 
     async def _apply(self, file: File, update: Update, request_id: str) -> bool:
         """Whether it is done; else somebody else was faster."""
@@ -181,14 +176,7 @@ class Xattrs:
         if metadata is None:
             await self._tree.replace(file)
             return
-        async with self._tree.changing(file):
-            try:
-                await self._store.replace(metadata, file)
-            except BaseException:
-                # What is cached was not what is stored, or nobody knows whether the change happened.
-                self._tree.forget(file.file_id)
-                raise
-            self._tree.written(file)
+        await self._tree.replace_by(file, self._store.replace(metadata, file))
 
     async def _levels(
         self, identity: Identity, found: Found, names: set[str] | None, *, inherited: bool

@@ -56,7 +56,16 @@ _OF_CACHED: Pipeline = (
             ]
         }
     },
-    {"$project": {"ns.coll": 1, "documentKey": 1, "fullDocument.revision": 1}},
+    {
+        "$project": {
+            "ns.coll": 1,
+            "documentKey": 1,
+            "fullDocument.revision": 1,
+            "fullDocument.space_id": 1,
+            "fullDocument.parent_id": 1,
+            "fullDocument.deleted": 1,
+        }
+    },
 )
 #: Changes of one space that are numbered, and kept, together.
 MAX_NUMBERED_TOGETHER = 200
@@ -84,11 +93,14 @@ class RecordChange:
 
 @dataclass(frozen=True, slots=True)
 class CachedChange:
-    """A record is at this revision now, or gone when that is None."""
+    """A record is at this revision now, or gone when that is None. `parent_id`: of a file."""
 
     collection: str
     file_id: str
     revision: int | None
+    space_id: str
+    parent_id: str
+    deleted: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -353,8 +365,17 @@ def _from_event(event: Mapping[str, Any]) -> list[RecordChange]:
 def _to_cached(event: Mapping[str, Any]) -> list[CachedChange]:
     # Keys of locations are `<file id>:<provider id>`.
     file_id = event["documentKey"]["_id"].partition(":")[0]
-    revision = (event.get("fullDocument") or {}).get("revision")
-    return [CachedChange(event["ns"]["coll"], file_id, revision)]
+    record = event.get("fullDocument") or {}
+    return [
+        CachedChange(
+            event["ns"]["coll"],
+            file_id,
+            record.get("revision"),
+            record.get("space_id", ""),
+            record.get("parent_id", ""),
+            record.get("deleted", False),
+        )
+    ]
 
 
 def _to_changes(document: Mapping[str, Any]) -> Iterator[Change]:

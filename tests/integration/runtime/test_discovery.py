@@ -16,7 +16,7 @@ import grpc.aio
 import pytest
 from grpc_health.v1 import health, health_pb2_grpc
 
-from runtime import breaker
+from runtime import breaker, discovery
 from runtime.consul import Consul
 from runtime.discovery import Acquainted, Instance, Registrar, Registration, Watch
 from tests.support.ports import free_port
@@ -181,6 +181,24 @@ async def test_a_start_goes_on_when_nobody_comes(consul_url: str, service: str) 
     watch = Watch(consul_url, service)
     await watch.start()
     await asyncio.wait_for(Acquainted(watch, timeout_s=0.1).start(), 2.0)
+    await watch.stop()
+
+
+async def test_it_is_known_since_when_nothing_can_have_come_and_gone(
+    consul_url: str, service: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(discovery, "WAIT_S", 1)
+    watch = Watch(consul_url, service)
+    assert watch.steady_since_s == float("inf")
+    await watch.start()
+    first = watch.steady_since_s
+    assert first <= time.monotonic()
+    await asyncio.sleep(1.5)
+    assert watch.steady_since_s == first
+    monkeypatch.setattr(discovery, "GAP_S", 0.2)
+    await until(lambda: watch.steady_since_s == float("inf"))
+    # Consul confirms again, after what is a gap now.
+    await until(lambda: first < watch.steady_since_s < float("inf"))
     await watch.stop()
 
 

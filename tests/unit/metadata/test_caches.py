@@ -92,8 +92,11 @@ async def test_what_another_instance_changed_is_forgotten() -> None:
     changed = await one.rules.files.set_mode(ALICE, "", ref("a"), 0o600)
     assert (await two.get("a")).mode == file.mode
     for world in (one, two):
-        invalidator = CacheInvalidator(world.rules.file_cache, world.rules.location_cache, world.rules.leases)
-        await invalidator.on_changes([_Seen("files", file.file_id, changed.revision)], None)
+        rules = world.rules
+        invalidator = CacheInvalidator(
+            rules.file_cache, rules.location_cache, rules.leases, rules.listing_versions
+        )
+        await invalidator.on_changes([_Seen("files", changed)], None)
     assert (await two.get("a")).mode == 0o600
     assert one.rules.file_cache.get(file.file_id) == changed
     await invalidator.on_gap()
@@ -101,7 +104,10 @@ async def test_what_another_instance_changed_is_forgotten() -> None:
 
 
 class _Seen:
-    def __init__(self, collection: str, file_id: str, revision: int | None) -> None:
+    def __init__(self, collection: str, file: File) -> None:
         self.collection = collection
-        self.file_id = file_id
-        self.revision = revision
+        self.file_id = file.file_id
+        self.revision = file.revision
+        self.space_id = file.space_id
+        self.parent_id = file.parent_id
+        self.deleted = file.deleted

@@ -29,6 +29,9 @@ class Owner:
     def owned_for_s(self, space_id: str) -> float:
         return self.since_s
 
+    def alone_since(self, space_id: str) -> float | None:
+        return None
+
 
 @pytest.fixture
 def clock() -> ManualClock:

@@ -8,7 +8,7 @@ from typing import cast
 from runtime.clock import ManualClock
 from runtime.discovery import Instance, Watch
 from runtime.rendezvous import owner
-from services.metadata.clients.ownership import MAX_AGE_S, WatchedOwnership
+from services.metadata.clients.ownership import ALONE_AFTER_S, MAX_AGE_S, WatchedOwnership
 
 SPACES = [f"space{number}" for number in range(40)]
 
@@ -18,6 +18,7 @@ class View:
 
     def __init__(self, *names: str) -> None:
         self.age_s = 0.0
+        self.steady_since_s = 0.0
         self.instances = _instances(*names)
         self._listeners: list[Callable[[tuple[Instance, ...]], None]] = []
 
@@ -94,3 +95,39 @@ def test_who_is_not_registered_owns_nothing() -> None:
     ownership = WatchedOwnership(cast(Watch, View("m2")), "m1", clock)
     clock.advance(6)
     assert owned(ownership) == set()
+
+
+def test_a_space_is_ours_alone_after_a_longer_while() -> None:
+    clock, view = ManualClock(), View("m1")
+    view.steady_since_s = clock.monotonic_s()
+    ownership = WatchedOwnership(cast(Watch, view), "m1", clock)
+    clock.advance(ALONE_AFTER_S - 1)
+    assert {ownership.alone_since(space) for space in SPACES} == {None}
+    clock.advance(2)
+    first = ownership.alone_since(SPACES[0])
+    assert first is not None
+    clock.advance(100)
+    assert ownership.alone_since(SPACES[0]) == first
+
+
+def test_who_lost_a_space_or_sight_is_alone_at_another_time() -> None:
+    clock, view = ManualClock(), View("m1")
+    view.steady_since_s = clock.monotonic_s()
+    ownership = WatchedOwnership(cast(Watch, view), "m1", clock)
+    clock.advance(ALONE_AFTER_S + 1)
+    theirs = next(iter(set(SPACES) - of_m1("m1", "m2")))
+    seen = [ownership.alone_since(theirs)]
+    view.change("m1", "m2")
+    assert ownership.alone_since(theirs) is None
+    view.change("m1")
+    assert ownership.alone_since(theirs) is None
+    clock.advance(ALONE_AFTER_S + 1)
+    seen.append(ownership.alone_since(theirs))
+    view.steady_since_s = float("inf")
+    assert ownership.alone_since(theirs) is None
+    view.steady_since_s = clock.monotonic_s()
+    assert ownership.alone_since(theirs) is None
+    clock.advance(ALONE_AFTER_S + 1)
+    seen.append(ownership.alone_since(theirs))
+    assert len(set(seen)) == 3
+    assert None not in seen

@@ -397,6 +397,7 @@ class ListChildrenRequest(_message.Message):
     INCLUSIVE_FIELD_NUMBER: _builtins.int
     WANTED_FIELD_NUMBER: _builtins.int
     READ_MASK_FIELD_NUMBER: _builtins.int
+    KNOWN_VERSION_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """1..10000."""
     page_token: _builtins.str
@@ -407,6 +408,10 @@ class ListChildrenRequest(_message.Message):
     """-500..500, counted in entries from `start_name`; negative needs `start_name` (EINVAL)."""
     inclusive: _builtins.bool
     """Whether an entry named exactly `start_name` is part of the answer."""
+    known_version: _builtins.str
+    """`version` of an answer to this very request, but for its page and this field, when the caller
+    still has that answer; whoever it was told to.
+    """
     @_builtins.property
     def directory(self) -> Global___FileRef: ...
     @_builtins.property
@@ -432,10 +437,11 @@ class ListChildrenRequest(_message.Message):
         inclusive: _builtins.bool = ...,
         wanted: Global___WantedAttributes | None = ...,
         read_mask: _field_mask_pb2.FieldMask | None = ...,
+        known_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "read_mask", b"read_mask", "wanted", b"wanted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "inclusive", b"inclusive", "offset", b"offset", "page_size", b"page_size", "page_token", b"page_token", "read_mask", b"read_mask", "start_name", b"start_name", "wanted", b"wanted"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["directory", b"directory", "inclusive", b"inclusive", "known_version", b"known_version", "offset", b"offset", "page_size", b"page_size", "page_token", b"page_token", "read_mask", b"read_mask", "start_name", b"start_name", "wanted", b"wanted"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -448,9 +454,18 @@ class ListChildrenResponse(_message.Message):
     IS_LAST_FIELD_NUMBER: _builtins.int
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     COLUMNS_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    UNCHANGED_FIELD_NUMBER: _builtins.int
     is_last: _builtins.bool
     next_page_token: _builtins.str
     """Set on the last page, too. Valid for this directory only."""
+    version: _builtins.str
+    """As long as the directory has this version every page of it stays as it is, for everybody who may
+    list it. Empty where that cannot be known. Pages that are joined belong together if they have one
+    version.
+    """
+    unchanged: _builtins.bool
+    """The directory has the `known_version`, and this caller may list it: nothing else is told."""
     @_builtins.property
     def columns(self) -> Global___FileColumns: ...
     def __init__(
@@ -459,10 +474,12 @@ class ListChildrenResponse(_message.Message):
         is_last: _builtins.bool = ...,
         next_page_token: _builtins.str = ...,
         columns: Global___FileColumns | None = ...,
+        version: _builtins.str = ...,
+        unchanged: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "is_last", b"is_last", "next_page_token", b"next_page_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["columns", b"columns", "is_last", b"is_last", "next_page_token", b"next_page_token", "unchanged", b"unchanged", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

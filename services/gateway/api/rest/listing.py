@@ -15,7 +15,8 @@ from clients.file_columns import mask_of
 from runtime.errors import InvalidName, NoSuchFile
 from runtime.http.declared import flag, integer, text
 from runtime.http.file_ids import space_root
-from services.gateway.api.http import Answer
+from services.gateway import metrics
+from services.gateway.api.http import JSON, Answer
 from services.gateway.api.namespace import in_parallel, listed_spaces, ref, view_of, wanted
 from services.gateway.api.ports import Metadata
 from services.gateway.api.rest.entries import encoded, list_answer
@@ -24,6 +25,7 @@ from services.gateway.api.rest.selection import selects_shared
 from services.gateway.domain import attributes
 from services.gateway.domain.attributes import Selection
 from services.gateway.domain.files import VirtualDirectory
+from services.gateway.domain.listing_memory import KeptListing, ListingMemory
 from services.gateway.domain.views import View
 
 _MAX_OFFSET = 500
@@ -49,8 +51,9 @@ _PAGE_SIZE = 1000
 class ListingRoutes:
     """Listing of directories and of the user's spaces."""
 
-    def __init__(self, metadata: Metadata) -> None:
+    def __init__(self, metadata: Metadata, memory: ListingMemory) -> None:
         self._metadata = metadata
+        self._memory = memory
 
     async def list_children(self, call: Call) -> Answer:
         """`GET /data/{id}/children`. `nextPageToken` is told on the last page, too."""
@@ -65,15 +68,37 @@ class ListingRoutes:
         if more is not None:
             first.wanted.CopyFrom(more)
         view = await self._view(call, selection)
-        return await self._gather(first, limit, selection, view)
+        key = (first.SerializeToString(deterministic=True), limit, selection, view)
+        kept = self._memory.get(key)
+        first.known_version = kept.version if kept is not None else ""
+        first.page_size = min(limit, _PAGE_SIZE)
+        answer = await self._metadata.list_children(first)
+        if kept is not None and answer.unchanged:
+            metrics.LISTINGS.labels(outcome="kept").inc()
+            return Answer(200, kept.body, JSON)
+        metrics.LISTINGS.labels(outcome="made").inc()
+        first.known_version = ""
+        made, version = await self._gather(first, answer, limit, selection, view)
+        if version:
+            self._memory.put(key, KeptListing(version, made.body))
+        else:
+            self._memory.drop(key)
+        return made
 
     async def _gather(
-        self, request: files_pb2.ListChildrenRequest, limit: int, selection: Selection, view: View
-    ) -> Answer:
-        """One page out of several of the metadata service: the next is on its way while one is encoded."""
+        self,
+        request: files_pb2.ListChildrenRequest,
+        answer: files_pb2.ListChildrenResponse,
+        limit: int,
+        selection: Selection,
+        view: View,
+    ) -> tuple[Answer, str]:
+        """One page out of several of the metadata service: the next is on its way while one is encoded.
+
+        `answer`: the first of them. Also the version of the directory at which all of them are true, if any.
+        """
         told: list[bytes] = []
-        request.page_size = min(limit, _PAGE_SIZE)
-        answer = await self._metadata.list_children(request)
+        version = answer.version
         left = limit - len(answer.columns.file_id)
         while left > 0 and not answer.is_last:
             request.page_size = min(left, _PAGE_SIZE)
@@ -82,9 +107,10 @@ class ListingRoutes:
                 following = group.create_task(self._metadata.list_children(request))
                 told.append(await encoded(answer.columns, selection, view))
             answer = following.result()
+            version = version if answer.version == version else ""
             left -= len(answer.columns.file_id)
         told.append(await encoded(answer.columns, selection, view))
-        return _page(told, answer.is_last, answer.next_page_token)
+        return _page(told, answer.is_last, answer.next_page_token), version
 
     async def _view(self, call: Call, selection: Selection) -> View:
         view = view_of(call.identity, call.file)

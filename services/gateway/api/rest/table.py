@@ -51,6 +51,7 @@ from services.gateway.domain.acls import PrincipalNames
 def rest_routes(
     metadata: Metadata,
     gate: Gate,
+    listings: ListingRoutes,
     ticket_routes: TicketRoutes,
     distribution: DistributionRoutes,
     dir_stats_routes: DirStatsRoutes,
@@ -62,7 +63,7 @@ def rest_routes(
     return RestRoutes(
         files={
             b"": _file(files),
-            b"children": _children(ListingRoutes(metadata)),
+            b"children": _children(listings),
             b"files": _files(SubtreeRoutes(metadata)),
             b"content": content_table.content_methods(),
             b"hardlinks": _hard_links(files),
