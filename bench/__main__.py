@@ -23,13 +23,14 @@ from bench.lookups import LOOKUP_ROW, lookup_limit
 from bench.machine import MIB, MemoryWatch, conditions, idle, process_name, touch_memory
 from bench.records import (
     BULK_ROW,
+    CHANGED_ROW,
     CREATE_ROW,
     LIST_ROW,
     STAT_ROW,
     bulk_limit,
     create_row,
     fill_listed,
-    list_row,
+    list_rows,
     stat_row,
 )
 from bench.report import Report
@@ -151,9 +152,10 @@ def records(
     folder: Path,
 ) -> None:
     """What is about the namespace, last: it makes files by the hundred thousand."""
-    if is_chosen(LIST_ROW, words):
+    if any(is_chosen(name, words) for name in (LIST_ROW, CHANGED_ROW)):
         listed_id = fill_listed(everyone, [shared / "nginx", shared / "wsgidav"])
-        report.results.append(measure(list_row(everyone, listed_id), sizes.rounds, say))
+        for row in chosen(list_rows(everyone, listed_id), words):
+            report.results.append(measure(row, sizes.rounds, say))
     if is_chosen(BULK_ROW, words):
         report.limits.append(bulk_limit(everyone, sizes))
     if is_chosen(FEDERATION_ROW, words):

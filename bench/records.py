@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import statistics
 import time
@@ -21,6 +22,7 @@ TWIN = "its own code, one call and one record each"
 BARE_TWIN = "bare pipeline, one call and one insert each"
 LISTED_FILES = 10_000
 LIST_ROW = f"list {LISTED_FILES:,} entries, same door"
+CHANGED_ROW = f"list {LISTED_FILES:,} entries after a change of one, same door"
 BULK_ROW = "create by bulk requests"
 LISTED_PAGE = 10_000
 BULK_FILES = 1000
@@ -71,10 +73,12 @@ def stat_row(places: Places, sizes: Sizes, twin: Place) -> Row:
     return Row(STAT_ROW, "/s", ways, (Ratio("isthmus", TWIN, None),))
 
 
-def list_row(places: Places, listed_id: str) -> Row:
+def list_rows(places: Places, listed_id: str) -> list[Row]:
     """A directory of 10,000 files with six attributes each; each server on a connection it keeps.
 
-    Isthmus is asked for pages as long as it gives, its peers for all at once, which is all they can.
+    Isthmus is asked for pages as long as it gives, its peers for all at once, which is all they can. First
+    it is listed again and again, as it is in the page cache of the peers; then with a file changed just
+    before, another one each time. The peers read the directory each time anyway.
     """
     children = f"{API}/data/{listed_id}/children?limit={LISTED_PAGE}&{LISTED_ATTRIBUTES}"
 
@@ -87,27 +91,47 @@ def list_row(places: Places, listed_id: str) -> Row:
                 return count
             token = f"&token={answer['nextPageToken']}"
 
+    modes = itertools.cycle(("600", "640"))
+    numbers = itertools.cycle(range(LISTED_FILES))
+
+    def change(ask: load.Asked) -> None:
+        body = b'{"mode": "0%b"}' % next(modes).encode()
+        one = f"{API}/data/{listed_id}/children?limit=1&index=file-{next(numbers):05}"
+        file_id = json.loads(_expected(ask, "GET", one))["children"][0]["fileId"]
+        _expected(ask, "PUT", f"{API}/data/{file_id}", body, expect=204)
+
     def nginx(ask: load.Asked) -> int:
         return len(json.loads(_expected(ask, "GET", "/listed/")))
 
     def wsgidav(ask: load.Asked) -> int:
         return _expected(ask, "PROPFIND", "/listed/", expect=207).count(b":href>") // 2 - 1
 
-    return Row(
-        LIST_ROW,
-        "/s",
-        {
-            "isthmus": partial(_listings, places.isthmus, isthmus),
-            "nginx, JSON index": partial(_listings, places.nginx, nginx),
-            "wsgidav": partial(_listings, places.wsgidav, wsgidav),
-        },
-        (Ratio("isthmus", "nginx, JSON index", 0.4), Ratio("isthmus", "wsgidav", 30.0)),
-    )
+    peers = {
+        "nginx, JSON index": partial(_listings, places.nginx, nginx),
+        "wsgidav": partial(_listings, places.wsgidav, wsgidav),
+    }
+    return [
+        Row(
+            LIST_ROW,
+            "/s",
+            {"isthmus": partial(_listings, places.isthmus, isthmus), **peers},
+            (Ratio("isthmus", "nginx, JSON index", 0.4), Ratio("isthmus", "wsgidav", 30.0)),
+        ),
+        Row(
+            CHANGED_ROW,
+            "/s",
+            {"isthmus": partial(_listings, places.isthmus, isthmus, change), **peers},
+            (Ratio("isthmus", "nginx, JSON index", None), Ratio("isthmus", "wsgidav", None)),
+        ),
+    ]
 
 
-def _listings(place: Place, list_all: Callable[[load.Asked], int]) -> float:
-    """Whole listings a second."""
+def _listings(
+    place: Place, list_all: Callable[[load.Asked], int], before: Callable[[load.Asked], None] = lambda _: None
+) -> float:
+    """Whole listings a second. `before`: done before each, and not counted."""
     with load.connected(place.target) as ask:
+        before(ask)
         started = time.perf_counter()
         count = list_all(ask)
         took_s = time.perf_counter() - started
