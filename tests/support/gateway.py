@@ -69,9 +69,9 @@ from services.metadata.api.spaces import SpaceServicer
 from services.metadata.api.subtrees import SubtreeServicer
 from services.metadata.api.trash import TrashServicer
 from services.metadata.api.xattrs import XattrServicer
+from services.metadata.domain.rules import assemble
 from services.metadata.domain.tree import OwnsEverything
 from services.metadata.store.memory import memory_stores
-from services.metadata.wiring import assemble
 from services.storage_router.api.storages import StorageServicer
 from services.storage_router.domain.imports import Imports
 from services.storage_router.domain.storages import Storage, Support

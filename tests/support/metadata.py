@@ -18,12 +18,12 @@ from services.metadata.domain.paths import FileRef
 from services.metadata.domain.queue_writer import NewValue, QueueLimits
 from services.metadata.domain.queues import Taking
 from services.metadata.domain.records import File, FileType
+from services.metadata.domain.rules import Rules, assemble
 from services.metadata.domain.shares import ZoneShares
 from services.metadata.domain.stores import Stores
 from services.metadata.domain.tree import Ownership, OwnsEverything
 from services.metadata.domain.uploads import UploadRequest
 from services.metadata.store.memory import memory_stores
-from services.metadata.wiring import Rules, assemble
 
 SPACE = "space1"
 PROVIDER = "provider1"
