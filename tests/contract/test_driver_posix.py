@@ -2,19 +2,21 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from runtime.errors import InputOutputError, InvalidArgument, IsthmusError, NoSpace
-from services.storage_router.domain.drivers import StorageUnreachable
+from runtime.errors import AccessDenied, InputOutputError, InvalidArgument, IsthmusError, NoSpace
+from services.storage_router.domain.drivers import StorageUnreachable, is_of_storage
 from services.storage_router.domain.storages import StorageTestFailed, probe
 from services.storage_router.drivers import openat2
 from services.storage_router.drivers.posix import PosixDriver
 from services.storage_router.drivers.posix_tree import Tree, is_local
 from tests.contract.drivers import DriverContract, content
+from tests.support.nobody import as_nobody
 
 NETWORK_MOUNTS = """\
 22 1 254:0 / / rw - ext4 /dev/vda rw
@@ -128,6 +130,26 @@ async def test_what_is_no_file_is_not_opened(either: PosixDriver, folder: Path) 
             await either.open(storage_file_id)
         with pytest.raises(InputOutputError):
             await either.open_for_write(storage_file_id)
+
+
+@pytest.mark.cdmi("8.eacces")
+@pytest.mark.parametrize("whole_paths", [True, False])
+async def test_what_the_storage_denies_us_is_denied(pool: ThreadPoolExecutor, whole_paths: bool) -> None:
+    # Not below the folder of the tests, into which only who runs them may look.
+    with tempfile.TemporaryDirectory() as folder:
+        driver = PosixDriver(folder, storage_id="st1", pool=pool)
+        driver._tree = Tree(driver._tree.mount_point, storage_id="st1", whole_paths=whole_paths)
+        await driver.prepare()
+        await driver.put("/space/one", b"x", sync=False)
+        for shown in (Path(folder), *Path(folder).iterdir()):
+            shown.chmod(0o755)
+        Path(folder, "space", "one").chmod(0)
+        with as_nobody():
+            with pytest.raises(AccessDenied) as denied:
+                await driver.open("/space/one")
+            with pytest.raises(AccessDenied):
+                await driver.open_for_write("/space/one")
+        assert is_of_storage(denied.value)
 
 
 async def test_a_missing_mount_point_is_never_made(driver: PosixDriver, folder: Path) -> None:

@@ -3,9 +3,9 @@
 A driver keeps *storage files*: strings of bytes under an id like `/space/0/1/2/0123abcd`. Ids come from
 `choice`, but a driver trusts none of them: `check_storage_file_id` refuses what could lead elsewhere.
 
-Errors are those of `runtime.errors`: NoSuchFile, FileExists, NoSpace, ReadOnlyStorage, InputOutputError,
-InvalidName, and StorageUnreachable when the storage as a whole is away. What a driver can do beyond the
-common part is data (`Capabilities`), so nobody asks which driver it is.
+Errors are those of `runtime.errors`: NoSuchFile, FileExists, AccessDenied, NoSpace, ReadOnlyStorage,
+InputOutputError, InvalidName, and StorageUnreachable when the storage as a whole is away. What a driver can
+do beyond the common part is data (`Capabilities`), so nobody asks which driver it is.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from runtime.errors import (
+    AccessDenied,
     FileExists,
     FileTooLarge,
     InputOutputError,
@@ -239,6 +240,8 @@ async def copy_through_memory(source: ReadHandle, target: WriteHandle, offset: i
 
 _KINDS: dict[int, type[IsthmusError]] = {
     errno.ENOENT: NoSuchFile,
+    # The storage refuses us what metadata allows the caller.
+    errno.EACCES: AccessDenied,
     errno.EEXIST: FileExists,
     errno.ENOSPC: NoSpace,
     errno.EDQUOT: NoSpace,
@@ -257,3 +260,8 @@ def error_of(error: OSError, **facts: object) -> IsthmusError:
     kind = _KINDS.get(error.errno or 0, InputOutputError)
     name = errno.errorcode.get(error.errno or 0, "EIO")
     return kind("", errno=name, **facts)
+
+
+def is_of_storage(error: IsthmusError) -> bool:
+    """Whether it is the storage that denies us access, and no rule of ours the caller."""
+    return isinstance(error, AccessDenied) and "errno" in error.facts

@@ -28,6 +28,7 @@ from services.storage_router.domain import archives
 from services.storage_router.domain.accesses import Accesses
 from services.storage_router.domain.archives import Directories, Download, Entry, Progress, Survey
 from services.storage_router.domain.contents import Located
+from services.storage_router.domain.drivers import is_of_storage
 from services.storage_router.domain.reading import OpenContent
 
 log = structlog.get_logger(__name__)
@@ -154,7 +155,9 @@ class ArchiveFront:
         try:
             share_id = download.directory.share_id
             content = await self._reading.open_located(entry.located, share_id=share_id)
-        except (NoSuchFile, AccessDenied, NotPermitted):
+        except (NoSuchFile, AccessDenied, NotPermitted) as refused:
+            if is_of_storage(refused):
+                raise
             return None
         size_bytes = content.size_bytes
         return _Member(

@@ -24,6 +24,7 @@ from services.storage_router.api.data_port.callers import Callers
 from services.storage_router.api.data_port.connection import ClientGone, Connection
 from services.storage_router.api.data_port.exchange import Exchange
 from services.storage_router.api.data_port.head import BadRequest, Head
+from services.storage_router.domain.drivers import is_of_storage
 
 log = structlog.get_logger(__name__)
 
@@ -164,7 +165,7 @@ class Routes:
             case BadRequest():
                 raise error
             case IsthmusError():
-                if error.reason in ("EIO", "STORAGE_UNREACHABLE"):
+                if error.reason in ("EIO", "STORAGE_UNREACHABLE") or is_of_storage(error):
                     log.warning("storage_failed", reason=error.reason, error=error.message, **error.facts)
                 exchange.refuse(from_error(error, provider_id=self._provider_id))
             case ApiError():
