@@ -174,3 +174,63 @@ async def test_the_provider_holds_supports_as_the_zone_does_after_a_kill(
     await asyncio.to_thread(stack.wait_back, victim, old_pid)
     await support.change(CHANGES)
     await support.agreed()
+
+
+class Store:
+    """A storage that an operator makes read-only and writable, again and again."""
+
+    def __init__(self, stack: RunningStack, space_id: str, storage_id: str) -> None:
+        self._stack = stack
+        self._space_id = space_id
+        self._storage_id = storage_id
+
+    async def change(self, *, readonly: bool) -> None:
+        """Tries once; what came of it, the provider shows."""
+        with contextlib.suppress(ClientError):
+            await asyncio.to_thread(self._change, readonly)
+
+    def _change(self, readonly: bool) -> None:
+        with operator(operator_settings(self._stack)) as provider:
+            provider.update_storage(self._storage_id, readonly=readonly)
+
+    async def agreed(self) -> None:
+        """The zone says of the storage what the provider says."""
+
+        async def is_so() -> bool:
+            here = await asyncio.to_thread(self._here)
+            async with self._stack.client() as owner:
+                body = {"token": self._stack.token}
+                scope = (await owner.post(f"{ZONE}/tokens/infer_access_token_scope", json=body)).json()
+            spaces = scope.get("dataAccessScope", {}).get("spaces", {})
+            there = [each["readonly"] for each in spaces.get(self._space_id, {}).get("supports", {}).values()]
+            return here is not None and there == [here]
+
+        await until(is_so, AGREED_S, "agreement on the storage", 0.2)
+
+    def _here(self) -> bool | None:
+        try:
+            with operator(operator_settings(self._stack)) as provider:
+                [own] = [each for each in provider.storages() if each.storage_id == self._storage_id]
+        except ClientError:
+            return None
+        return own.readonly
+
+
+@pytest.mark.parametrize("victim", ["zone-1", "storage_router-1"])
+async def test_the_zone_knows_storages_as_the_provider_does_after_a_kill(
+    stack: RunningStack, tmp_path: Path, victim: str
+) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    own = await make_space(stack, folder, imported=True)
+    store = Store(stack, own.account.space_id, own.storage_id)
+    old_pid = 0
+    for number in range(1, CHANGES // 2):
+        if number == CHANGES // 4:
+            old_pid = stack.kill(victim)
+        await store.change(readonly=number % 2 == 1)
+    await store.agreed()
+    await asyncio.to_thread(stack.wait_back, victim, old_pid)
+    for readonly in (True, False):
+        await store.change(readonly=readonly)
+        await store.agreed()
