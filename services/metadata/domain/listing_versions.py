@@ -66,7 +66,7 @@ class FileChange(Protocol):
 @dataclass(frozen=True, slots=True)
 class _Announcement:
     until_s: float
-    made: asyncio.Future[None]
+    made: asyncio.Future[bool]
 
 
 class ListingVersions:
@@ -144,8 +144,13 @@ class ListingVersions:
         self._end(parents if file.parent_id else ())
 
     def clear(self) -> None:
-        """Changes may have been missed."""
+        """Files may have been told otherwise than they are now."""
         self._versions.clear()
+
+    def missed_changes(self) -> None:
+        """The change stream has a gap: an announcement may have been in it."""
+        self._own.clear()
+        self._doubt((_ANY,))
 
     def changed_elsewhere(self, changes: Iterable[FileChange]) -> None:
         """What the change stream told; own changes come by, too."""
@@ -159,10 +164,11 @@ class ListingVersions:
                 # Nobody knows where it was, and where an instance changes one thing, it may add others.
                 self._doubt_space(change.space_id)
 
-    async def announced(self, space_id: str, announce: Callable[[], Awaitable[None]]) -> None:
+    async def announced(self, space_id: str, announce: Callable[[], Awaitable[bool]]) -> None:
         """Before names are added to a space: whoever may have it to himself has been told that they come.
 
-        `announce` has the change stream tell everybody; it is called once in a while, and only if needed.
+        `announce` has the change stream tell everybody, and says whether it did; it is called once in a
+        while, and only if needed.
         """
         if self._alone.alone_since(space_id) is not None:
             return
@@ -174,12 +180,12 @@ class ListingVersions:
             }
             known = _Announcement(now_s + ANNOUNCED_S, asyncio.ensure_future(announce()))
             self._announcements[space_id] = known
+        told = False
         try:
-            await asyncio.shield(known.made)
-        except BaseException:
-            if self._announcements.get(space_id) is known and known.made.done():
+            told = await asyncio.shield(known.made)
+        finally:
+            if not told and known.made.done() and self._announcements.get(space_id) is known:
                 del self._announcements[space_id]
-            raise
 
     def _doubt(self, directories: Collection[str]) -> None:
         """What these list may change unseen for a while."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -201,10 +201,10 @@ class Tree:
         await self._announced(file.space_id)
         await self._changing([file], self._store.insert(file))
 
-    async def insert_by(self, file: File, change: Awaitable[None]) -> None:
+    async def insert_by(self, file: File, change: Callable[[], Awaitable[None]]) -> None:
         """Adds a record by a change that adds something else, too."""
         await self._announced(file.space_id)
-        await self._changing([file], change)
+        await self._changing([file], change())
 
     async def insert_many(self, files: Sequence[File]) -> Sequence[IsthmusError | None]:
         """Adds records of one space, each on its own; as the store does."""
@@ -239,10 +239,10 @@ class Tree:
         async with self.changing(file):
             await self._changing([file], self._store.replace(file))
 
-    async def replace_by(self, file: File, change: Awaitable[None]) -> None:
+    async def replace_by(self, file: File, change: Callable[[], Awaitable[None]]) -> None:
         """As `replace`, by a change of something else, too."""
         async with self.changing(file):
-            await self._changing([file], change)
+            await self._changing([file], change())
 
     async def touch(self, file: File) -> None:
         """As `replace`, for a record of which nothing but times that nobody remembers are new."""
@@ -292,17 +292,20 @@ class Tree:
         """Before records are added: the change stream does not tell of those to who believes to know all."""
         await self._listings.announced(space_id, lambda: self._announce(space_id))
 
-    async def _announce(self, space_id: str) -> None:
-        """Has the directory of the space change: that is told, and waits for whoever may rest on it."""
+    async def _announce(self, space_id: str) -> bool:
+        """Has the directory of the space change: that is told, and waits for whoever may rest on it.
+
+        False when there is none yet.
+        """
         async for _ in attempts():
             root = await self.find(space_id, root_id(space_id), fresh=True)
             if root is None:
-                return  # it is just being made
+                return False
             try:
                 await self.replace(root.changed())
             except RevisionConflict:
                 continue
-            return
+            return True
         raise LostRace(space_id=space_id)
 
     def _forget_all(self, files: Sequence[File]) -> None:

@@ -141,7 +141,7 @@ class Xattrs:
         if metadata is None:
             await self._tree.insert(file)
             return
-        await self._tree.insert_by(file, self._store.replace(metadata, file))
+        await self._tree.insert_by(file, partial(self._store.replace, metadata, file))
 
     async def _apply(self, file: File, update: Update, request_id: str) -> bool:
         """Whether it is done; else somebody else was faster."""
@@ -176,7 +176,7 @@ class Xattrs:
         if metadata is None:
             await self._tree.replace(file)
             return
-        await self._tree.replace_by(file, self._store.replace(metadata, file))
+        await self._tree.replace_by(file, partial(self._store.replace, metadata, file))
 
     async def _levels(
         self, identity: Identity, found: Found, names: set[str] | None, *, inherited: bool

@@ -43,4 +43,4 @@ class CacheInvalidator:
         for cache in self._caches.values():
             cache.clear()
         self._leases.forget_everything()
-        self._listings.clear()
+        self._listings.missed_changes()

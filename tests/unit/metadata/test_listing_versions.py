@@ -393,3 +393,53 @@ async def test_only_so_many_directories_are_known(world: World) -> None:
     assert not (await listed(small, first.version)).is_unchanged
     small.rules.listing_versions._capacity = 0
     assert (await listed(small)).version == ""
+
+
+async def test_a_gap_in_the_change_stream_leaves_doubt(world: World) -> None:
+    """An announcement may have been in it, of files that are still being added."""
+    version = (await listed(world)).version
+    rules = world.rules
+    invalidator = CacheInvalidator(
+        rules.file_cache, rules.location_cache, rules.leases, rules.listing_versions
+    )
+    await invalidator.on_gap()
+    assert (await listed(world, version)).version == ""
+    world.clock.advance(DOUBT_S + 1)
+    assert (await listed(world)).version not in ("", version)
+
+
+async def test_what_could_not_be_announced_is_announced_with_the_next_file(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast(Owner, world.ownership).alone = None
+    replace, tried = world.stores.files.replace, 0
+
+    async def failing(file: File) -> None:
+        nonlocal tried
+        tried += 1
+        if tried == 1:
+            raise Unavailable("away")
+        await replace(file)
+
+    monkeypatch.setattr(world.stores.files, "replace", failing)
+    with pytest.raises(Unavailable):
+        await world.make("d", "b")
+    assert await world.names("d") == ["a"]
+    for name in ("b", "c"):
+        await world.make("d", name)
+    assert tried == 2
+
+
+async def test_a_space_without_a_directory_is_announced_once_it_has_one() -> None:
+    owner = Owner()
+    owner.alone = None
+    world = World(ownership=owner)
+    told: list[bool] = []
+
+    async def announce() -> bool:
+        told.append(len(told) > 0)
+        return told[-1]
+
+    for _ in range(3):
+        await world.rules.listing_versions.announced(SPACE, announce)
+    assert told == [False, True]
