@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from hypothesis import settings
 from pymongo import MongoClient
 
@@ -23,6 +24,15 @@ if TYPE_CHECKING:
 # How long an example takes says more about what else the machine does than about the code.
 settings.register_profile("isthmus", deadline=None)
 settings.load_profile("isthmus")
+
+# Unconfigured, structlog draws each traceback with all variables in it. On a busy machine that takes seconds,
+# on the event loop, which the test then lacks.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 # Tests of whole stacks run in one process, one after the other: a stack needs what the machine has.
 OF_WHOLE_STACKS = ("tests/system/", "tests/fault/")
