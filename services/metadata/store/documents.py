@@ -63,7 +63,7 @@ def file_to_document(file: File) -> Document:
     if file.gids:
         document["gids"] = list(file.gids)
     if file.location is not None:
-        document["location"] = _first_location_to_document(file.location)
+        document["location"] = _first_location_to_document(document, file.location)
     if file.value_digest is not None:
         made = file.value_digest
         document["value_digest"] = [made.algorithm, made.digest, made.location_revision]
@@ -170,19 +170,40 @@ def location_from_document(document: Mapping[str, Any]) -> Location:
     )
 
 
-def _first_location_to_document(location: Location) -> Document:
-    """Within the record of its file, which has the ids."""
+#: Fields of files that tell what their first location leaves out.
+FIRST_LOCATION_FIELDS = ("space_id", "size_bytes", "op_id", "creation_time_ms", "location")
+
+
+def _implied(file: Mapping[str, Any], provider_id: str) -> Document:
+    """A location after one upload, which made the file: what the document of the file tells anyway."""
+    size_bytes, op_id = file["size_bytes"], file["op_id"]
+    return {
+        "file_id": file["_id"],
+        "space_id": file["space_id"],
+        "size_bytes": size_bytes,
+        "blocks": [0, size_bytes],
+        "version_vector": {provider_id: 2},
+        "recent_changes": [["shrink", 0, 0], ["write", 0, size_bytes]],
+        "recent_ops": [op_id] if op_id else [],
+        "generation": 1,
+        "changed_ms": file["creation_time_ms"],
+    }
+
+
+def _first_location_to_document(file: Mapping[str, Any], location: Location) -> Document:
+    """Within the document of its file: what that does not imply."""
     document = location_to_document(location)
-    for name in ("_id", "file_id", "space_id"):
-        del document[name]
+    del document["_id"]
+    for name, value in _implied(file, location.provider_id).items():
+        if document[name] == value:
+            del document[name]
     return document
 
 
 def first_location_from_document(file: Mapping[str, Any]) -> Location:
-    """The location in the record of a file; its ids are those of the file."""
-    return location_from_document(
-        {"file_id": file["_id"], "space_id": file["space_id"], **file["location"]},
-    )
+    """The location in the document of a file, whose fields `FIRST_LOCATION_FIELDS` are enough."""
+    own = file["location"]
+    return location_from_document({**_implied(file, own["provider_id"]), **own})
 
 
 def intent_to_document(intent: Intent) -> Document:

@@ -12,6 +12,7 @@ from services.metadata.domain.locations import Location
 
 from .bulk import Outcome, insert_each, replace_each
 from .documents import (
+    FIRST_LOCATION_FIELDS,
     Document,
     first_location_from_document,
     location_from_document,
@@ -22,7 +23,6 @@ from .threads import PatientThreads
 
 #: Records that hold a first location; the partial index has the same condition.
 _HAS_FIRST = {"location.held_bytes": {"$gte": 0}}
-_FIRST_FIELDS = {"space_id": 1, "location": 1}
 
 
 class MongoLocationStore:
@@ -142,7 +142,7 @@ class MongoLocationStore:
 
     def _find_first(self, file_ids: Collection[str]) -> dict[str, Location]:
         query = {"_id": {"$in": list(file_ids)}, "location.provider_id": self._provider_id}
-        found = map(first_location_from_document, self._files.find(query, _FIRST_FIELDS))
+        found = map(first_location_from_document, self._files.find(query, FIRST_LOCATION_FIELDS))
         return {location.file_id: location for location in found}
 
     async def _insert_batch(self, locations: list[Location]) -> list[Outcome]:
