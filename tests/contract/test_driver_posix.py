@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import tempfile
@@ -9,7 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from runtime.errors import AccessDenied, InputOutputError, InvalidArgument, IsthmusError, NoSpace
+from runtime.errors import (
+    AccessDenied,
+    FileExists,
+    InputOutputError,
+    InvalidArgument,
+    IsthmusError,
+    NoSpace,
+)
 from services.storage_router.domain.drivers import StorageUnreachable, is_of_storage
 from services.storage_router.domain.storages import StorageTestFailed, probe
 from services.storage_router.drivers import openat2
@@ -90,6 +98,37 @@ async def refused(driver: PosixDriver, storage_file_id: str) -> None:
         await driver.put(storage_file_id, b"x", sync=False)
     with pytest.raises(IsthmusError):
         await driver.stat(storage_file_id)
+
+
+async def test_the_mount_point_itself_may_be_a_link(
+    folder: Path, tmp_path: Path, pool: ThreadPoolExecutor
+) -> None:
+    mounted = tmp_path / "mounted"
+    mounted.symlink_to(folder)
+    driver = PosixDriver(str(mounted), storage_id="st1", pool=pool)
+    await driver.prepare()
+    for name in ("one", "two"):  # the first makes the folder, the second finds it there
+        await driver.put(f"/space/0/{name}", name.encode(), sync=False)
+        assert (folder / "space" / "0" / name).read_bytes() == name.encode()
+        handle = await driver.open(f"/space/0/{name}")
+        assert await handle.read(0, 9) == name.encode()
+        handle.close()
+
+
+async def test_a_small_file_that_could_not_be_written_leaves_nothing(
+    driver: PosixDriver, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    await driver.put("/space/0/there", b"before", sync=False)
+    with pytest.raises(FileExists):
+        await driver.put("/space/0/there", b"again", sync=False)
+    monkeypatch.setattr("services.storage_router.drivers.posix.write_all", full)
+    with pytest.raises(NoSpace):
+        await driver.put("/space/0/new", b"new", sync=False)
+    assert [path.name for path in (folder / "space" / "0").iterdir()] == ["there"]
+    assert (folder / "space" / "0" / "there").read_bytes() == b"before"
 
 
 async def test_a_planted_folder_link_leads_nowhere(either: PosixDriver, folder: Path, tmp_path: Path) -> None:

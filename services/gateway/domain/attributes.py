@@ -7,7 +7,7 @@ under both. Attributes of features that are not here yet have the value they hav
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -41,6 +41,11 @@ class Selection:
     with_acl: bool = False
     #: Answered from ids and names alone, without a file record.
     names_only: bool = False
+    #: Many attributes are told under two names.
+    _distinct: tuple[Attribute, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_distinct", tuple({attribute: None for _, attribute in self.fields}))
 
     @property
     def wants_more(self) -> bool:
@@ -54,12 +59,13 @@ class Selection:
 
     def encode(self, file: FileRecord, view: View) -> dict[str, Any]:
         """The object of the answer. An extended attribute that is not set is null."""
-        return {key: attribute.of_file(file, view) for key, attribute in self.fields}
+        values = {attribute: attribute.of_file(file, view) for attribute in self._distinct}
+        return {key: values[attribute] for key, attribute in self.fields}
 
     def encode_all(self, columns: Columns, view: View) -> list[dict[str, Any]]:
         """The same of many files of one directory, whose fields (`needs`) are given in columns."""
         keys = [key for key, _ in self.fields]
-        values = {attribute: attribute.of_all(columns, view) for _, attribute in self.fields}
+        values = {attribute: attribute.of_all(columns, view) for attribute in self._distinct}
         rows = zip(*(values[attribute] for _, attribute in self.fields), strict=True)
         # A row has as many values as there are keys; having that checked for each takes a third longer.
         return [dict(zip(keys, row, strict=False)) for row in rows]

@@ -13,7 +13,7 @@ from services.storage_router.domain.drivers import ReadHandle
 MAX_LOOKS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Extent:
     """A run of bytes of the content: in the storage file, or a hole that reads as zeros."""
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import ctypes
 import os
+from functools import lru_cache
 
 _NUMBER = 437  # the same on every architecture
 _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 0x02, 0x04, 0x08
-_RESOLVE = _NO_MAGICLINKS | _NO_SYMLINKS | _BENEATH
+_NO_LINKS = _NO_MAGICLINKS | _NO_SYMLINKS
+_AT_FDCWD = -100
 
 
 class _How(ctypes.Structure):
@@ -20,6 +22,7 @@ class _How(ctypes.Structure):
     _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
 
 
+_HOW_BYTES = ctypes.sizeof(_How)
 _libc = ctypes.CDLL(None, use_errno=True)
 _syscall = _libc.syscall
 _syscall.restype = ctypes.c_long
@@ -28,12 +31,28 @@ _syscall.argtypes = (ctypes.c_long, ctypes.c_int, ctypes.c_char_p, ctypes.POINTE
 
 def open_beneath(folder: int, path: str, flags: int, mode: int = 0) -> int:
     """A descriptor of what lies below a folder. OSError: ELOOP for a link on the way or at the end."""
-    how = _How(flags | os.O_CLOEXEC, mode, _RESOLVE)
-    found = int(_syscall(_NUMBER, folder, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how)))
+    return _open(folder, path, _how(flags, mode, _NO_LINKS | _BENEATH))
+
+
+def open_absolute(path: str, flags: int, mode: int = 0) -> int:
+    """A descriptor of what has this absolute path. OSError: ELOOP for a link on the way or at the end.
+
+    `..` climbs, so the path must have none.
+    """
+    return _open(_AT_FDCWD, path, _how(flags, mode, _NO_LINKS))
+
+
+def _open(folder: int, path: str, how: _How) -> int:
+    found: int = _syscall(_NUMBER, folder, os.fsencode(path), how, _HOW_BYTES)
     if found < 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
     return found
+
+
+@lru_cache(64)
+def _how(flags: int, mode: int, resolve: int) -> _How:
+    return _How(flags | os.O_CLOEXEC, mode, resolve)
 
 
 def _probe() -> bool:

@@ -31,6 +31,8 @@ class Tree:
         self.mount_point = mount_point
         self._storage_id = storage_id
         self._whole_paths = whole_paths
+        # Where the mount point is, or was, reached through a link each file is looked for from its folder.
+        self._is_linkless = whole_paths and os.path.realpath(mount_point) == mount_point
 
     def open_root(self) -> int:
         """A descriptor of the mount point. StorageUnreachable when it is not there."""
@@ -125,6 +127,9 @@ class Tree:
 
     def open_file(self, names: Sequence[str], flags: int) -> int:
         """A descriptor of a file that is there. NoSuchFile; InputOutputError for a link."""
+        found = self._open_at_once(names, flags)
+        if found is not None:
+            return found
         if self._whole_paths:
             found = self._open_whole(names, flags, may_be_missing=False)
             if found is not None:
@@ -136,6 +141,22 @@ class Tree:
             raise error_of(error, storage_id=self._storage_id, file=names[-1]) from error
         finally:
             os.close(folder)
+
+    def create_file(self, names: Sequence[str], flags: int, mode: int) -> int | None:
+        """A descriptor of a new file in a folder that is there; None when that takes a walk, or cannot be."""
+        return self._open_at_once(names, flags | os.O_CREAT | os.O_EXCL, mode)
+
+    def _open_at_once(self, names: Sequence[str], flags: int, mode: int = 0) -> int | None:
+        """By its whole path; None when something is wrong with it, which is told by who looks closer.
+
+        `names` were checked: none of them leads upwards.
+        """
+        if not self._is_linkless:
+            return None
+        try:
+            return openat2.open_absolute(f"{self.mount_point}/{'/'.join(names)}", flags, mode)
+        except OSError:
+            return None
 
     def _open_whole(self, names: Sequence[str], flags: int, *, may_be_missing: bool) -> int | None:
         """By one call of the kernel; None when it takes a walk to know more."""

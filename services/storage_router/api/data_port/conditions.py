@@ -17,7 +17,7 @@ from services.storage_router.domain.contents import Located
 STRONG_AFTER_S = 2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Validators:
     """What tells states of content apart: an entity tag, empty for what was never written, and a time."""
 

@@ -48,7 +48,8 @@ class Uploading:
         """
         exchange.body.peek(self._collect_bytes + 1)
         length = exchange.body.length
-        wish = replace(wish, size_bytes=length)
+        if wish.size_bytes != length:
+            wish = replace(wish, size_bytes=length)
         if length is not None and length <= self._collect_bytes:
             committed = await self._small(exchange.body, wish)
         else:
