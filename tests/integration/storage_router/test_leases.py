@@ -110,11 +110,11 @@ async def test_leases_are_for_services_only(ports: list[Port]):
     client = ports[0].client
     request = contents_pb2.RenewLeaseRequest(space_id=SPACE, holder="me")
     with client.as_user(), pytest.raises(PermissionDenied):
-        await client.api._call(
+        await client.api.mux.call(
             "/isthmus.metadata.v1.ContentService/RenewLease",
             request,
             contents_pb2.RenewLeaseResponse,
-            SPACE,
+            routing_key=SPACE,
         )
 
 
