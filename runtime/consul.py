@@ -7,6 +7,7 @@ wait, everything else must not hang.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,12 +16,15 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 import aiohttp
+import structlog
 from consul import base
 from consul.callback import CB
 from consul.exceptions import ConsulException, NotFound
 
 from runtime.config import ConsulAddress
 from runtime.errors import Unavailable
+
+log = structlog.get_logger(__name__)
 
 #: For requests that Consul answers at once.
 REQUEST_TIMEOUT_S = 5.0
@@ -223,10 +227,21 @@ class Consul:
         return {each["Key"]: _key_value(each) for each in found or []}
 
     async def _ask(self, request: Any) -> Any:
+        """Whatever goes wrong below is `ConsulAway`: the loops that follow Consul expect nothing else, and an
+        instance whose registrar had ended would be found by nobody until it is started again.
+        """
         try:
             return await request
         except (ConsulException, aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise ConsulAway(f"Consul: {error or type(error).__name__}") from error
+            raise ConsulAway(f"Consul: {str(error) or type(error).__name__}") from error
+        except asyncio.CancelledError as error:
+            asker = asyncio.current_task()
+            if asker is None or asker.cancelling():
+                raise
+            raise ConsulAway("Consul: the request was cancelled, but not by who asked") from error
+        except Exception as error:
+            log.exception("consul_request_failed")
+            raise ConsulAway(f"Consul: {error!r}") from error
 
 
 def _content_hash(response: base.Response) -> str:

@@ -17,7 +17,7 @@ import pytest
 from grpc_health.v1 import health, health_pb2_grpc
 
 from runtime import breaker, discovery
-from runtime.consul import Consul
+from runtime.consul import Consul, ConsulAway
 from runtime.discovery import Acquainted, Instance, Registrar, Registration, Watch
 from tests.support.ports import free_port
 from tests.support.servers import own_consul
@@ -130,6 +130,42 @@ async def test_what_consul_forgot_is_registered_again(
     assert await watch.ready(6.0)
     for part in (registrar, watch):
         await part.stop()
+    await consul.close()
+
+
+async def test_an_agent_that_talks_nonsense_is_one_that_is_away(service: str) -> None:
+    asked = 0
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal asked
+        await reader.readuntil(b"\r\n\r\n")
+        body = (b"[{", b"\xff\xfe", b"[]")[min(asked, 2)]
+        asked += 1
+        head = f"HTTP/1.1 200 OK\r\nx-consul-index: 7\r\ncontent-length: {len(body)}\r\n"
+        writer.write(f"{head}connection: close\r\n\r\n".encode() + body)
+        writer.close()
+
+    agent = await asyncio.start_server(answer, "127.0.0.1", 0)
+    watch = Watch(f"http://127.0.0.1:{agent.sockets[0].getsockname()[1]}", service)
+    await watch.start()
+    await until(lambda: asked > 4)
+    assert watch.age_s < 5.0
+    await watch.stop()
+    agent.close()
+    await agent.wait_closed()
+
+
+async def test_a_request_that_others_cancel_does_not_end_who_follows(consul_url: str) -> None:
+    consul = Consul(consul_url)
+    inner = asyncio.get_running_loop().create_future()
+    inner.cancel()
+    with pytest.raises(ConsulAway, match="not by who asked"):
+        await consul._ask(inner)
+    asking = asyncio.create_task(consul._ask(asyncio.get_running_loop().create_future()))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
     await consul.close()
 
 
