@@ -51,8 +51,10 @@ class StorageServicer(storages_pb2_grpc.StorageServiceServicer):
         if request.HasField("qos_parameters"):
             body["qosParameters"] = _parameters(request.qos_parameters)
         about = (request.storage_id,)
-        async with self._audit.noted(caller, "update_storage", about, body, request_id=request_id()):
-            storage = await self._storages.update(caller, request.storage_id, body)
+        noted = self._audit.noted(caller, "update_storage", about, body, request_id=request_id())
+        async with noted as outcome:
+            storage, changed = await self._storages.update(caller, request.storage_id, body)
+            outcome.unchanged = not changed
         return storages_pb2.UpdateStorageResponse(storage=storage_to_proto(storage))
 
     async def DeleteStorage(

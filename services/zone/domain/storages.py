@@ -77,8 +77,11 @@ class Storages:
             raise NotFound
         return storage
 
-    async def update(self, caller: Caller, storage_id: str, body: Mapping[str, object]) -> Storage:
-        """Sets what is given of `name`, `qosParameters`, `imported`, `readonly`, at least one of them.
+    async def update(
+        self, caller: Caller, storage_id: str, body: Mapping[str, object]
+    ) -> tuple[Storage, bool]:
+        """Sets what is given of `name`, `qosParameters`, `imported`, `readonly`, at least one of them; tells
+        whether anything is another now.
 
         StorageInUse for another `imported` of a storage that supports a space.
         """
@@ -86,6 +89,8 @@ class Storages:
         params = Params(body)
         params.at_least_one("name", "qosParameters", "imported", "readonly")
         changes = _changes(params)
+        if all(getattr(storage, field) == value for field, value in changes.items()):
+            return storage, False
         imported = changes.get("imported", storage.imported)
         readonly = changes.get("readonly", storage.readonly)
         _check_readonly(storage_id, readonly=readonly, imported=imported)
@@ -96,7 +101,7 @@ class Storages:
             await self._spaces.set_readonly(storage_id, readonly=readonly)
         if not await self._store.update(storage_id, changes):
             raise NotFound
-        return await self._require(storage_id)
+        return await self._require(storage_id), True
 
     async def delete(self, caller: Caller, storage_id: str) -> bool:
         """Forgets a storage; False for one that is gone. StorageInUse while it supports a space."""

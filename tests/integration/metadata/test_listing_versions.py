@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from isthmus.metadata.v1 import files_pb2
 
 from services.metadata.clients.ownership import WatchedOwnership
+from services.metadata.domain import listing_versions
 from tests.support.metadata import fresh_id
 from tests.support.metadata_instances import Client, a_ref
 from tests.support.waiting import until
@@ -13,14 +16,26 @@ from tests.support.waiting import until
 Pair = tuple[Client, Client]
 
 
+#: How long the doubt lasts here with which an instance begins to follow the changes.
+FIRST_DOUBT_S = 1.0
+
+
 @pytest.fixture
-async def alone(monkeypatch: pytest.MonkeyPatch, pair: Pair) -> Pair:
+def short_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing_versions, "DOUBT_S", FIRST_DOUBT_S)
+
+
+@pytest.fixture
+async def alone(monkeypatch: pytest.MonkeyPatch, short_doubt: None, pair: Pair) -> Pair:
     """The first one has the space to itself, as far as it knows; the second one knows that it has not."""
 
     def alone_since(self: WatchedOwnership, _: str) -> float | None:
         return 1.0 if self._instance_id.endswith("-1") else None
 
     monkeypatch.setattr(WatchedOwnership, "alone_since", alone_since)
+    await asyncio.sleep(2 * FIRST_DOUBT_S)
+    # From now on a doubt would last as long as a test.
+    monkeypatch.setattr(listing_versions, "DOUBT_S", 60.0)
     return pair
 
 

@@ -17,11 +17,11 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 async def test_groups_are_nested_where_an_instance_died(
     zone: RunningZone, mongo_url: str, module_database: str
 ) -> None:
-    group = await zone.admin.post("/user/groups", json={"name": "above"})
-    group_id = group.headers["location"].rpartition("/")[2]
+    made = [await zone.admin.post("/user/groups", json={"name": name}) for name in ("above", "below")]
+    above, below = (each.headers["location"].rpartition("/")[2] for each in made)
     begun_s = time.monotonic()
     await die_in_transaction(mongo_url, Settings.service_name, module_database, "zone=group_nesting")
     async with asyncio.timeout(15):
-        nested = await zone.admin.post(f"/groups/{group_id}/children", json={"name": "below"})
+        nested = await zone.admin.put(f"/groups/{above}/children/{below}")
     assert nested.status_code == 201
     assert time.monotonic() - begun_s > 0.5, "nothing was in the way"
