@@ -143,7 +143,9 @@ def door_model(admin_port: int, key_file: Path) -> dict[str, Any]:
     return {
         "listener": front,
         "host": host,
-        "route": next(each for each in host["routes"] if each["route"]["cluster"] == CONTENT)["route"],
+        "route": next(
+            each["route"] for each in host["routes"] if each.get("route", {}).get("cluster") == CONTENT
+        ),
         "cluster": next(each for each in clusters if each["name"] == CONTENT),
     }
 
