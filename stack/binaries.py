@@ -30,8 +30,6 @@ from stack.errors import StackError
 REPO = Path(__file__).resolve().parent.parent
 FETCH_TIMEOUT_S = 600
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-# A suite past its support moves from the mirrors to the archive.
-FALLBACK_MIRRORS = ("http://deb.debian.org/debian", "http://archive.debian.org/debian")
 
 
 @dataclass(frozen=True)
@@ -193,22 +191,28 @@ def _download_deb(pin: Pin, work: Path) -> Path:
         raise StackError(
             f"{pin.name} is fetched with apt, which is not here", f"Install {pin.name}, set {pin.override}"
         )
-    problem: StackError | None = None
-    for mirror in dict.fromkeys((configured_mirror(), *FALLBACK_MIRRORS)):
-        try:
-            return _apt_download(pin, mirror, Path(tempfile.mkdtemp(dir=work)))
-        except StackError as error:
-            problem = error
-    assert problem is not None  # noqa: S101 - there is always one mirror to try
-    raise problem
+    mirror = configured_mirror()
+    try:
+        return _apt_download(pin, mirror, Path(tempfile.mkdtemp(dir=work)))
+    except StackError:
+        # A suite past its support moves from the mirrors to the archive beside them.
+        archive = mirror.replace("//deb.", "//archive.", 1)
+        if archive == mirror:
+            raise
+        return _apt_download(pin, archive, Path(tempfile.mkdtemp(dir=work)))
 
 
 def configured_mirror() -> str:
-    """The Debian mirror this machine uses already, which may be the only one it can reach."""
+    """The Debian mirror this machine uses already, which may be the only one it can reach. StackError."""
     command = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Created-By: Packages"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     uris = [line.rstrip("/") for line in done.stdout.splitlines()]
-    return next((uri for uri in uris if uri.endswith("/debian")), FALLBACK_MIRRORS[0])
+    mirror = next((uri for uri in uris if uri.endswith("/debian")), "")
+    if not mirror:
+        raise StackError(
+            "apt knows no Debian mirror to fetch from", "Add one to its sources, or set CONSUL_BIN"
+        )
+    return mirror
 
 
 def _apt_download(pin: Pin, mirror: str, state: Path) -> Path:
