@@ -131,22 +131,22 @@ class Player:
         part = self._random.randbytes(last - first + 1)
 
         def effect() -> int:
-            entry = self.model.shaped(path, container=False)
-            status = 204
-            if entry is None:
-                self.model.put(path, entry := Entry(encoding=UTF8))
-                status = 201
-            self._place(entry, first, part)
-            return status
+            return self._place(path, Entry(encoding=UTF8), first, part)
 
         body = {"value": base64.b64encode(part).decode()}
         url = f"{self._asking.url(path)}?value:{first}-{last}"
         self._asking.learn_id(path, await self._asking.ask("PUT", url, effect, json=body, headers=OBJECT))
 
-    @staticmethod
-    def _place(entry: Entry, first: int, part: bytes) -> None:
+    def _place(self, path: Path, new: Entry, first: int, part: bytes) -> int:
+        """Writes a part, into `new` where there is nothing yet; the status of that."""
+        entry = self.model.shaped(path, container=False)
+        status = 204
+        if entry is None:
+            self.model.put(path, entry := new)
+            status = 201
         before = entry.content.ljust(first, b"\0")
         entry.content = before[:first] + part + before[first + len(part) :]
+        return status
 
     async def _put_metadata(self) -> None:
         path, items = self._path(), self._items()
@@ -196,13 +196,7 @@ class Player:
         part = self._random.randbytes(last - first + 1)
 
         def effect() -> int:
-            entry = self.model.shaped(path, container=False)
-            status = 204
-            if entry is None:
-                self.model.put(path, entry := Entry())
-                status = 201
-            self._place(entry, first, part)
-            return status
+            return self._place(path, Entry(), first, part)
 
         headers = {"content-range": f"bytes {first}-{last}/*"}
         await self._asking.ask("PUT", self._asking.url(path), effect, content=part, headers=headers)

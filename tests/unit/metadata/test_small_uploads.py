@@ -19,23 +19,13 @@ from runtime.errors import (
 )
 from services.metadata.domain.errors import Forbidden, StaleUpload
 from services.metadata.domain.records import File, FileType
-from tests.support.metadata import ALICE, BOB, SERVICE, STORAGE, World, member, ref
+from tests.support.metadata import ALICE, BOB, World, member, ref
+from tests.support.uploads import current, removals
 
 
 @pytest.fixture
 async def world() -> World:
     return await World().open(quota_bytes=1000)
-
-
-async def removals(world: World) -> set[str]:
-    world.clock.advance(120)
-    listed = await world.rules.removals.list(SERVICE, {STORAGE}, 1000)
-    return {removal.storage_file_id for removal in listed}
-
-
-async def current(world: World, *path: str) -> str:
-    _, location = await world.rules.uploads.locate(ALICE, ref(*path))
-    return location.storage_file_id if location else ""
 
 
 async def test_a_new_file_is_there_with_its_content(world: World) -> None:
