@@ -24,20 +24,31 @@ from bench.machine import MIB, MemoryWatch, conditions, idle, process_name, touc
 from bench.records import (
     BULK_ROW,
     CHANGED_ROW,
+    CREATE_DIRECT_ROW,
     CREATE_ROW,
     LIST_ROW,
+    STAT_DIRECT_ROW,
     STAT_ROW,
     bulk_limit,
-    create_row,
     fill_listed,
     list_rows,
-    stat_row,
+    stat_and_create_rows,
 )
 from bench.report import Report
 from bench.rows import Limit, Row, Wrong, measure
 from bench.scopes import SCOPE_ROW, scope_limit
 from bench.subject import Subject, subject
-from bench.suite import Place, Places, Sizes, bulk_rows, fill, other_small_rows, small_rows, storage_folder
+from bench.suite import (
+    Instances,
+    Place,
+    Places,
+    Sizes,
+    bulk_rows,
+    fill,
+    other_small_rows,
+    small_rows,
+    storage_folder,
+)
 from bench.twin import twin
 from stack.errors import StackError
 from stack.layout import REPO
@@ -66,6 +77,8 @@ def places(shared: Path, folder: Path, own: Subject) -> Iterator[Places]:
         dav = stack.enter_context(peers.wsgidav(folder, storage_folder(shared, "wsgidav")))
         twins = stack.enter_context(peers.unbatched(folder, own.mongo_url, TWINS))
         ca_file = own.door.target.ca_file
+        fronts = tuple(Target(f"http://127.0.0.1:{port}") for port in twins)
+        bare_create = "/children?name={name}&type=REG"
 
         def behind(name: str, upstreams: list[int | Path]) -> Target:
             base = stack.enter_context(peers.door(folder, name, own.door_files, upstreams))
@@ -82,7 +95,9 @@ def places(shared: Path, folder: Path, own: Subject) -> Iterator[Places]:
             nginx_direct=place(Target(f"http://127.0.0.1:{port}")),
             wsgidav=place(behind("wsgidav", [dav])),
             wsgidav_direct=place(Target(f"http://127.0.0.1:{dav}")),
-            unbatched=Place(behind("unbatched", [*twins]), "", "", create="/children?name={name}&type=REG"),
+            unbatched=Place(behind("unbatched", [*twins]), "", "", create=bare_create),
+            isthmus_instances=own.instances,
+            unbatched_instances=Instances(fronts, fronts, "/directory?attributes=fileId", bare_create),
         )
 
 
@@ -162,11 +177,11 @@ def records(
         report.limits += federation_limits(own, sizes)
     if is_chosen(LOOKUP_ROW, words):
         report.limits.append(lookup_limit(own.mongo_url, sizes))
-    if not any(is_chosen(name, words) for name in (STAT_ROW, CREATE_ROW)):
+    if not any(is_chosen(name, words) for name in (STAT_ROW, STAT_DIRECT_ROW, CREATE_ROW, CREATE_DIRECT_ROW)):
         return
     say("starting a twin without batches")
     with twin(folder, storage_folder(shared, "twin"), say) as other:
-        for row in chosen([stat_row(everyone, sizes, other), create_row(everyone, sizes, other)], words):
+        for row in chosen(stat_and_create_rows(everyone, sizes, other), words):
             report.results.append(measure(row, sizes.rounds, say))
 
 

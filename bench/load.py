@@ -11,8 +11,9 @@ import ssl
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -158,14 +159,28 @@ class Small:
     refusal: str = ""
 
 
-def storm(target: Target, small: Small) -> float:
+def storms(targets: Sequence[Target], small: Small) -> float:
+    """Requests per second of all targets together, each with an even share of the connections.
+
+    As a front door does that gives each instance as many requests. There is a wrk for each, at the same time.
+    """
+    share = small.connections // len(targets)
+    plans = [
+        replace(small, connections=share, prefix=f"{small.prefix}-{number}") for number in range(len(targets))
+    ]
+    threads = max(1, WRK_THREADS // len(targets))
+    with ThreadPoolExecutor(len(targets)) as pool:
+        return sum(pool.map(lambda target, plan: storm(target, plan, threads), targets, plans))
+
+
+def storm(target: Target, small: Small, threads: int = WRK_THREADS) -> float:
     """Requests per second by wrk. Wrong when one was answered otherwise than expected."""
     if shutil.which("wrk") is None:
         raise Wrong("wrk is not installed")
     with tempfile.TemporaryDirectory(prefix="isthmus-bench-") as folder:
         plan = Path(folder) / "plan.lua"
         plan.write_text(_plan(target, small, Path(folder)))
-        threads = min(WRK_THREADS, small.connections)
+        threads = min(threads, small.connections)
         command = ["wrk", f"--threads={threads}", f"--connections={small.connections}"]
         command += [f"--duration={small.seconds}s", "--timeout=10s", f"--script={plan}", target.base]
         done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT_S, check=False)

@@ -12,14 +12,19 @@ from functools import partial
 from pathlib import Path
 
 from bench import load
-from bench.load import Small
+from bench.load import Small, Target
 from bench.rows import Limit, Ratio, Row, Wrong
-from bench.suite import Place, Places, Sizes
+from bench.subject import Subject
+from bench.suite import Instances, Place, Places, Sizes
 
 CREATE_ROW = "create, 64 connections, same door"
 STAT_ROW = "stat, 64 connections, same door"
+CREATE_DIRECT_ROW = "create, 64 connections, direct"
+STAT_DIRECT_ROW = "stat, 64 connections, direct"
 TWIN = "its own code, one call and one record each"
 BARE_TWIN = "bare pipeline, one call and one insert each"
+BARE_STAT_TWIN = "bare pipeline, one call and one find each"
+THROUGH_DOOR = "isthmus through its door"
 LISTED_FILES = 10_000
 LIST_ROW = f"list {LISTED_FILES:,} entries, same door"
 CHANGED_ROW = f"list {LISTED_FILES:,} entries after a change of one, same door"
@@ -37,40 +42,79 @@ LISTED_ATTRIBUTES = "&".join(
 )
 
 
-def create_row(places: Places, sizes: Sizes, twin: Place) -> Row:
-    """Empty files, one request each.
+def stat_and_create_rows(places: Places, sizes: Sizes, twin: Subject) -> list[Row]:
+    """Attributes of one directory, which every instance has in memory; and empty files, one request each.
 
-    The peer is Isthmus itself, with its checks, its documents and its front door, but without batches. The
-    bare pipeline beside it checks no token and no permission and knows no path: how fast one call and one
-    insert can be at best.
+    The peer is Isthmus itself, with its checks and its documents, but without batches. The bare pipeline
+    beside it checks no token and no permission and knows no path: how fast one call and one round trip to
+    the database can be at best. Behind a door each, and every instance asked directly; and Isthmus through
+    its door against what it owes more than without one.
     """
 
-    def create(place: Place) -> float:
-        plan = Small("POST", place.create, 201, 64, sizes.seconds, prefix=places.fresh("new"))
-        return load.storm(place.target, plan)
+    def stat(targets: tuple[Target, ...], path: str) -> float:
+        body = _asked(targets[0], "GET", path)
+        return load.storms(targets, Small("GET", path, 200, 64, sizes.seconds, body, names=("-",)))
 
-    return Row(
-        CREATE_ROW,
-        "/s",
-        {
-            "isthmus": partial(create, places.isthmus),
-            TWIN: partial(create, twin),
-            BARE_TWIN: partial(create, places.unbatched),
-        },
-        (Ratio("isthmus", TWIN, 4.0), Ratio("isthmus", BARE_TWIN, None)),
-    )
+    def stat_through(place: Place) -> Callable[[], float]:
+        return partial(stat, (place.target,), place.create.partition("/children")[0] + "?attributes=fileId")
 
+    def stat_at(instances: Instances) -> Callable[[], float]:
+        return partial(stat, instances.looking, instances.look)
 
-def stat_row(places: Places, sizes: Sizes, twin: Place) -> Row:
-    """Attributes of one directory, which every instance has in memory."""
+    def create(targets: tuple[Target, ...], path: str) -> float:
+        plan = Small("POST", path, 201, 64, sizes.seconds, prefix=places.fresh("new"))
+        return load.storms(targets, plan)
 
-    def stat(place: Place) -> float:
-        path = place.create.partition("/children")[0] + "?attributes=fileId"
-        body = _asked(place, "GET", path)
-        return load.storm(place.target, Small("GET", path, 200, 64, sizes.seconds, body, names=("-",)))
+    def create_through(place: Place) -> Callable[[], float]:
+        return partial(create, (place.target,), place.create)
 
-    ways = {"isthmus": partial(stat, places.isthmus), TWIN: partial(stat, twin)}
-    return Row(STAT_ROW, "/s", ways, (Ratio("isthmus", TWIN, None),))
+    def create_at(instances: Instances) -> Callable[[], float]:
+        return partial(create, instances.making, instances.create)
+
+    return [
+        Row(
+            STAT_ROW,
+            "/s",
+            {"isthmus": stat_through(places.isthmus), TWIN: stat_through(twin.door)},
+            (Ratio("isthmus", TWIN, None),),
+        ),
+        Row(
+            STAT_DIRECT_ROW,
+            "/s",
+            {
+                "isthmus gateways": stat_at(places.isthmus_instances),
+                TWIN: stat_at(twin.instances),
+                BARE_STAT_TWIN: stat_at(places.unbatched_instances),
+            },
+            (Ratio("isthmus gateways", TWIN, 7.0), Ratio("isthmus gateways", BARE_STAT_TWIN, None)),
+        ),
+        Row(
+            CREATE_ROW,
+            "/s",
+            {
+                "isthmus": create_through(places.isthmus),
+                TWIN: create_through(twin.door),
+                BARE_TWIN: create_through(places.unbatched),
+            },
+            (Ratio("isthmus", TWIN, 4.0), Ratio("isthmus", BARE_TWIN, None)),
+        ),
+        Row(
+            CREATE_DIRECT_ROW,
+            "/s",
+            {
+                "isthmus data ports": create_at(places.isthmus_instances),
+                THROUGH_DOOR: create_through(places.isthmus),
+                TWIN: create_at(twin.instances),
+                BARE_TWIN: create_at(places.unbatched_instances),
+            },
+            (
+                Ratio("isthmus data ports", TWIN, 6.0),
+                Ratio("isthmus data ports", BARE_TWIN, None),
+                Ratio(THROUGH_DOOR, TWIN, 3.5),
+                Ratio(THROUGH_DOOR, BARE_TWIN, None),
+            ),
+        ),
+    ]
 
 
 def list_rows(places: Places, listed_id: str) -> list[Row]:
@@ -147,11 +191,11 @@ def fill_listed(places: Places, folders: Iterable[Path]) -> str:
         for number in range(LISTED_FILES):
             (folder / "listed" / f"file-{number:05}").touch()
     path = places.isthmus.create.format(name="listed").replace("type=REG", "type=DIR")
-    listed_id = str(json.loads(_asked(places.isthmus, "POST", path, expect=201))["fileId"])
+    listed_id = str(json.loads(_asked(places.isthmus.target, "POST", path, expect=201))["fileId"])
     for first in range(0, LISTED_FILES, BULK_FILES):
         operations = [_create(listed_id, f"file-{first + number:05}") for number in range(BULK_FILES)]
         body = json.dumps({"operations": operations}).encode()
-        answer = json.loads(_asked(places.isthmus, "POST", f"{API}/data/bulk", body))
+        answer = json.loads(_asked(places.isthmus.target, "POST", f"{API}/data/bulk", body))
         if any("error" in result for result in answer["results"]):
             raise Wrong("the files to be listed are not made")
     return listed_id
@@ -185,8 +229,8 @@ def _create(parent_id: str, name: str) -> dict[str, str]:
     return {"operation": "create", "parentFileId": parent_id, "name": name}
 
 
-def _asked(place: Place, method: str, path: str, body: bytes = b"", *, expect: int = 200) -> bytes:
-    with load.connected(place.target) as ask:
+def _asked(target: Target, method: str, path: str, body: bytes = b"", *, expect: int = 200) -> bytes:
+    with load.connected(target) as ask:
         return _expected(ask, method, path, body, expect=expect)
 
 

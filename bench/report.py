@@ -26,7 +26,8 @@ the figures: [where-time-goes.md](where-time-goes.md).
 
 "Its own code, one call and one record each" is Isthmus itself in a stack of its own, without batches
 (`bench/one_each.py`). The "bare pipeline" (`bench/unbatched.py`) checks no token and no permission and knows
-no path: what one call and one insert can do at best, for comparison only.
+no path: what one call and one round trip to the database can do at best, for comparison only.
+Where all instances are asked directly, each has an even share of the connections.
 """
 
 

@@ -14,7 +14,7 @@ import psutil
 from bench.load import Target
 from bench.peers import DoorFiles, door_model
 from bench.rows import Wrong
-from bench.suite import Place
+from bench.suite import Instances, Place
 from clients.cli.operator import operator
 from clients.cli.settings import load, read_env_file
 from clients.rest import ProviderClient, encode_path
@@ -34,6 +34,7 @@ class Subject:
     layout: Layout
     door: Place
     direct: Place
+    instances: Instances
     door_files: DoorFiles
 
     @property
@@ -71,17 +72,25 @@ def _prepared(layout: Layout) -> Subject:
     with ProviderClient(settings.provider_url(), settings.token, ca_file=settings.ca_file) as provider:
         folder_id = provider.make_directories(f"{space}/bench")
     with operator(settings) as running:
-        addresses = [member.address for member in running.status().members if member.service == "data_port"]
+        members = running.status().members
     headers = {"X-Auth-Token": settings.token}
+
+    def targets(service: str) -> tuple[Target, ...]:
+        addresses = sorted(member.address for member in members if member.service == service)
+        return tuple(Target(f"http://{address}", headers) for address in addresses)
+
+    gateways, data_ports = targets("gateway"), targets("data_port")
     path = f"/cdmi/{encode_path(f'{space}/bench')}/{{name}}"
-    create = f"/api/v3/oneprovider/data/{folder_id}/children?name={{name}}&type=REG"
+    folder_path = f"/api/v3/oneprovider/data/{folder_id}"
+    create = f"{folder_path}/children?name={{name}}&type=REG"
     ca_file = settings.ca_file
-    if ca_file is None or not addresses:
-        raise Wrong("the stack has no certificate authority or no data port")
+    if ca_file is None or not gateways or not data_ports:
+        raise Wrong("the stack has no certificate authority, no gateway or no data port")
     return Subject(
         layout,
         Place(Target(settings.provider_url(), headers, ca_file), path, path, create=create),
-        Place(Target(f"http://{sorted(addresses)[0]}", headers), path, path),
+        Place(data_ports[0], path, path),
+        Instances(gateways, data_ports, f"{folder_path}?attributes=fileId", create),
         DoorFiles(
             envoy=binaries.ensure("envoy"),
             concurrency=_envoy_workers(layout),

@@ -52,6 +52,19 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Instances:
+    """Every instance of a pipeline, asked without a front door, and what for.
+
+    `looking` take `look`, the path of one directory's attributes; `making` take `create`, as in `Place`.
+    """
+
+    looking: tuple[Target, ...]
+    making: tuple[Target, ...]
+    look: str
+    create: str
+
+
+@dataclass(frozen=True)
 class Places:
     """Every server under test, by the name it has in the tables."""
 
@@ -63,6 +76,8 @@ class Places:
     wsgidav: Place
     wsgidav_direct: Place
     unbatched: Place
+    isthmus_instances: Instances
+    unbatched_instances: Instances
     _fresh: itertools.count[int] = field(default_factory=itertools.count)
 
     def fresh(self, word: str) -> str:

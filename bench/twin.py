@@ -15,7 +15,6 @@ import psutil
 from bench import load
 from bench.rows import Wrong
 from bench.subject import Subject, subject
-from bench.suite import Place
 from stack.layout import REPO
 from stack.supervisor import Supervisor
 
@@ -28,11 +27,11 @@ STOP_TIMEOUT_S = 10
 
 
 @contextlib.contextmanager
-def twin(folder: Path, storage: Path, say: Callable[[str], None]) -> Iterator[Place]:
-    """The front door of such a stack, for the time of the block."""
+def twin(folder: Path, storage: Path, say: Callable[[str], None]) -> Iterator[Subject]:
+    """Such a stack, for the time of the block."""
     with subject(folder / "twin", storage, say) as stack, _one_each(stack, folder):
         _wait_ready(stack)
-        yield stack.door
+        yield stack
 
 
 @contextlib.contextmanager
