@@ -5,11 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from isthmus.metadata.v1 import files_pb2, subtrees_pb2, subtrees_pb2_grpc
+from isthmus.metadata.v1 import subtrees_pb2, subtrees_pb2_grpc
 
 from runtime.auth import caller
 from services.metadata.domain.columns import IDENTITY, columns_of
-from services.metadata.domain.subtrees import SubtreeEntry, SubtreeQuery, Subtrees
+from services.metadata.domain.extras import Extra
+from services.metadata.domain.subtrees import (
+    SubtreeColumns,
+    SubtreeEntry,
+    SubtreePage,
+    SubtreeQuery,
+    Subtrees,
+)
 
 from .columns import columns_to_proto, fields_from_mask
 from .convert import file_to_proto, location_to_proto, readable_from_proto, wanted_from_proto
@@ -32,26 +39,52 @@ class SubtreeServicer(subtrees_pb2_grpc.SubtreeServiceServicer):
             with_locations=request.with_locations,
             wanted=wanted_from_proto(request.wanted) if request.HasField("wanted") else None,
         )
-        page = await self._subtrees.list(
-            caller(), readable_from_proto(request.directory), query, request.page_size
-        )
-        told = subtrees_pb2.ListSubtreeResponse(
-            inaccessible_paths=page.inaccessible, next_page_token=page.next_token
-        )
+        directory = readable_from_proto(request.directory)
         if request.HasField("read_mask"):
-            told.paths.extend(entry.path for entry in page.entries)
-            told.columns.CopyFrom(_columns(page.entries, fields_from_mask(request.read_mask.paths)))
-            told.columns.space_id = request.directory.space_id
-        else:
-            told.entries.extend(map(_entry_to_proto, page.entries))
-        return told
+            fields = fields_from_mask(request.read_mask.paths)
+            if query.wanted is None and not query.with_locations:
+                told = await self._subtrees.list_columns(
+                    caller(), directory, query, request.page_size, fields
+                )
+                return _in_columns(request, told, ())
+            page = await self._subtrees.list(caller(), directory, query, request.page_size)
+            extras = [entry.extra for entry in page.entries]
+            return _in_columns(request, _columns_of(page, fields), extras)
+        page = await self._subtrees.list(caller(), directory, query, request.page_size)
+        return subtrees_pb2.ListSubtreeResponse(
+            entries=map(_entry_to_proto, page.entries),
+            inaccessible_paths=page.inaccessible,
+            next_page_token=page.next_token,
+        )
 
 
-def _columns(entries: Sequence[SubtreeEntry], fields: set[str]) -> files_pb2.FileColumns:
-    files = [entry.file for entry in entries]
-    told = columns_to_proto(columns_of(files, {*IDENTITY, *fields}), [entry.extra for entry in entries])
-    told.parent_ids.extend(file.parent_id for file in files)
-    return told
+def _columns_of(page: SubtreePage, fields: set[str]) -> SubtreeColumns:
+    files = [entry.file for entry in page.entries]
+    return SubtreeColumns(
+        [entry.path for entry in page.entries],
+        [file.parent_id for file in files],
+        columns_of(files, {*IDENTITY, *fields}),
+        page.inaccessible,
+        page.next_token,
+    )
+
+
+def _in_columns(
+    request: subtrees_pb2.ListSubtreeRequest, page: SubtreeColumns, extras: Sequence[Extra]
+) -> subtrees_pb2.ListSubtreeResponse:
+    told = columns_to_proto(page.columns, extras)
+    told.space_id = request.directory.space_id
+    parent_ids = set(page.parent_ids)
+    if len(parent_ids) == 1:
+        told.parent_id = parent_ids.pop()
+    else:
+        told.parent_ids.extend(page.parent_ids)
+    return subtrees_pb2.ListSubtreeResponse(
+        paths=page.paths,
+        columns=told,
+        inaccessible_paths=page.inaccessible,
+        next_page_token=page.next_token,
+    )
 
 
 def _entry_to_proto(entry: SubtreeEntry) -> subtrees_pb2.SubtreeEntry:

@@ -25,7 +25,7 @@ FIELDS = frozenset(
 #: What identifies a file in its directory.
 IDENTITY = ("file_id", "name", "named_by")
 #: Texts without a narrow bound.
-_TEXTS = ("name", "symlink_target", "mimetype")
+_TEXTS = ("name", "path", "symlink_target", "mimetype")
 
 
 def columns_of(files: Collection[File], fields: Iterable[str]) -> Columns:
@@ -37,7 +37,12 @@ def first_rows(columns: Columns, count: int) -> Columns:
     """The columns of the first files only."""
     if count >= height(columns):
         return columns
-    return {field: column[:count] for field, column in columns.items()}
+    return some_rows(columns, 0, count)
+
+
+def some_rows(columns: Columns, start: int, end: int) -> Columns:
+    """The columns of the files between two places only."""
+    return {field: column[start:end] for field, column in columns.items()}
 
 
 def height(columns: Columns) -> int:
@@ -57,13 +62,18 @@ def rows_fitting(columns: Columns, *, row_bytes: int, limit_bytes: int) -> int:
 
     `row_bytes`: what a file takes beside its texts, at most.
     """
-    texts = [columns[field] for field in _TEXTS if field in columns]
-    # A character has 4 bytes at most.
-    if height(columns) * row_bytes + 4 * sum(sum(map(len, text)) for text in texts) <= limit_bytes:
+    if bytes_at_most(columns, row_bytes=row_bytes) <= limit_bytes:
         return height(columns)
+    texts = [columns[field] for field in _TEXTS if field in columns]
     size_bytes = 0
     for count, row in enumerate(zip(*texts, strict=True)):
         size_bytes += row_bytes + sum(len(text.encode()) for text in row)
         if size_bytes > limit_bytes and count:
             return count
     return height(columns)
+
+
+def bytes_at_most(columns: Columns, *, row_bytes: int) -> int:
+    """What the files take when they are told, at most: a character has 4 bytes at most."""
+    texts = [columns[field] for field in _TEXTS if field in columns]
+    return height(columns) * row_bytes + 4 * sum(sum(map(len, text)) for text in texts)

@@ -10,11 +10,11 @@ from runtime.errors import InvalidArgument, InvalidName
 from runtime.identity import Identity
 
 from . import names, permissions
-from .columns import FIELDS, IDENTITY, Columns, columns_of, first_rows, height, put_row, rows_fitting
+from .columns import FIELDS, IDENTITY, Columns, columns_of, first_rows, height, rows_fitting
 from .extras import Extra, Extras, Wanted
 from .listing_versions import ListingVersions
 from .paths import FileRef, Found, Paths
-from .records import LINK_PREFIX, File, shown_as
+from .records import File, shown_as
 from .stores import FileStore, Position
 from .times import Touches
 from .tokens import PageTokens
@@ -153,16 +153,8 @@ class Listing:
         page = first_rows(page, rows_fitting(page, row_bytes=FILE_BYTES, limit_bytes=MAX_PAGE_BYTES))
         is_last = height(page) == height(columns)
         self._touches.apply(page)
-        return page, is_last, await self._follow_links(directory.file.space_id, page)
-
-    async def _follow_links(self, space_id: str, page: Columns) -> bool:
-        """Has hard links tell what the files do that they are names of; false when there are none."""
-        places = [at for at, file_id in enumerate(page["file_id"]) if file_id.startswith(LINK_PREFIX)]
-        link_ids = [page["file_id"][at] for at in places]
-        for at, inode in zip(places, await self._tree.linked(space_id, link_ids), strict=True):
-            if inode is not None:
-                put_row(page, at, inode, kept=IDENTITY)
-        return bool(places)
+        space_id = directory.file.space_id
+        return page, is_last, await self._tree.follow_links(space_id, page, self._touches.applied)
 
     async def _page_of_files(
         self,
@@ -178,15 +170,19 @@ class Listing:
             files = await self._some_names(found, start, page_size)
         else:
             files = await self._all_names(found.file.file_id, start, page_size)
-        page = [self._touches.applied(child) for child in files[: _fitting(files, page_size)]]
+        page = files[: _fitting(files, page_size)]
         inodes = await self._tree.inodes(page)
         extras: Sequence[Extra] = ()
         if wanted:
             children = list(map(partial(_child, found), page, inodes))
             extras = await self._extras.of_children(identity, found, children, wanted)
             page = page[: len(extras)]
-        shown = page if inodes is page else [_shown(*each) for each in zip(page, inodes, strict=False)]
+        shown = [self._shown(*each) for each in zip(page, inodes, strict=False)]
         return columns_of(shown, fields), len(page) == len(files), extras
+
+    def _shown(self, record: File, inode: File) -> File:
+        file = self._touches.applied(inode)
+        return file if inode is record else shown_as(file, record)
 
     async def _begin(self, directory_id: str, start: PageStart) -> _Begin:
         if start.token:
@@ -250,10 +246,6 @@ def _check(start: PageStart, page_size: int, fields: Collection[str]) -> None:
 def _child(directory: Found, record: File, inode: File) -> Found:
     link = None if inode is record else record
     return Found((*directory.chain, inode), directory.reach, link)
-
-
-def _shown(record: File, inode: File) -> File:
-    return record if inode is record else shown_as(inode, record)
 
 
 def _fitting(files: Sequence[File], page_size: int) -> int:

@@ -15,9 +15,10 @@ from typing import Protocol
 from runtime.errors import InvalidName, IsthmusError, NoSuchFile, SpaceNotSupported
 
 from .cache import FileCache
+from .columns import IDENTITY, Columns, put_row
 from .errors import LostRace, RevisionConflict
 from .listing_versions import ListingVersions
-from .records import File, inode_id, root_id, swept_id, trash_id, unnamed_id
+from .records import LINK_PREFIX, File, inode_id, root_id, swept_id, trash_id, unnamed_id
 from .retries import attempts
 from .stores import FileStore, TreeChange
 
@@ -190,6 +191,18 @@ class Tree:
         """The files that hard links of one space are names of, in their order; None for one that is gone."""
         found = await asyncio.gather(*(self.find(space_id, inode_id(link_id)) for link_id in link_ids))
         return [None if inode is None or inode.deleted else inode for inode in found]
+
+    async def follow_links(self, space_id: str, page: Columns, newest: Callable[[File], File]) -> bool:
+        """Has hard links in columns tell what the files do that they are names of; false without any.
+
+        `newest`: a file as it is told. A link whose file was removed in this moment stays as it is.
+        """
+        places = [at for at, file_id in enumerate(page["file_id"]) if file_id.startswith(LINK_PREFIX)]
+        link_ids = [page["file_id"][at] for at in places]
+        for at, inode in zip(places, await self.linked(space_id, link_ids), strict=True):
+            if inode is not None:
+                put_row(page, at, newest(inode), kept=IDENTITY)
+        return bool(places)
 
     async def require_space(self, space_id: str) -> None:
         """Raises `SpaceNotSupported` when the space is not kept here."""

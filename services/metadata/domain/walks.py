@@ -7,15 +7,16 @@ when some of these names are gone by then.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from runtime.identity import Identity
 
-from . import names, permissions
+from . import caveats, names, permissions
+from .columns import IDENTITY, Columns, columns_of, first_rows, height, some_rows
 from .paths import Found, Paths
-from .records import File
+from .records import File, FileType
 from .stores import FileStore, Position
 from .tree import Tree
 
@@ -24,8 +25,13 @@ Place = tuple[Position, ...]
 
 #: Reads one walk may make, so that a page of a tree full of empty directories ends, too.
 MAX_READS = 1000
-#: Children read at a time.
+#: Children read at a time, and one more that tells whether others follow.
 _CHUNK = 1000
+#: Records of directories read at a time: what is met of a chunk before the page is full.
+_DIRECTORIES = 100
+#: The column of a walk that reads whole records, and what else it has.
+RECORD = "record"
+_BESIDE_RECORDS = (*IDENTITY, "type", "symlink_target", "mimetype")
 #: Sorts behind every provider: the position after all files of one name.
 _ANY_PROVIDER = "\U0010ffff"
 
@@ -42,44 +48,91 @@ def place_at(base: Found, found: Found) -> Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Visit:
-    """One file of a walk. `path`: names below the start. `closed`: a directory that may not be listed."""
+class Step:
+    """What comes next in a walk, all of one directory: some files that are none, or a single directory.
 
-    path: tuple[str, ...]
-    found: Found
+    `way`: names below the start down to where they are, which is `parent`. `rows`: what was read of them.
+    `found`: the directory that comes next; `closed`: it may not be listed.
+    """
+
+    way: tuple[str, ...]
+    parent: Found
+    rows: Columns
+    found: Found | None = None
     closed: bool = False
 
 
 @dataclass(slots=True)
 class _Frame:
-    """A directory being walked through. `after`: the child visited last. `complete`: all of it was read."""
+    """A directory being walked through. `after`: the child visited last. `complete`: all of it was read.
+
+    `rows`: of children read last, of which those from `at` on are still to come. `directories`: places of
+    directories among them, the next one last. `records`: those of directories, as far as they were read;
+    None for one that is gone.
+    """
 
     found: Found
     path: tuple[str, ...]
     after: Position | None = None
-    children: deque[File] = field(default_factory=deque)
+    rows: Columns = field(default_factory=lambda: {"file_id": []})
+    at: int = 0
+    directories: list[int] = field(default_factory=list)
+    records: dict[str, File | None] = field(default_factory=dict)
     complete: bool = False
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing that was read is still to come."""
+        return self.at >= height(self.rows)
+
+    def put(self, rows: Columns, files: Sequence[File] = ()) -> None:
+        """Has more to come: rows, and the records that are known of them."""
+        self.rows, self.at = rows, 0
+        self.directories = [at for at, type in enumerate(rows["type"]) if type is FileType.DIRECTORY]
+        self.directories.reverse()
+        self.records = {file.file_id: file for file in files if file.is_directory}
+
+    def move(self, count: int) -> None:
+        """Leaves rows behind."""
+        self.at += count
+        self.after = Position(self.rows["name"][self.at - 1], self.rows["named_by"][self.at - 1])
+        if self.directories and self.directories[-1] < self.at:
+            self.directories.pop()
 
 
 class Walk:
-    """One walk for one caller; it ends early after MAX_READS reads."""
+    """One walk for one caller; it ends early after MAX_READS reads.
+
+    `fields`: what to read of each file; None: its whole record, in a column `RECORD`. Of directories records
+    are read in any case, since each of them is asked for its rights.
+    """
 
     def __init__(
-        self, identity: Identity, store: FileStore, tree: Tree, paths: Paths, *, prefix: str = "", wanted: int
+        self,
+        identity: Identity,
+        store: FileStore,
+        tree: Tree,
+        paths: Paths,
+        *,
+        prefix: str = "",
+        wanted: int,
+        fields: Collection[str] | None,
     ) -> None:
         self._identity = identity
         self._store = store
         self._tree = tree
         self._paths = paths
         self._prefix = prefix.split("/")
-        self._chunk = min(_CHUNK, wanted + 1)
+        self._chunk = min(_CHUNK, wanted) + 1
+        self._fields = None if fields is None else {*IDENTITY, "type", *fields}
         self._frames: list[_Frame] = []
+        self._entered: Found | None = None
         self._reads_left = MAX_READS
 
     @property
     def is_over(self) -> bool:
         """Whether nothing follows."""
-        return all(frame.complete and not frame.children for frame in self._frames)
+        return all(frame.complete and frame.is_empty for frame in self._frames)
 
     @property
     def place(self) -> Place:
@@ -97,36 +150,60 @@ class Walk:
             child = await self._child_at(frame, position)
             if child is None or not child.is_directory or not self._leads_on(frame, child.name):
                 break
-            found = await self._paths.found(self._identity, [*frame.found.chain, child])
+            found = await self._child_found(frame, child)
             if not self._may_list(found):
                 break
             self._frames.append(_Frame(found, (*frame.path, child.name)))
         return True
 
-    async def next(self) -> Visit | None:
-        """The next file; None at the end, or after MAX_READS reads."""
+    async def next(self) -> Step | None:
+        """What comes next, until `move` leaves it behind; None at the end, or after MAX_READS reads."""
         while self._frames:
             frame = self._frames[-1]
-            if not frame.children and frame.complete:
+            if not frame.is_empty:
+                step = await self._step(frame)
+                if step is not None:
+                    return step
+            elif frame.complete:
                 self._frames.pop()
-            elif frame.children:
-                return await self._visit(frame, frame.children.popleft())
             elif self._reads_left > 0:
                 await self._fill(frame)
             else:
                 return None
         return None
 
-    async def _visit(self, frame: _Frame, child: File) -> Visit:
-        frame.after = Position(child.name, child.named_by)
-        path = (*frame.path, child.name)
-        found = await self._paths.found(self._identity, [*frame.found.chain, child])
-        if not child.is_directory:
-            return Visit(path, found)
-        if not self._may_list(found):
-            return Visit(path, found, closed=True)
-        self._frames.append(_Frame(found, path))
-        return Visit(path, found)
+    def move(self, count: int) -> None:
+        """Leaves so many files of the last step behind; a directory is entered, unless it is closed."""
+        frame = self._frames[-1]
+        frame.move(count)
+        if self._entered is not None:
+            self._frames.append(_Frame(self._entered, (*frame.path, self._entered.file.name)))
+
+    async def _step(self, frame: _Frame) -> Step | None:
+        """What a directory has next; None when that is gone meanwhile."""
+        self._entered = None
+        end = frame.directories[-1] if frame.directories else height(frame.rows)
+        if end > frame.at:
+            return Step(frame.path, frame.found, some_rows(frame.rows, frame.at, end))
+        record = await self._record(frame)
+        if record is None:
+            frame.move(1)
+            return None
+        found = await self._child_found(frame, record)
+        rows, closed = some_rows(frame.rows, frame.at, frame.at + 1), not self._may_list(found)
+        self._entered = None if closed else found
+        return Step(frame.path, frame.found, rows, found, closed)
+
+    async def _record(self, frame: _Frame) -> File | None:
+        """Of the directory that comes next."""
+        file_ids = frame.rows["file_id"]
+        if file_ids[frame.at] not in frame.records:
+            ahead = frame.directories[-_DIRECTORIES:]
+            known = {frame.rows["name"][at] for at in ahead}
+            files = await self._store.list_names(frame.found.file.file_id, known)
+            frame.records = dict.fromkeys(file_ids[at] for at in ahead)
+            frame.records.update((file.file_id, file) for file in files if file.is_directory)
+        return frame.records[file_ids[frame.at]]
 
     async def _fill(self, frame: _Frame) -> None:
         """Reads some more children of a directory: those that the prefix and the token let see."""
@@ -134,19 +211,40 @@ class Walk:
         parent_id, seen = frame.found.file.file_id, frame.found.reach.names
         begins, is_whole = self._wanted_in(frame)
         if is_whole or seen is not None:
-            children = await self._store.list_names(parent_id, {begins} if is_whole else seen or ())
-            fitting = [child for child in children if self._fits(frame, child)]
+            files = await self._store.list_names(parent_id, {begins} if is_whole else seen or ())
+            files = [file for file in files if self._fits(frame, file)]
+            frame.put(self._rows_of(files), files)
             frame.complete = True
-        else:
-            start, inclusive = frame.after, False
-            if begins and (start is None or start.name < begins):
-                start, inclusive = Position(begins), True
-            children = await self._store.list_children(
+            return
+        start, inclusive = frame.after, False
+        if begins and (start is None or start.name < begins):
+            start, inclusive = Position(begins), True
+        files = ()
+        if self._fields is None:
+            files = await self._store.list_children(
                 parent_id, start=start, inclusive=inclusive, limit=self._chunk
             )
-            fitting = [child for child in children if child.name.startswith(begins)]
-            frame.complete = len(children) < self._chunk or len(fitting) < len(children)
-        frame.children.extend(fitting)
+            rows = self._rows_of(files)
+        else:
+            rows = await self._store.list_columns(
+                parent_id, self._fields, start=start, inclusive=inclusive, limit=self._chunk
+            )
+        count = fitting = height(rows)
+        if begins:
+            fitting = sum(1 for _ in takewhile(lambda name: name.startswith(begins), rows["name"]))
+        frame.put(first_rows(rows, fitting), files)
+        frame.complete = count < self._chunk or fitting < count
+
+    def _rows_of(self, files: Sequence[File]) -> Columns:
+        if self._fields is not None:
+            return columns_of(files, self._fields)
+        return {RECORD: list(files), **columns_of(files, _BESIDE_RECORDS)}
+
+    async def _child_found(self, frame: _Frame, child: File) -> Found:
+        """As found by the way of the frame. Below what a token allows there is nothing to find out."""
+        if frame.found.reach is caveats.INSIDE:
+            return Found((*frame.found.chain, child), caveats.INSIDE)
+        return await self._paths.found(self._identity, [*frame.found.chain, child])
 
     def _wanted_in(self, frame: _Frame) -> tuple[str, bool]:
         """What names in a directory begin with by the prefix, and whether that is the whole name."""
