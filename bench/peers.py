@@ -71,6 +71,7 @@ http {{
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
   server {{
     listen 127.0.0.1:{port} backlog=4096; listen unix:{folder}/nginx.sock;
+    listen 127.0.0.1:{tls_port} ssl backlog=4096; ssl_certificate {certificate}; ssl_certificate_key {key};
     root {root}; dav_methods PUT DELETE MKCOL; create_full_put_path on;
     location /listed/ {{ autoindex on; autoindex_format json; }}
   }}
@@ -79,15 +80,28 @@ http {{
 
 
 @contextlib.contextmanager
-def nginx(folder: Path, root: Path) -> Iterator[tuple[int, Path]]:
-    """nginx with sendfile and WebDAV writing over `root`: its port and its Unix socket."""
-    port = free_port()
+def nginx(folder: Path, root: Path, certificate: Path) -> Iterator[tuple[int, int, Path]]:
+    """nginx with sendfile and WebDAV writing over `root`: its port, the one with TLS, and its Unix socket.
+
+    The key of `certificate` lies beside it.
+    """
+    port, tls_port = free_port(), free_port()
     (root / ".body").mkdir(parents=True, exist_ok=True)
     config = folder / "nginx.conf"
     # Workers would run as another user and could not write below our folder.
-    config.write_text("user root;\n" + NGINX.format(folder=folder, root=root, port=port))
+    config.write_text(
+        "user root;\n"
+        + NGINX.format(
+            folder=folder,
+            root=root,
+            port=port,
+            tls_port=tls_port,
+            certificate=certificate,
+            key=certificate.with_suffix(".key"),
+        )
+    )
     with running(["nginx", "-p", str(folder), "-c", str(config)], folder, "nginx", port):
-        yield port, folder / "nginx.sock"
+        yield port, tls_port, folder / "nginx.sock"
 
 
 @contextlib.contextmanager

@@ -38,6 +38,11 @@ class Subject:
     door_files: DoorFiles
 
     @property
+    def certificate(self) -> Path:
+        """That of its front door, its key beside it."""
+        return self.layout.run_dir / "tls" / "server.pem"
+
+    @property
     def mongo_url(self) -> str:
         """Its MongoDB, which the unbatched twin uses too, with name and password."""
         password = Secrets.below(self.layout.secrets).password.read_text().strip()
