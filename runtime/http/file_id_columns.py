@@ -39,17 +39,16 @@ def _encode_equal(space_id: str, uuids: Sequence[str], share_id: str | None) -> 
     before = b"guid#" if share_id is None else b"shareGuid#"
     after = f"#{space_id}".encode() if share_id is None else f"#{space_id}#{share_id}".encode()
     blank = encode_data(before + bytes(width) + after)
-    crcs = _crcs("".join(uuids).encode(), count, len(after), int(blank[_CRC], 16))
-    digits = "".join(uuids).encode().hex().upper()
+    data = "".join(uuids).encode()
+    crcs = _crcs(data, count, len(after), int(blank[_CRC], 16))
+    # Separators leave the cutting into pieces to C.
+    digits = data.hex(" ", width).upper().split(" ")
     first, last = _HEAD + 2 * len(before), _HEAD + 2 * (len(before) + width)
     zeros, middle, end = blank[: _CRC.start], blank[_HEAD:first], blank[last:]
-    return [
-        f"{zeros}{crcs[4 * at : 4 * at + 4]}{middle}{digits[2 * width * at : 2 * width * (at + 1)]}{end}"
-        for at in range(count)
-    ]
+    return [f"{zeros}{crc}{middle}{own}{end}" for crc, own in zip(crcs, digits, strict=True)]
 
 
-def _crcs(data: bytes, count: int, after: int, blank_crc: int) -> str:
+def _crcs(data: bytes, count: int, after: int, blank_crc: int) -> list[str]:
     """CRCs of ids around `count` uuids laid end to end, four digits each."""
     low = high = 0
     width = len(data) // count
@@ -62,7 +61,7 @@ def _crcs(data: bytes, count: int, after: int, blank_crc: int) -> str:
     crcs = bytearray(2 * count)
     crcs[0::2] = high.to_bytes(count, "big")
     crcs[1::2] = low.to_bytes(count, "big")
-    return crcs.hex().upper()
+    return crcs.hex(" ", 2).upper().split(" ")
 
 
 @lru_cache(maxsize=64)

@@ -156,4 +156,9 @@ def is_space_root(file: FileRecord) -> bool:
 
 def is_root_of(space_id: str, uuid: str) -> bool:
     """Whether this is the uuid of the directory of the space."""
-    return uuid.startswith("space_") and uuid == f"space_{space_id}"
+    return uuid.startswith("space_") and uuid == root_of(space_id)
+
+
+def root_of(space_id: str) -> str:
+    """The uuid of the directory of the space."""
+    return f"space_{space_id}"

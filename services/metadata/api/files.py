@@ -105,9 +105,12 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
 
     async def _sum_up_columns(self, space_id: str, told: files_pb2.FileColumns) -> bool:
         """The same for columns; whether directories are among them and may have a size."""
+        if DIRECTORY not in told.type:
+            return False
         places = {told.file_id[at]: at for at, type in enumerate(told.type) if type == DIRECTORY}
         sizes = await self._dir_stats.sizes(space_id, places)
-        told.has_sum.extend([False] * len(told.file_id))
+        if sizes:
+            told.has_sum.extend([False] * len(told.file_id))
         for file_id, size in sizes.items():
             told.size_bytes[places[file_id]] = size
             told.has_sum[places[file_id]] = True

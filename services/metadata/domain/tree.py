@@ -197,6 +197,8 @@ class Tree:
 
         `newest`: a file as it is told. A link whose file was removed in this moment stays as it is.
         """
+        if LINK_PREFIX not in "\n".join(page["file_id"]):
+            return False  # of almost every page: a tenth of the time that looking at each takes
         places = [at for at, file_id in enumerate(page["file_id"]) if file_id.startswith(LINK_PREFIX)]
         link_ids = [page["file_id"][at] for at in places]
         for at, inode in zip(places, await self.linked(space_id, link_ids), strict=True):

@@ -1,8 +1,8 @@
 """Walking through all that lies below a directory, in order, from any place on.
 
 A walk visits parents before their children and names by their bytes. Its place is the position of what was
-visited last in each directory on the way down to it, so it can go on there later, in another process, also
-when some of these names are gone by then.
+visited last in each directory it is in, so it can go on there later, in another process, also when some of
+these names are gone by then.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from .records import File, FileType
 from .stores import FileStore, Position
 from .tree import Tree
 
-#: A place of a walk: one position for each directory on the way down.
+#: A place of a walk: one position in each directory on the way down. It goes on behind the last one.
 Place = tuple[Position, ...]
+#: The position in a directory of which nothing was visited.
+START = Position("", "")
 
 #: Reads one walk may make, so that a page of a tree full of empty directories ends, too.
 MAX_READS = 1000
@@ -37,14 +39,17 @@ _ANY_PROVIDER = "\U0010ffff"
 
 
 def place_of(path: str) -> Place:
-    """The place behind a path, whichever providers gave its names."""
-    return tuple(Position(name, _ANY_PROVIDER) for name in path.split("/") if name)
+    """The place behind a path, whichever providers gave its names, and before what is below it."""
+    return (*(Position(name, _ANY_PROVIDER) for name in path.split("/") if name), START)
 
 
 def place_at(base: Found, found: Found) -> Place:
     """The place of a walk from `base` that has just visited a file."""
+    if len(found.chain) == len(base.chain):
+        return (START,)
     way = (*found.chain[len(base.chain) : -1], found.entry)
-    return tuple(Position(file.name, file.named_by) for file in way)
+    place = tuple(Position(file.name, file.named_by) for file in way)
+    return (*place, START) if found.file.is_directory else place
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +69,7 @@ class Step:
 
 @dataclass(slots=True)
 class _Frame:
-    """A directory being walked through. `after`: the child visited last. `complete`: all of it was read.
+    """A directory being walked through. `after`: where the child visited last is. `complete`: all was read.
 
     `rows`: of children read last, of which those from `at` on are still to come. `directories`: places of
     directories among them, the next one last. `records`: those of directories, as far as they were read;
@@ -73,7 +78,7 @@ class _Frame:
 
     found: Found
     path: tuple[str, ...]
-    after: Position | None = None
+    after: Position = START
     rows: Columns = field(default_factory=lambda: {"file_id": []})
     at: int = 0
     directories: list[int] = field(default_factory=list)
@@ -137,23 +142,28 @@ class Walk:
     @property
     def place(self) -> Place:
         """Where it is; everything up to here was visited."""
-        return tuple(frame.after for frame in self._frames if frame.after is not None)
+        return tuple(frame.after for frame in self._frames)
 
     async def start(self, base: Found, place: Place) -> bool:
         """Begins behind a place. False when the starting point itself may not be listed."""
         if not self._may_list(base):
             return False
         self._frames = [_Frame(base, ())]
-        for position in place:
-            frame = self._frames[-1]
-            frame.after = position
-            child = await self._child_at(frame, position)
-            if child is None or not child.is_directory or not self._leads_on(frame, child.name):
+        for depth, position in enumerate(place, 1):
+            self._frames[-1].after = position
+            if depth < len(place) and not await self._enter(self._frames[-1]):
                 break
-            found = await self._child_found(frame, child)
-            if not self._may_list(found):
-                break
-            self._frames.append(_Frame(found, (*frame.path, child.name)))
+        return True
+
+    async def _enter(self, frame: _Frame) -> bool:
+        """Goes on in the child visited last, if it is still a directory that the walk leads into."""
+        child = await self._child_at(frame, frame.after)
+        if child is None or not child.is_directory or not self._leads_on(frame, child.name):
+            return False
+        found = await self._child_found(frame, child)
+        if not self._may_list(found):
+            return False
+        self._frames.append(_Frame(found, (*frame.path, child.name)))
         return True
 
     async def next(self) -> Step | None:
@@ -216,8 +226,8 @@ class Walk:
             frame.put(self._rows_of(files), files)
             frame.complete = True
             return
-        start, inclusive = frame.after, False
-        if begins and (start is None or start.name < begins):
+        start, inclusive = (None if frame.after == START else frame.after), False
+        if begins and frame.after.name < begins:
             start, inclusive = Position(begins), True
         files = ()
         if self._fields is None:
@@ -260,8 +270,7 @@ class Walk:
 
     def _fits(self, frame: _Frame, child: File) -> bool:
         """Whether one of a few children read by name is still to come and may be seen."""
-        after = frame.after
-        comes = after is None or (child.name, child.named_by) > (after.name, after.named_by)
+        comes = (child.name, child.named_by) > (frame.after.name, frame.after.named_by)
         return comes and self._leads_on(frame, child.name) and _may_see(frame, child.name)
 
     async def _child_at(self, frame: _Frame, position: Position) -> File | None:

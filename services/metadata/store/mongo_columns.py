@@ -18,7 +18,6 @@ _TYPES: dict[str, FileType] = {type_.value: type_ for type_ in FileType}
 #: How fields are made that no field of the document is: what they need, and how.
 _MADE: dict[str, tuple[tuple[str, ...], Callable[[Document], Any]]] = {
     "file_id": (("_id",), itemgetter("_id")),
-    "type": (("type",), lambda document: _TYPES[document["type"]]),
     "has_acl": (("acl",), lambda document: bool(document.get("acl"))),
     "share_ids": (("share_ids",), lambda document: tuple(document.get("share_ids", ()))),
     "gids": (("gids",), lambda document: tuple(document.get("gids", ()))),
@@ -50,6 +49,8 @@ def _needs(field: str) -> tuple[str, ...]:
 
 
 def _column(field: str, documents: list[Document]) -> list[Any]:
+    if field == "type":
+        return list(map(_TYPES.__getitem__, map(itemgetter(field), documents)))
     if field in _MADE:
         return list(map(_MADE[field][1], documents))
     if field in DEFAULTS:

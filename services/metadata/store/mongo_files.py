@@ -24,7 +24,8 @@ from .threads import PatientThreads
 from .transactions import Session, run_transaction
 
 #: Names the system gave, as a range: `_` is followed by a backquote.
-_NOT_HIDDEN = {"$nor": [{"name": {"$gte": HIDDEN_PREFIX, "$lt": HIDDEN_PREFIX[:-1] + "`"}}]}
+_HIDDEN_END = HIDDEN_PREFIX[:-1] + "`"
+_HIDDEN: Document = {"name": {"$gte": HIDDEN_PREFIX, "$lt": _HIDDEN_END}}
 _IN_ORDER = [("name", 1), ("named_by", 1)]
 _BACKWARDS = [("name", -1), ("named_by", -1)]
 
@@ -143,7 +144,7 @@ class MongoFileStore:
         )
 
     async def list_before(self, parent_id: str, *, end: Position, limit: int) -> Sequence[File]:
-        query: Document = {"parent_id": parent_id, "deleted": False, **_NOT_HIDDEN}
+        query: Document = {"parent_id": parent_id, "deleted": False, "$nor": [_HIDDEN]}
         query["$or"] = [
             {"name": end.name, "named_by": {"$lt": end.named_by}},
             {"name": {"$lt": end.name}},
@@ -248,14 +249,20 @@ class MongoFileStore:
 
 
 def _children(parent_id: str, start: Position | None, inclusive: bool) -> Document:
-    """What is alive in a directory and shown, from a position on."""
-    query: Document = {"parent_id": parent_id, "deleted": False, **_NOT_HIDDEN}
+    """What is alive in a directory and shown, from a position on.
+
+    One range of the index, less what of it comes before the position. Two ranges, joined in order, cost
+    MongoDB a sixth more.
+    """
+    query: Document = {"parent_id": parent_id, "deleted": False}
+    but: list[Document] = []
+    if start is None or start.name < _HIDDEN_END:
+        but.append(_HIDDEN)
     if start is not None:
-        named_by = {"$gte" if inclusive else "$gt": start.named_by}
-        query["$or"] = [
-            {"name": start.name, "named_by": named_by},
-            {"name": {"$gt": start.name}},
-        ]
+        query["name"] = {"$gte": start.name}
+        but.append({"name": start.name, "named_by": {"$lt" if inclusive else "$lte": start.named_by}})
+    if but:
+        query["$nor"] = but
     return query
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from runtime.errors import IsthmusError
 from runtime.identity import DataCaveats, Identity
-from services.metadata.domain import subtree_pages
+from services.metadata.domain import extras, subtree_pages, walks
 from services.metadata.domain.columns import FIELDS, columns_of
 from services.metadata.domain.custom_metadata import Update
-from services.metadata.domain.permissions import LIST, TRAVERSE
+from services.metadata.domain.extras import Wanted
+from services.metadata.domain.permissions import DIRECTORY_BITS, FILE_BITS, LIST, TRAVERSE
 from services.metadata.domain.records import AclEntry, FileType
 from services.metadata.domain.subtrees import SubtreeColumns, SubtreePage, SubtreeQuery
 from tests.support.metadata import ALICE, BOB, OWNER, SPACE, World, member, ref
@@ -172,3 +173,38 @@ async def test_links_tell_the_newest_times_of_their_files() -> None:
     page = await world.rules.subtrees.list_columns(ALICE, ref(), SubtreeQuery(), 100, ["atime_ms"])
     assert page.columns["atime_ms"] == [(await world.get("a")).atime_ms] * 2
     assert page.columns["atime_ms"][0] > target.atime_ms
+
+
+async def test_a_directory_left_behind_is_not_entered_again(monkeypatch: Any) -> None:
+    monkeypatch.setattr(walks, "MAX_READS", 4)
+    world = await World().open()
+    for name in ("c0", "c1", "d"):
+        await world.mkdir(name)
+    await world.make("d", "x")
+    await world.make("e")
+    # All reads are made when `d` ends, and so does what was read of the directory above.
+    first = await world.rules.subtrees.list_columns(ALICE, ref(), SubtreeQuery(), 2, ())
+    rest = await world.rules.subtrees.list_columns(ALICE, ref(), SubtreeQuery(token=first.next_token), 2, ())
+    assert (first.paths, rest.paths) == (["d/x"], ["e"])
+
+
+async def test_what_does_not_fit_beside_the_start_comes_next(monkeypatch: Any) -> None:
+    monkeypatch.setattr(extras, "MAX_PAGE_BYTES", 1)
+    world = await World().open()
+    await world.mkdir("m")
+    await world.mkdir("m", "a")
+    await world.mkdir("m", "d")
+    await world.make("m", "d", "x")
+    for path in ("m", "m/a", "m/d", "m/d/x"):
+        bits = FILE_BITS if path.endswith("x") else DIRECTORY_BITS
+        acl = [AclEntry(True, "EVERYONE@", bits)]
+        await world.rules.xattrs.update(OWNER, "", ref(*path.split("/")), Update(acl=acl))
+    found: list[str] = []
+    query = SubtreeQuery(include_directories=True, wanted=Wanted(acl=True))
+    while True:
+        page = await world.rules.subtrees.list(ALICE, ref("m"), query, 10)
+        found += [entry.path for entry in page.entries]
+        if not page.next_token:
+            break
+        query = replace(query, token=page.next_token)
+    assert found == [".", "a", "d", "d/x"]

@@ -565,7 +565,7 @@ class FileColumns(_message.Message):
     def ctime_ms(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]: ...
     @_builtins.property
     def size_bytes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
-        """Comes with `has_sum`."""
+        """Comes with `has_sum`, which is empty when it is false for all."""
 
     @_builtins.property
     def has_sum(self) -> _containers.RepeatedScalarFieldContainer[_builtins.bool]: ...

@@ -45,7 +45,7 @@ _TUNE = "A hint that the directory is listed to its end. It has no visible effec
 TUNE = flag("tuneForLargeContinuousListing", _TUNE)
 TUNE_DEPRECATED = flag("tune_for_large_continuous_listing", _TUNE)
 #: Entries of one call to the metadata service; longer pages are put together from several.
-_PAGE_SIZE = 1000
+_PAGE_SIZE = 2500
 
 
 class ListingRoutes:
@@ -105,11 +105,11 @@ class ListingRoutes:
             request.page_token = answer.next_page_token
             async with asyncio.TaskGroup() as group:
                 following = group.create_task(self._metadata.list_children(request))
-                told.append(await encoded(answer.columns, selection, view))
+                told += await encoded(answer.columns, selection, view)
             answer = following.result()
             version = version if answer.version == version else ""
             left -= len(answer.columns.file_id)
-        told.append(await encoded(answer.columns, selection, view))
+        told += await encoded(answer.columns, selection, view)
         return _page(told, answer.is_last, answer.next_page_token), version
 
     async def _view(self, call: Call, selection: Selection) -> View:

@@ -72,7 +72,7 @@ class SubtreeRoutes:
         for _ in range(MAX_CALLS):
             request.page_size = min(limit, _PAGE_SIZE)
             page = await self._metadata.list_subtree(request)
-            files.append(await encoded(page.columns, selection, view, paths=page.paths))
+            files += await encoded(page.columns, selection, view, paths=page.paths)
             inaccessible += page.inaccessible_paths
             limit -= len(page.paths) + len(page.inaccessible_paths)
             request.page_token = page.next_page_token
