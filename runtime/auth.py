@@ -14,8 +14,6 @@ import secrets
 import stat
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,7 +23,7 @@ from isthmus.common.v1 import identity_pb2
 from runtime.config import BadSettings
 from runtime.errors import Unauthenticated
 from runtime.identity import GUEST, DataCaveats, Identity, Kind, SpaceRights
-from runtime.request import current_call
+from runtime.request import Call, current_call
 
 #: Longest a service's own identity may be believed; renewed at half of it.
 SERVICE_IDENTITY_LIFE_S = 600
@@ -154,14 +152,23 @@ def caller_blob() -> bytes:
     return call.identity_blob
 
 
-@contextmanager
-def as_caller(identity: Identity, blob: bytes) -> Iterator[None]:
+class as_caller:
     """Inside the block calls are made for this caller; `blob` is its signed identity."""
-    token = current_call.set(current_call.get()._replace(identity=identity, identity_blob=blob))
-    try:
-        yield
-    finally:
-        current_call.reset(token)
+
+    __slots__ = ("_blob", "_identity", "_token")
+
+    def __init__(self, identity: Identity, blob: bytes) -> None:
+        self._identity = identity
+        self._blob = blob
+
+    def __enter__(self) -> None:
+        now = current_call.get()
+        self._token = current_call.set(
+            Call(now.request_id, now.rpc, now.deadline_s, self._identity, self._blob, now.traceparent)
+        )
+
+    def __exit__(self, *_: object) -> None:
+        current_call.reset(self._token)
 
 
 class LastingIdentity:

@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
+from runtime.http.protocol import WHOLE
+
 Message = MutableMapping[str, Any]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -48,7 +50,7 @@ class HearsOut:
         body = _Body(receive, is_coming=b"expect" not in headers or is_reset_when_refused(headers))
 
         async def answer(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", WHOLE):
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._timeout_s):
                         await body.discard(self._limit_bytes)

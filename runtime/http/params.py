@@ -57,6 +57,8 @@ def _add(parsed: dict[str, Any], name: str, value: Any) -> None:
 
 def _decode(text: bytes) -> str:
     try:
+        if b"%" not in text and b"+" not in text:
+            return text.decode()
         return unquote_to_bytes(text.replace(b"+", b" ")).decode()
     except UnicodeDecodeError:
         raise ApiError("malformedData") from None

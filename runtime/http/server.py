@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from runtime.http.hearing import HearsOut
+from runtime.http.protocol import HttpProtocol
 
 _BACKLOG = 2048
 #: Longer than the front door keeps an idle connection, so that it is never the one to find it closed.
@@ -62,7 +63,7 @@ class HttpServer:
             uvicorn.Config(
                 HearsOut(app),
                 loop="none",
-                http="httptools",
+                http=HttpProtocol,
                 ws="none",
                 lifespan="off",
                 log_config=None,

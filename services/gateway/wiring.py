@@ -217,7 +217,7 @@ def _application(
     info = ProviderInfo(
         outside.provider, outside.own_record, domain, watches, outside.zone_channel, clock, breaker
     )
-    return Front(
+    front = Front(
         rest=RestRouter(gate, routes),
         cdmi=CdmiRouter(
             gate,
@@ -246,6 +246,8 @@ def _application(
         provider_id=provider_id,
         slow_s=settings.slow_call_ms / 1000,
     )
+    metrics.IN_FLIGHT.set_function(lambda: front.in_flight)
+    return front
 
 
 def _registration(settings: Settings, server: HttpServer) -> Registration:

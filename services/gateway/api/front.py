@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 _METHODS = frozenset({"GET", "HEAD", "PUT", "POST", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT"})
 
+_UNTRACED = nullcontext()
+
 Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -50,6 +52,8 @@ class Front:
         self._slow_lines = Sparingly()
         # Finding a metric by its labels costs more than counting; there are few methods and statuses.
         self._counters: dict[tuple[str, str, int], Counter] = {}
+        #: Requests being served.
+        self.in_flight = 0
         self._seconds = {front: metrics.SECONDS.labels(front) for front in ("rest", "cdmi", "pages")}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,18 +69,18 @@ class Front:
         parent = request.header(b"traceparent") or ""
         # Every request has a task, and so a context, of its own: nothing needs to be put back.
         current_call.set(Call(request_id=request_id_of(request), rpc=name, traceparent=parent))
-        metrics.IN_FLIGHT.inc()
+        self.in_flight += 1
         try:
             with self._span(request, name, parent):
                 status = await self._serve(front, router, request, scope, receive, send)
         finally:
-            metrics.IN_FLIGHT.dec()
+            self.in_flight -= 1
         if not request.is_endless:
             self._note(front, method, status, time.perf_counter() - started)
 
     def _span(self, request: Request, name: str, parent: str) -> AbstractContextManager[object]:
-        if telemetry.is_health_check(request.raw_path.decode("latin-1")):
-            return nullcontext()
+        if not telemetry.tracing() or telemetry.is_health_check(request.raw_path.decode("latin-1")):
+            return _UNTRACED
         return telemetry.span(name, parent=parent, server=True)
 
     def _note(self, front: str, method: str, status: int, took_s: float) -> None:
@@ -117,7 +121,7 @@ class Front:
         if front == "cdmi":
             answer.headers += cdmi_rules.answer_headers(request.headers)
         try:
-            await answer.send(send, head=request.method == "HEAD")
+            await answer.send(send, head=request.method == "HEAD", whole=request.takes_whole)
         except (ApiError, IsthmusError) as error:
             # Too late to say so; an answer left unfinished makes the server break the connection.
             log.warning("answer_broken_off", error=str(error))

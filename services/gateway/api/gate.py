@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
-
 from runtime.errors import Unauthenticated
 from runtime.http.errors import ApiError
 from runtime.http.file_ids import FileId, resolve_id
 from runtime.http.tokens import client_ip, consumer_token, extract_token, require_user
 from runtime.identity import Identity
+from runtime.request import new_request_id
 from services.gateway.api.http import Request
 from services.gateway.api.ports import Accesses, Authenticator, Spaces
 
@@ -75,4 +74,4 @@ def request_id_of(request: Request) -> str:
     id = request.header(b"x-request-id")
     if id and len(id) <= _MAX_REQUEST_ID_LENGTH and id.isascii() and id.isprintable():
         return id
-    return secrets.token_hex(16)
+    return new_request_id()

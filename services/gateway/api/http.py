@@ -1,4 +1,4 @@
-"""The least of HTTP that the hot routes need: a request read lazily, an answer sent in two messages."""
+"""The least of HTTP that the hot routes need: a request read lazily, an answer sent in one message or two."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from runtime.http.errors import ApiError
+from runtime.http.protocol import WHOLE
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -26,7 +27,9 @@ class ClientGone(Exception):
 class Request:
     """One request. `raw_path` is as sent, not decoded; header names are lower-case."""
 
-    __slots__ = ("_receive", "headers", "is_endless", "method", "peer", "query", "raw_path", "scheme")
+    __slots__ = (
+        "_receive", "headers", "is_endless", "method", "peer", "query", "raw_path", "scheme", "takes_whole",
+    )  # fmt: skip
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self.method: str = scope["method"]
@@ -37,6 +40,8 @@ class Request:
         client = scope.get("client")
         self.peer: str = client[0] if client else ""
         self._receive = receive
+        #: Whether the server takes a whole answer as one message.
+        self.takes_whole = WHOLE in scope.get("extensions", ())
         #: Whether the answer lasts for as long as the client listens.
         self.is_endless = False
 
@@ -115,14 +120,18 @@ class Answer:
         self.stream = stream
         self.length = length
 
-    async def send(self, send: Send, *, head: bool = False) -> None:
-        """Sends it; `head` keeps the body back."""
+    async def send(self, send: Send, *, head: bool = False, whole: bool = False) -> None:
+        """Sends it; `head` keeps the body back. `whole`: in one message, if it is no stream."""
         headers = [*self.headers, *CORS]
         if self.stream is None:
             if self.body or self.status not in (204, 304):
                 headers.append((b"content-length", str(len(self.body)).encode()))
         elif self.length is not None:
             headers.append((b"content-length", str(self.length).encode()))
+        if whole and self.stream is None:
+            body = b"" if head else self.body
+            await send({"type": WHOLE, "status": self.status, "headers": headers, "body": body})
+            return
         await send({"type": "http.response.start", "status": self.status, "headers": headers})
         if self.stream is not None and not head:
             async for piece in self.stream:

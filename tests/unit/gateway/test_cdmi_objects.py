@@ -13,6 +13,11 @@ from tests.unit.gateway.test_cdmi_containers import OBJECT, V, bad, errno, get
 TEXT = 'first żółw "quoted" \\ \n'
 
 
+@pytest.fixture(params=["application", "server"])
+def road(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 async def put(gateway: GatewayTwin, path: str, body: object, **headers: str) -> httpx.Response:
     extra = {name.replace("_", "-"): value for name, value in headers.items()}
     return await gateway.http.put(f"/cdmi/{path}", json=body, headers={**OBJECT, **extra})

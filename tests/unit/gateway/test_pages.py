@@ -11,6 +11,11 @@ from tests.support.gateway import GatewayTwin
 API = "/api/v3/oneprovider"
 
 
+@pytest.fixture(params=["application", "server"])
+def road(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(autouse=True)
 def as_guest(gateway: GatewayTwin) -> None:
     del gateway.http.headers["x-auth-token"]

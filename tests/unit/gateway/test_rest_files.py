@@ -15,6 +15,11 @@ ROOT = user_root("u1")
 USER_ROOT = encode(ROOT.space_id, ROOT.uuid)
 
 
+@pytest.fixture(params=["application", "server"])
+def road(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 def errno(answer: httpx.Response) -> str:
     assert answer.status_code == 400, answer.text
     assert answer.json()["error"]["id"] == "posix"

@@ -10,6 +10,11 @@ from tests.unit.gateway.test_rest_files import API, USER_ROOT, errno, error_id
 CHILDREN = f"{API}/data/home1/children"
 
 
+@pytest.fixture(params=["application", "server"])
+def road(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 async def names(gateway: GatewayTwin, query: str, path: str = CHILDREN) -> list[str]:
     answer = await gateway.http.get(f"{path}?{query}")
     assert answer.status_code == 200, answer.text

@@ -12,6 +12,11 @@ from tests.support.gateway import PROVIDER_ID, GatewayTwin
 API = "/api/v3/oneprovider"
 
 
+@pytest.fixture(params=["application", "server"])
+def road(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 def error(answer: httpx.Response) -> tuple[int, str, object]:
     told = answer.json()["error"]
     return answer.status_code, told["id"], told.get("details")

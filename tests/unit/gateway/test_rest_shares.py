@@ -16,6 +16,11 @@ from tests.support.gateway import DATA, GatewayTwin, user
 API = "/api/v3/oneprovider"
 
 
+@pytest.fixture(params=["application", "server"])
+def road(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 def error(answer: httpx.Response) -> tuple[int, str, object]:
     told = answer.json()["error"]
     return answer.status_code, told["id"], told.get("details")

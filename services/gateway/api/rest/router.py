@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from runtime.auth import as_caller
 from runtime.http.paths import decode_id
@@ -24,6 +25,8 @@ from services.gateway.api.rest.operations import (
 PREFIX = b"/api/v3/oneprovider"
 _DATA = PREFIX + b"/data/"
 _LOOKUP = PREFIX + b"/lookup-file-id"
+#: Paths whose routes are remembered, and the longest of them: clients ask for the same few again and again.
+_MAX_REMEMBERED, _MAX_REMEMBERED_BYTES = 4096, 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,24 @@ class RestRoutes:
     lookup: PlainMethods
 
 
+@dataclass(frozen=True, slots=True)
+class _FileRoute:
+    """A route of a file: the undecoded `{id}`, and what follows the route."""
+
+    methods: Methods
+    segment: bytes
+    tail: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _PlainRoute:
+    """Any other route."""
+
+    methods: PlainMethods
+    path: Mapping[str, str]
+    tail: bytes = b""
+
+
 class RestRouter:
     """Finds and runs the operation of a request under `/api/v3/oneprovider`."""
 
@@ -49,40 +70,41 @@ class RestRouter:
         self._gate = gate
         self._routes = routes
         self._plain = _Templates(routes.plain)
+        self._remembered = lru_cache(_MAX_REMEMBERED)(self._route)
 
     async def answer(self, request: Request) -> Answer | None:
         """The answer, or None when this is no route of ours. Raises what the one error handler tells."""
-        raw = fold(request.raw_path)
-        found = self._plain.find(raw[len(PREFIX) :])
-        if found is not None:
-            return await self._run_plain(request, *found)
-        if raw.startswith(_DATA):
-            return await self._data(request, raw)
-        if raw == _LOOKUP or raw.startswith(_LOOKUP + b"/"):
-            return await self._run_plain(request, self._routes.lookup, {}, raw[len(_LOOKUP) :])
-        return None
-
-    async def _run_plain(
-        self, request: Request, methods: PlainMethods, path: Mapping[str, str], tail: bytes = b""
-    ) -> Answer:
-        operation = methods.get(request.method)
-        if operation is None:
-            return method_not_allowed(methods)
+        raw_path = request.raw_path
+        is_short = len(raw_path) <= _MAX_REMEMBERED_BYTES
+        route = self._remembered(raw_path) if is_short else self._route(raw_path)
+        if route is None:
+            return None
+        if isinstance(route, _FileRoute):
+            operation = route.methods.get(request.method)
+            if operation is None:
+                return method_not_allowed(route.methods)
+            identity, blob = await authenticate(self._gate, request, route.segment)
+            with as_caller(identity, blob):
+                return await run(self._gate, operation, request, identity, route.segment, route.tail)
+        plain = route.methods.get(request.method)
+        if plain is None:
+            return method_not_allowed(route.methods)
         identity, blob = await self._gate.authenticate_user(request)
         with as_caller(identity, blob):
-            return await run_plain(self._gate, operation, request, identity, path, tail)
+            return await run_plain(self._gate, plain, request, identity, route.path, route.tail)
 
-    async def _data(self, request: Request, raw: bytes) -> Answer | None:
-        segment, _, rest = raw[len(_DATA) :].partition(b"/")
-        methods, tail = self._find(rest)
-        if methods is None or not segment:
-            return None
-        operation = methods.get(request.method)
-        if operation is None:
-            return method_not_allowed(methods)
-        identity, blob = await authenticate(self._gate, request, segment)
-        with as_caller(identity, blob):
-            return await run(self._gate, operation, request, identity, segment, tail)
+    def _route(self, raw_path: bytes) -> _FileRoute | _PlainRoute | None:
+        raw = fold(raw_path)
+        found = self._plain.find(raw[len(PREFIX) :])
+        if found is not None:
+            return _PlainRoute(*found)
+        if raw.startswith(_DATA):
+            segment, _, rest = raw[len(_DATA) :].partition(b"/")
+            methods, tail = self._find(rest)
+            return None if methods is None or not segment else _FileRoute(methods, segment, tail)
+        if raw == _LOOKUP or raw.startswith(_LOOKUP + b"/"):
+            return _PlainRoute(self._routes.lookup, {}, raw[len(_LOOKUP) :])
+        return None
 
     def _find(self, rest: bytes) -> tuple[Methods | None, bytes]:
         methods = self._routes.files.get(rest) or self._routes.files.get(rest.rstrip(b"/"))

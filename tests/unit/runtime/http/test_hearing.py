@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runtime.http.hearing import HearsOut, Message, Receive, Scope, Send
+from runtime.http.protocol import WHOLE
 
 PIECES = [b"a" * 10, b"b" * 10, b"c" * 10]
 ANSWER: list[Message] = [{"type": "http.response.start", "status": 415}, {"type": "http.response.body"}]
@@ -56,6 +57,15 @@ async def test_an_answer_begins_when_all_has_come(app: Any) -> None:
     for client in (with_body(*PIECES), Client(*PIECES, **{"transfer-encoding": "chunked"})):
         await client.ask(HearsOut(app))
         assert client.told == [("http.response.start", 30), ("http.response.body", 30)]
+
+
+async def test_an_answer_in_one_message_begins_when_all_has_come() -> None:
+    async def refuses_at_once(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": WHOLE, "status": 415})
+
+    client = with_body(*PIECES)
+    await client.ask(HearsOut(refuses_at_once))
+    assert client.told == [(WHOLE, 30)]
 
 
 async def test_requests_without_a_body_are_answered_at_once() -> None:
