@@ -6,14 +6,15 @@ package and the stores of services are the only ones that know the driver.
 """
 
 from runtime.mongo.abandoned import ABANDONED_INTERVAL_S, abort_abandoned
-from runtime.mongo.changes import AWAIT_MS, ChangeFollower, ResumeToken
+from runtime.mongo.change_cursor import ChangeCursor, ResumeToken
+from runtime.mongo.changes import ChangeFollower
 from runtime.mongo.client import Document, StoreUnavailable, connect, connect_as_told, translated
 from runtime.mongo.disk import DatabaseFull, DiskWatch
 from runtime.mongo.threads import MongoThreads, TooManyWaiting
 
 __all__ = [
     "ABANDONED_INTERVAL_S",
-    "AWAIT_MS",
+    "ChangeCursor",
     "ChangeFollower",
     "DatabaseFull",
     "DiskWatch",

@@ -11,37 +11,30 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
-from pymongo.change_stream import ChangeStream
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import PyMongoError
 
-from runtime.mongo.client import Document, is_passing
+from runtime.mongo.change_cursor import ChangeCursor, ResumeToken, Tempo, place_is_lost
+from runtime.mongo.client import Document
 
 log = structlog.get_logger(__name__)
 
-#: Where in the stream one stands; opaque, kept by whoever wants to go on there later.
-ResumeToken = Mapping[str, Any]
 #: Opens the stream after a token, or from now on for None. Runs in the thread.
-OpenStream = Callable[[ResumeToken | None], ChangeStream[Document]]
+OpenStream = Callable[[ResumeToken | None], ChangeCursor]
+#: A change and the place after it; no change: only the place has moved; None: a gap.
+_Item = tuple[Document | None, ResumeToken] | None
 
-#: Changes handed over at once, and read ahead at most.
+#: Changes handed over at once, and how many may wait before the next are read.
 MAX_BATCH = 1000
 MAX_AHEAD = 4 * MAX_BATCH
 #: While nothing happens, how often the place in the stream is told anyway. A place that is too old is lost.
 IDLE_TOKEN_S = 30.0
 #: The growing pause after a failure.
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 5.0
-#: Longest that a question to the server waits for a change, in milliseconds; it is answered at once when
-#: there is one. Well below `SOCKET_TIMEOUT_S`, so a dead server is noticed as soon.
-AWAIT_MS = 5000
 #: Longest to wait for the thread at the end. It may still wait for the server; then it ends after that.
 STOP_TIMEOUT_S = 0.2
-
-#: Refusals that say nothing about the place in the stream: Unauthorized, AuthenticationFailed.
-_REFUSED_CODES = frozenset({13, 18})
 
 
 class ChangeFollower:
@@ -51,10 +44,11 @@ class ChangeFollower:
     `resume_after`; with no changes, only the place has moved. A batch whose handling fails is handed over
     again. `on_gap` is called whenever changes may have been missed: when the stream was opened without a
     place, at first or because the place was lost. The stream is open by then, so what `on_gap` reads and what
-    follows leave nothing out. Open the stream with `AWAIT_MS` as its `max_await_time_ms`.
+    follows leave nothing out.
 
-    `pace_s` is the shortest time between two questions to the server. Each costs both sides hundreds of
-    microseconds, which followers of a busy database would otherwise pay for every single change.
+    `pace_s` is the shortest time between two questions to the server after changes. Each costs both sides
+    hundreds of microseconds, which followers would otherwise pay for every single change. A busy server is
+    asked less often (`Tempo`), so there a change is heard of up to `BUSY_PACE_S` later.
     """
 
     def __init__(
@@ -74,7 +68,7 @@ class ChangeFollower:
         self._on_gap = on_gap
         self._token = resume_after
         self._live = False
-        self._ahead: deque[tuple[Document | None, ResumeToken] | None] = deque()
+        self._ahead: deque[_Item] = deque()
         self._room = threading.Condition()
         self._stopping = threading.Event()
         self._arrived = asyncio.Event()
@@ -126,34 +120,33 @@ class ChangeFollower:
             self._stopping.wait(pause_s * random.uniform(0.7, 1.3))
             pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
 
-    def _read(self, stream: ChangeStream[Document]) -> None:
-        told_s = time.monotonic()
+    def _read(self, stream: ChangeCursor) -> None:
+        told_s, tempo = time.monotonic(), Tempo(self._pace_s)
         while stream.alive and not self._stopping.is_set():
-            change = stream.try_next()
-            token = stream.resume_token
-            if token is None or (change is None and time.monotonic() - told_s < IDLE_TOKEN_S):
-                continue
-            told_s = time.monotonic()
-            self._token = token
-            self._put((change, token))
-            # Private, but the only way to tell whether the next step asks the server.
-            if self._pace_s and not stream._cursor._has_next():
-                self._stopping.wait(self._pace_s)
+            reading = stream.read(tempo.wait_ms)
+            token = reading.token
+            if token is not None and (reading.changes or time.monotonic() - told_s >= IDLE_TOKEN_S):
+                told_s = time.monotonic()
+                self._put(*((change, change["_id"]) for change in reading.changes[:-1]))
+                self._put((reading.changes[-1] if reading.changes else None, token))
+                self._token = token
+            if pause_s := tempo.pause_s(reading):
+                self._stopping.wait(pause_s)
 
     def _broke(self, error: PyMongoError) -> None:
-        lost = self._token is not None and _place_is_lost(error)
+        lost = self._token is not None and place_is_lost(error)
         log.warning("changes_interrupted", stream=self._name, error=repr(error), place_lost=lost)
         if lost:
             self._token = None
 
-    def _put(self, item: tuple[Document | None, ResumeToken] | None) -> None:
-        """Waits while too much is read ahead. None stands for a gap."""
+    def _put(self, *items: _Item) -> None:
+        """Waits while too much is read ahead."""
         with self._room:
             while len(self._ahead) >= MAX_AHEAD and not self._stopping.is_set():
                 self._room.wait()
-            self._ahead.append(item)
-            first = len(self._ahead) == 1
-        if first and self._loop is not None:
+            first = not self._ahead
+            self._ahead.extend(items)
+        if first and items and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is gone, so nobody listens
                 self._loop.call_soon_threadsafe(self._arrived.set)
 
@@ -175,7 +168,7 @@ class ChangeFollower:
                     pause_s = FIRST_PAUSE_S
                     self._drop(len(taken))
 
-    async def _hand_over(self, taken: list[tuple[Document | None, ResumeToken] | None]) -> None:
+    async def _hand_over(self, taken: list[_Item]) -> None:
         last = taken[-1]
         if last is None:
             await self._on_gap()
@@ -183,10 +176,10 @@ class ChangeFollower:
         changes = [item[0] for item in taken if item is not None and item[0] is not None]
         await self._on_batch(changes, last[1])
 
-    def _peek(self) -> list[tuple[Document | None, ResumeToken] | None]:
+    def _peek(self) -> list[_Item]:
         """The next batch: up to a gap, or a gap alone."""
         with self._room:
-            batch: list[tuple[Document | None, ResumeToken] | None] = []
+            batch: list[_Item] = []
             for item in self._ahead:
                 if len(batch) == MAX_BATCH or (item is None and batch):
                     break
@@ -200,8 +193,3 @@ class ChangeFollower:
             for _ in range(count):
                 self._ahead.popleft()
             self._room.notify_all()
-
-
-def _place_is_lost(error: PyMongoError) -> bool:
-    """The history does not reach back that far any more, or the place was never one of this stream."""
-    return isinstance(error, OperationFailure) and not is_passing(error) and error.code not in _REFUSED_CODES

@@ -8,12 +8,11 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from bson import Timestamp
-from pymongo.change_stream import ChangeStream
 from pymongo.collection import Collection as MongoCollection
 from pymongo.database import Database
 from pymongo.errors import ConnectionFailure, DuplicateKeyError
 
-from runtime.mongo import AWAIT_MS, ChangeFollower, ResumeToken
+from runtime.mongo import ChangeCursor, ChangeFollower, ResumeToken
 from services.metadata.domain.change_books import Change, LogEnds
 from services.metadata.domain.errors import RevisionConflict
 
@@ -136,17 +135,11 @@ def _follow(
     async def on_batch(events: Sequence[Document], token: ResumeToken) -> None:
         await on_changes([change for event in events for change in told(event)], token)
 
-    def open_stream(token: ResumeToken | None) -> ChangeStream[Document]:
+    def open_stream(token: ResumeToken | None) -> ChangeCursor:
         nonlocal begin_at
         start, begin_at = (None if token else begin_at), None
         try:
-            return database.watch(
-                list(pipeline),
-                resume_after=token,
-                start_at_operation_time=start,
-                max_await_time_ms=AWAIT_MS,
-                batch_size=1000,
-            )
+            return ChangeCursor(database, pipeline, resume_after=token, start_at=start)
         except ConnectionFailure:
             begin_at = start  # nothing was opened, so the next try begins there, too
             raise

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pymongo.change_stream import ChangeStream
 from pymongo.database import Database
 
-from runtime.mongo import AWAIT_MS, ChangeFollower, ResumeToken
+from runtime.mongo import ChangeCursor, ChangeFollower, ResumeToken
 from services.zone.domain.changes import ChangeFeed
 
 Document = dict[str, Any]
@@ -52,8 +51,8 @@ class MongoChanges:
         """Ends following."""
         await self._follower.stop()
 
-    def _open(self, after: ResumeToken | None) -> ChangeStream[Document]:
-        return self._database.watch(_PIPELINE, resume_after=after, max_await_time_ms=AWAIT_MS)
+    def _open(self, after: ResumeToken | None) -> ChangeCursor:
+        return ChangeCursor(self._database, _PIPELINE, resume_after=after)
 
     async def _begin(self) -> None:
         self._feed.begin(lambda: self._follower.live)

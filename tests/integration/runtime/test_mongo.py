@@ -14,6 +14,7 @@ from pymongo.errors import DuplicateKeyError
 
 from runtime.config import BadSettings
 from runtime.mongo import (
+    ChangeCursor,
     ChangeFollower,
     Document,
     MongoThreads,
@@ -132,8 +133,9 @@ class Follow:
         self.failures_left = 0
 
     def follower(self, resume_after: ResumeToken | None = None) -> ChangeFollower:
-        def open_stream(token: ResumeToken | None) -> Any:
-            return self._stars.watch(resume_after=token, max_await_time_ms=200)
+        def open_stream(token: ResumeToken | None) -> ChangeCursor:
+            only_stars = {"$match": {"ns.coll": self._stars.name}}
+            return ChangeCursor(self._stars.database, [only_stars], resume_after=token)
 
         return ChangeFollower(
             "stars", open_stream, self.on_batch, on_gap=self.on_gap, resume_after=resume_after
@@ -216,3 +218,47 @@ async def test_a_batch_that_failed_comes_again(client: MongoClient[Document], mo
     await follow.until(2)
     await follower.stop()
     assert follow.seen == ["a", "b"]
+
+
+async def test_a_stream_that_the_server_gave_up_goes_on_without_a_gap(
+    client: MongoClient[Document], mongo_database: str
+):
+    follow = Follow(client, mongo_database)
+    follower = follow.follower()
+    await follower.start()
+    await follow.until_open()
+    follow.insert("a")
+    await follow.until(1)
+    assert kill_cursors(client, mongo_database) == 1
+    follow.insert("b")
+    await follow.until(2)
+    await follower.stop()
+    assert follow.seen == ["a", "b"]
+    assert follow.gaps == 1
+
+
+async def test_changes_are_heard_of_while_much_else_is_written(
+    client: MongoClient[Document], mongo_database: str
+):
+    follow = Follow(client, mongo_database)
+    follower = follow.follower()
+    await follower.start()
+    await follow.until_open()
+    for number in range(20):
+        client[mongo_database]["planets"].insert_many([{} for _ in range(200)])
+        follow.insert(number)
+        await asyncio.sleep(0.1)
+    await follow.until(20)
+    await follower.stop()
+    assert follow.seen == list(range(20))
+
+
+def kill_cursors(client: MongoClient[Document], database: str) -> int:
+    """Ends all cursors that wait for changes of the database; how many."""
+    pipeline: list[Any] = [
+        {"$currentOp": {"idleCursors": True}},
+        {"$match": {"ns": {"$regex": rf"^{database}\.\$cmd"}, "cursor.cursorId": {"$exists": True}}},
+    ]
+    found = {each["cursor"]["cursorId"] for each in client.admin.aggregate(pipeline)}
+    killed = client[database].command({"killCursors": "$cmd.aggregate", "cursors": sorted(found)})
+    return len(killed["cursorsKilled"])

@@ -14,7 +14,7 @@ from pymongo.errors import (
 )
 
 from runtime.mongo import StoreUnavailable, translated
-from runtime.mongo.changes import _place_is_lost
+from runtime.mongo.change_cursor import place_is_lost
 
 UNCONFIRMED = {"writeErrors": [], "writeConcernErrors": [{"code": 64}]}
 DUPLICATE = {"writeErrors": [{"code": 11000, "index": 0}], "writeConcernErrors": []}
@@ -51,8 +51,10 @@ def test_an_answer_stays_an_answer(error: PyMongoError):
         (OperationFailure("bad token", 50811), True),
         (OperationFailure("unauthorized", 13), False),
         (OperationFailure("stepping down", 11602), False),
+        (OperationFailure("cursor killed", 237), False),
+        (OperationFailure("fetched too late", 1, {"errorLabels": ["ResumableChangeStreamError"]}), False),
         (AutoReconnect("x"), False),
     ],
 )
 def test_a_place_is_lost_only_if_the_server_refuses_it(error: PyMongoError, lost: bool):
-    assert _place_is_lost(error) is lost
+    assert place_is_lost(error) is lost
