@@ -195,6 +195,32 @@ class FileStoreContract:
         assert [file.file_id for file in after] == ["other-b", "id-c"]
         assert [file.file_id for file in at] == ["id-b", "other-b"]
 
+    async def test_names_of_the_system_are_left_out_wherever_a_listing_begins(self, stores: Stores) -> None:
+        for name in ("+", ".", ".__onedata", ".__onedata__", ".__onedata__tmp", ".__onedata_`", "a"):
+            await stores.files.insert(a_file(f"id-{name}", name))
+        shown = ["+", ".", ".__onedata", ".__onedata_`", "a"]
+        for begin in (*shown, ".__onedata__a"):
+            for inclusive in (True, False):
+                listed = await stores.files.list_children(
+                    ROOT, start=Position(begin, PROVIDER), inclusive=inclusive, limit=100
+                )
+                expected = [name for name in shown if name > begin or (inclusive and name == begin)]
+                assert [file.name for file in listed] == expected
+
+    async def test_several_directories_are_listed_together(self, stores: Stores) -> None:
+        for parent_id, name in (("p2", "b"), ("p1", "z"), ("p2", "a"), ("p3", "c"), ("p4", "d")):
+            await stores.files.insert(a_file(f"{parent_id}-{name}", name, parent_id=parent_id))
+        await stores.files.insert(a_file("p2-hidden", ".__onedata__x", parent_id="p2"))
+        await stores.files.insert(a_file("p2-a2", "a", parent_id="p2", named_by="provider2"))
+        gone = a_file("p2-gone", "aa", parent_id="p2")
+        await stores.files.insert(gone)
+        await stores.files.replace(gone.changed(deleted=True))
+        columns = await stores.files.list_columns_of(["p2", "p4", "p1", "none"], ["file_id"], limit=4)
+        assert columns == {
+            "file_id": ["p1-z", "p2-a", "p2-a2", "p2-b"],
+            "parent_id": ["p1", "p2", "p2", "p2"],
+        }
+
     async def test_columns_tell_what_the_files_do(self, stores: Stores) -> None:
         acl = (AclEntry(True, "OWNER@", 1),)
         for file in (

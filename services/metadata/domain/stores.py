@@ -131,6 +131,12 @@ class FileStore(Protocol):
         """The same files, told by some of `columns.FIELDS`. One round trip."""
         ...
 
+    async def list_columns_of(
+        self, parent_ids: Collection[str], fields: Collection[str], *, limit: int
+    ) -> Columns:
+        """The same of several directories and with `parent_id`: by the bytes of that, then in order."""
+        ...
+
     async def list_before(self, parent_id: str, *, end: Position, limit: int) -> Sequence[File]:
         """The last files before `end`, nearest first; system names are left out."""
         ...

@@ -31,6 +31,11 @@ class Page(ABC):
     def is_full(self) -> bool:
         return self._count >= self.size or self._bytes >= MAX_PAGE_BYTES
 
+    @property
+    def room(self) -> int:
+        """How many more it may hold."""
+        return self.size - self._count
+
     async def take(self, step: Step) -> int:
         """Takes what is wanted of a step, and answers how many of its files may be left behind.
 
@@ -43,7 +48,7 @@ class Page(ABC):
         is_wanted = self._with_directories or step.found is None
         if not is_wanted or len(step.way) < self._depth - 1:
             return height(step.rows)
-        rows = first_rows(step.rows, self.size - self._count)
+        rows = first_rows(step.rows, self.room)
         above = "".join(f"{name}/" for name in step.way)
         rows = {**rows, "path": [above + name for name in rows["name"]] if above else rows["name"]}
         left = MAX_PAGE_BYTES - self._bytes

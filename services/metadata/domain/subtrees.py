@@ -205,7 +205,7 @@ class Subtrees:
             return None
         if place is None and query.include_directories and not query.prefix:
             page.take_start(SELF, base)
-        while not page.is_full and (step := await walk.next()) is not None:
+        while not page.is_full and (step := await walk.next(page.room)) is not None:
             walk.move(await page.take(step))
         return None if walk.is_over else walk.place
 

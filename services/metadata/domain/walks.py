@@ -7,6 +7,7 @@ these names are gone by then.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
@@ -29,8 +30,8 @@ START = Position("", "")
 MAX_READS = 1000
 #: Children read at a time, and one more that tells whether others follow.
 _CHUNK = 1000
-#: Records of directories read at a time: what is met of a chunk before the page is full.
-_DIRECTORIES = 100
+#: Directories read at a time, by how many are likely to be met before the page is full: at most, at least.
+_DIRECTORIES, _FEW_DIRECTORIES = 100, 10
 #: The column of a walk that reads whole records, and what else it has.
 RECORD = "record"
 _BESIDE_RECORDS = (*IDENTITY, "type", "symlink_target", "mimetype")
@@ -73,7 +74,7 @@ class _Frame:
 
     `rows`: of children read last, of which those from `at` on are still to come. `directories`: places of
     directories among them, the next one last. `records`: those of directories, as far as they were read;
-    None for one that is gone.
+    None for one that is gone. `ahead`: children of directories that come next, and whether they are all.
     """
 
     found: Found
@@ -84,6 +85,7 @@ class _Frame:
     directories: list[int] = field(default_factory=list)
     records: dict[str, File | None] = field(default_factory=dict)
     complete: bool = False
+    ahead: dict[str, tuple[Columns, bool]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:
@@ -109,7 +111,8 @@ class Walk:
     """One walk for one caller; it ends early after MAX_READS reads.
 
     `fields`: what to read of each file; None: its whole record, in a column `RECORD`. Of directories records
-    are read in any case, since each of them is asked for its rights.
+    are read in any case, since each of them is asked for its rights. As many directories are read together
+    as are likely to fit, by how many children the last ones had.
     """
 
     def __init__(
@@ -133,6 +136,8 @@ class Walk:
         self._frames: list[_Frame] = []
         self._entered: Found | None = None
         self._reads_left = MAX_READS
+        self._room = wanted
+        self._average = _CHUNK
 
     @property
     def is_over(self) -> bool:
@@ -166,8 +171,12 @@ class Walk:
         self._frames.append(_Frame(found, (*frame.path, child.name)))
         return True
 
-    async def next(self) -> Step | None:
-        """What comes next, until `move` leaves it behind; None at the end, or after MAX_READS reads."""
+    async def next(self, room: int) -> Step | None:
+        """What comes next, until `move` leaves it behind; None at the end, or after MAX_READS reads.
+
+        `room`: how many files are wanted still; no more than is likely to be needed is read ahead.
+        """
+        self._room = room
         while self._frames:
             frame = self._frames[-1]
             if not frame.is_empty:
@@ -208,7 +217,8 @@ class Walk:
         """Of the directory that comes next."""
         file_ids = frame.rows["file_id"]
         if file_ids[frame.at] not in frame.records:
-            ahead = frame.directories[-_DIRECTORIES:]
+            count = max(_FEW_DIRECTORIES, self._room // (self._average + 1))
+            ahead = frame.directories[-min(count, _DIRECTORIES) :]
             known = {frame.rows["name"][at] for at in ahead}
             files = await self._store.list_names(frame.found.file.file_id, known)
             frame.records = dict.fromkeys(file_ids[at] for at in ahead)
@@ -226,10 +236,52 @@ class Walk:
             frame.put(self._rows_of(files), files)
             frame.complete = True
             return
+        above = self._frames[-2] if len(self._frames) > 1 else None
+        if above is not None and frame.after == START and not begins:
+            together = await self._read_together(above, parent_id)
+            if together is not None:
+                rows, frame.complete = together
+                frame.put(rows)
+                return
+        await self._fill_alone(frame, begins)
+        if above is not None:
+            self._average = height(frame.rows) if frame.complete else _CHUNK
+
+    async def _read_together(self, above: _Frame, directory_id: str) -> tuple[Columns, bool] | None:
+        """The first children of a directory, and whether they are all, read together with those of the next.
+
+        None when it is to be read alone.
+        """
+        if directory_id not in above.ahead:
+            count = min(self._room, self._chunk // 2) // (self._average + 1)
+            after = self._directories_after(above, min(count, self._reads_left, _DIRECTORIES))
+            if not after or self._fields is None:
+                return None
+            ids = [directory_id, *after]
+            found = await self._store.list_columns_of(ids, self._fields, limit=self._chunk)
+            self._average = height(found) // len(ids)
+            above.ahead = _by_parent(found, ids, is_cut=height(found) >= self._chunk)
+        return above.ahead.pop(directory_id, None)
+
+    def _directories_after(self, above: _Frame, count: int) -> list[str]:
+        """So many of the directories that come next at most, of those that are known and may be listed."""
+        if above.found.reach is not caveats.INSIDE or count <= 0:
+            return []
+        file_ids = (above.rows["file_id"][at] for at in reversed(above.directories[-count:]))
+        records = (above.records.get(file_id) for file_id in file_ids)
+        return [
+            record.file_id
+            for record in records
+            if record and self._may_list(Found((*above.found.chain, record), caveats.INSIDE))
+        ]
+
+    async def _fill_alone(self, frame: _Frame, begins: str) -> None:
+        """Reads on in a directory, names with this beginning."""
+        parent_id = frame.found.file.file_id
         start, inclusive = (None if frame.after == START else frame.after), False
         if begins and frame.after.name < begins:
             start, inclusive = Position(begins), True
-        files = ()
+        files: Sequence[File] = ()
         if self._fields is None:
             files = await self._store.list_children(
                 parent_id, start=start, inclusive=inclusive, limit=self._chunk
@@ -285,6 +337,19 @@ class Walk:
     def _may_list(self, found: Found) -> bool:
         bits = permissions.LIST | permissions.TRAVERSE
         return permissions.allows(self._identity, found.chain, bits, found.reach)
+
+
+def _by_parent(found: Columns, ids: Sequence[str], *, is_cut: bool) -> dict[str, tuple[Columns, bool]]:
+    """What was found of each directory. `is_cut`: the last one has more, those behind it were not read."""
+    parent_ids = found.pop("parent_id")
+    told: dict[str, tuple[Columns, bool]] = {}
+    for parent_id in sorted(ids):
+        if is_cut and parent_id > parent_ids[-1]:
+            break
+        start = bisect_left(parent_ids, parent_id)
+        end = bisect_right(parent_ids, parent_id, start)
+        told[parent_id] = some_rows(found, start, end), not is_cut or parent_id < parent_ids[-1]
+    return told
 
 
 def _may_see(frame: _Frame, name: str) -> bool:

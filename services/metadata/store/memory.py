@@ -109,6 +109,12 @@ class MemoryFileStore:
         files = await self.list_children(parent_id, start=start, inclusive=inclusive, limit=limit)
         return columns_of(files, fields)
 
+    async def list_columns_of(
+        self, parent_ids: Collection[str], fields: Collection[str], *, limit: int
+    ) -> Columns:
+        files = [file for each in sorted(parent_ids) for file in sorted(self._visible(each), key=_key)]
+        return columns_of(files[:limit], {*fields, "parent_id"})
+
     async def list_before(self, parent_id: str, *, end: Position, limit: int) -> Sequence[File]:
         files = [file for file in self._visible(parent_id) if _key(file) < (end.name, end.named_by)]
         return sorted(files, key=_key, reverse=True)[:limit]

@@ -143,6 +143,16 @@ class MongoFileStore:
             lambda: find_columns(self._files, query, fields, sort=_IN_ORDER, limit=limit)
         )
 
+    async def list_columns_of(
+        self, parent_ids: Collection[str], fields: Collection[str], *, limit: int
+    ) -> Columns:
+        query: Document = {"parent_id": {"$in": list(parent_ids)}, "deleted": False, "$nor": [_HIDDEN]}
+        sort = [("parent_id", 1), *_IN_ORDER]
+        wanted = {*fields, "parent_id"}
+        return await self._threads.read(
+            lambda: find_columns(self._files, query, wanted, sort=sort, limit=limit)
+        )
+
     async def list_before(self, parent_id: str, *, end: Position, limit: int) -> Sequence[File]:
         query: Document = {"parent_id": parent_id, "deleted": False, "$nor": [_HIDDEN]}
         query["$or"] = [

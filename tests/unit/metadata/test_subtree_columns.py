@@ -208,3 +208,44 @@ async def test_what_does_not_fit_beside_the_start_comes_next(monkeypatch: Any) -
             break
         query = replace(query, token=page.next_token)
     assert found == [".", "a", "d", "d/x"]
+
+
+@given(
+    counts=st.lists(st.sampled_from([0, 1, 3, 3, 3, 3, 40]), min_size=20, max_size=60),
+    who=st.sampled_from(["member", "other", "confined"]),
+    size=st.sampled_from([7, 30, 1000]),
+)
+@settings(max_examples=30, deadline=None)
+async def test_directories_that_are_read_together_tell_the_same(
+    counts: list[int], who: str, size: int
+) -> None:
+    tree: dict[Path, str] = {(f"d{at:02}",): "closed" if at % 9 == 4 else "open" for at in range(len(counts))}
+    tree |= {(f"d{at:02}", f"f{n:02}"): "file" for at, count in enumerate(counts) for n in range(count)}
+    tree |= {("d10", "sub", f"e{n}"): "open" for n in range(4)} | {("d10", "sub"): "open"}
+    world = await plant(tree)
+    query = SubtreeQuery()
+    while True:
+        expected, token = await by_records(world, CALLERS[who], (), query, size)
+        assert await by_columns(world, CALLERS[who], (), query, size) == (expected, token)
+        if not token:
+            return
+        query = SubtreeQuery(token=token)
+
+
+async def test_small_directories_are_read_together(monkeypatch: Any) -> None:
+    world = await World().open()
+    for at in range(100):
+        await world.mkdir(f"d{at:02}")
+        await world.make(f"d{at:02}", "x")
+    reads = []
+    for name in ("list_columns", "list_columns_of", "list_names"):
+        read = getattr(world.stores.files, name)
+
+        async def counted(*args: Any, read: Any = read, **options: Any) -> Any:
+            reads.append(read)
+            return await read(*args, **options)
+
+        monkeypatch.setattr(world.stores.files, name, counted)
+    page = await world.rules.subtrees.list_columns(ALICE, ref(), SubtreeQuery(), 1000, ())
+    assert page.paths == [f"d{at:02}/x" for at in range(100)]
+    assert len(reads) < 10
