@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 import pytest
 from isthmus.metadata.v1 import files_pb2, xattrs_pb2
 
 from runtime.mongo import abort_abandoned, connect
 from services.metadata.domain.retries import PATIENCE_S
-from tests.support.dying import die_in_transaction
+from tests.support.dying import died_in_transaction
 from tests.support.metadata import SPACE
 from tests.support.metadata_instances import Client, Provider, a_ref
 
 Change = Callable[[Client, files_pb2.File], Awaitable[object]]
 
 
-async def die_in_midst(provider: Provider, *records: str) -> None:
-    await die_in_transaction(provider.mongo_url, provider.service, provider.database, *records)
+def died_in_midst(provider: Provider, *records: str) -> AbstractAsyncContextManager[None]:
+    return died_in_transaction(provider.mongo_url, provider.service, provider.database, *records)
 
 
 async def set_xattr(client: Client, file: files_pb2.File) -> None:
@@ -50,8 +51,10 @@ async def test_others_go_on_where_an_instance_died(provider: Provider, change: C
         with client.as_user():
             await client.mkdir("d")
             file = await client.put("f", size_bytes=1)
-            await die_in_midst(provider, f"files={file.file_id}", f"tree_locks={SPACE}")
-            async with asyncio.timeout(PATIENCE_S):
+            async with (
+                died_in_midst(provider, f"files={file.file_id}", f"tree_locks={SPACE}"),
+                asyncio.timeout(PATIENCE_S),
+            ):
                 await change(client, file)
 
 
@@ -61,10 +64,10 @@ async def test_transactions_of_other_programs_are_left_alone(provider: Provider)
         await client.ensure_space()
         with client.as_user():
             file = await client.put("f", size_bytes=1)
-            await die_in_midst(other, f"files={file.file_id}")
-            changing = asyncio.create_task(set_mode(client, file))
-            done, _ = await asyncio.wait([changing], timeout=4)
-            assert not done
-            with connect(other.mongo_url, service=other.service) as database:
-                assert await asyncio.to_thread(abort_abandoned, database) == 1
-            await changing
+            async with died_in_midst(other, f"files={file.file_id}"):
+                changing = asyncio.create_task(set_mode(client, file))
+                done, _ = await asyncio.wait([changing], timeout=4)
+                assert not done
+                with connect(other.mongo_url, service=other.service) as database:
+                    assert await asyncio.to_thread(abort_abandoned, database) == 1
+                await changing

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from services.zone.config import Settings
-from tests.support.dying import die_in_transaction
+from tests.support.dying import died_in_transaction
 from tests.support.zone import RunningZone
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -20,8 +20,10 @@ async def test_groups_are_nested_where_an_instance_died(
     made = [await zone.admin.post("/user/groups", json={"name": name}) for name in ("above", "below")]
     above, below = (each.headers["location"].rpartition("/")[2] for each in made)
     begun_s = time.monotonic()
-    await die_in_transaction(mongo_url, Settings.service_name, module_database, "zone=group_nesting")
-    async with asyncio.timeout(15):
+    async with (
+        died_in_transaction(mongo_url, Settings.service_name, module_database, "zone=group_nesting"),
+        asyncio.timeout(15),
+    ):
         nested = await zone.admin.put(f"/groups/{above}/children/{below}")
     assert nested.status_code == 201
     assert time.monotonic() - begun_s > 0.5, "nothing was in the way"
