@@ -30,6 +30,8 @@ from uvicorn.protocols.http.httptools_impl import (
 WHOLE = "isthmus.response.whole"
 
 _EXTENSIONS: dict[str, dict[object, object]] = {WHOLE: {}}
+#: The line of a longer value is not remembered.
+_SHORT_BYTES = 128
 #: A longer body is not copied behind its head.
 _COPIED_BYTES = 16 * 1024
 #: The server's own to say.
@@ -160,9 +162,15 @@ def _divided(url: bytes) -> tuple[bytes, bytes]:
     return parsed.path, parsed.query or b""
 
 
-@lru_cache(4096)
 def _line(name: bytes, value: bytes) -> bytes:
     """A header as it is sent. RuntimeError for one that no answer may have."""
+    return _short_line(name, value) if len(value) <= _SHORT_BYTES else _made_line(name, value)
+
+
+def _made_line(name: bytes, value: bytes) -> bytes:
     if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value) or name in _RESERVED:
         raise RuntimeError("Invalid HTTP header.")
     return b"%b: %b\r\n" % (name, value)
+
+
+_short_line = lru_cache(4096)(_made_line)

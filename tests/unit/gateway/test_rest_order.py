@@ -199,3 +199,14 @@ async def test_crc_and_case_of_ids_do_not_matter(gateway: GatewayTwin) -> None:
     id = encode_data(b"guid#space_home1#home1")
     wrong = id[:12] + "0000" + id[16:].lower()
     assert (await gateway.http.get(f"{API}/data/{wrong}")).json()["fileId"] == id
+
+
+async def test_a_path_asked_for_again_is_the_same_route_for_every_method(gateway: GatewayTwin) -> None:
+    file = await gateway.make("again")
+    for _ in range(2):
+        answers = [await gateway.http.request(method, f"{API}/data/{file}") for method in ("GET", "PATCH")]
+        assert [answer.status_code for answer in answers] == [200, 405]
+        told = await gateway.http.get(f"{API}/data/{file}?attributes=name&attributes=size")
+        assert told.json() == {"name": "again", "size": 0}
+        refused = await gateway.http.get(f"{API}/data/{file}?attributes=none")
+        assert (refused.status_code, refused.json()["error"]["id"]) == (400, "badValueNotAllowed")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
 from runtime.http.declared import Arguments, Param
@@ -26,6 +27,9 @@ from services.gateway.api.rest.described import JSON_TYPE, OCTETS, Told
 __all__ = ["JSON_TYPE", "OCTETS", "Call", "Handler", "Operation", "PlainCall", "Takes", "Told"]
 
 T = TypeVar("T")
+
+#: Longest query whose parameters are remembered.
+_MAX_REMEMBERED_BYTES = 256
 
 
 class Takes(enum.Enum):
@@ -146,14 +150,24 @@ async def negotiate(request: Request, operation: Operation[C]) -> tuple[bytearra
 def parameters(request: Request, operation: Operation[C], body: bytearray) -> tuple[Params, Any]:
     """Parameters and the body's value, as the operation takes them."""
     if operation.takes is Takes.PARAMS:
-        return Params.parse(request.query, body), None
-    params = Params(parse_query(request.query))
+        return Params.parse(request.query, body) if body else _params_of(request.query), None
+    params = _params_of(request.query)
     match operation.takes:
         case Takes.VALUE:
             return params, parse_value(body, operation.value_key)
         case Takes.BYTES:
             return params, bytes(body)
     return params, None
+
+
+def _params_of(query: bytes) -> Params:
+    return _remembered(query) if len(query) <= _MAX_REMEMBERED_BYTES else Params(parse_query(query))
+
+
+@lru_cache(1024)
+def _remembered(query: bytes) -> Params:
+    # The same few queries come again and again; what is read from parameters is never changed.
+    return Params(parse_query(query))
 
 
 async def run(
