@@ -41,9 +41,14 @@ def fields_from_mask(paths: Iterable[str]) -> set[str]:
     return fields | {"type"} if "size_bytes" in fields else fields
 
 
-def columns_to_proto(columns: Columns, extras: Sequence[Extra]) -> files_pb2.FileColumns:
-    """All columns that the wire knows, and what was wanted beside them."""
-    told = files_pb2.FileColumns()
+def columns_to_proto(
+    columns: Columns, extras: Sequence[Extra], told: files_pb2.FileColumns | None = None
+) -> files_pb2.FileColumns:
+    """All columns that the wire knows, and what was wanted beside them.
+
+    `told`: the part of an answer to fill; put there later, all of it would be copied.
+    """
+    told = files_pb2.FileColumns() if told is None else told
     for field, column in columns.items():
         if field in _MASKABLE and field not in _RARE:
             convert = _CONVERTED.get(field)

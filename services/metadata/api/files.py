@@ -84,18 +84,15 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
         if page.is_unchanged:
             metrics.LISTINGS.labels(outcome="unchanged").inc()
             return files_pb2.ListChildrenResponse(unchanged=True, version=known)
-        told = columns_to_proto(page.columns, page.extras)
+        answer = files_pb2.ListChildrenResponse(is_last=page.is_last, next_page_token=page.next_token)
+        told = columns_to_proto(page.columns, page.extras, answer.columns)
         told.space_id, told.parent_id = space_id, page.parent_id
         has_version = bool(page.version)
         if "size_bytes" in page.columns:
             has_version &= not await self._sum_up_columns(space_id, told)
         metrics.LISTINGS.labels(outcome="versioned" if has_version else "unversioned").inc()
-        return files_pb2.ListChildrenResponse(
-            columns=told,
-            is_last=page.is_last,
-            next_page_token=page.next_token,
-            version=page.version + mark if has_version else "",
-        )
+        answer.version = page.version + mark if has_version else ""
+        return answer
 
     async def _sum_up(self, told: files_pb2.File) -> None:
         """Fills in the size of a directory, in spaces where they are counted."""

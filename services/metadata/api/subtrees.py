@@ -72,19 +72,17 @@ def _columns_of(page: SubtreePage, fields: set[str]) -> SubtreeColumns:
 def _in_columns(
     request: subtrees_pb2.ListSubtreeRequest, page: SubtreeColumns, extras: Sequence[Extra]
 ) -> subtrees_pb2.ListSubtreeResponse:
-    told = columns_to_proto(page.columns, extras)
+    answer = subtrees_pb2.ListSubtreeResponse(
+        paths=page.paths, inaccessible_paths=page.inaccessible, next_page_token=page.next_token
+    )
+    told = columns_to_proto(page.columns, extras, answer.columns)
     told.space_id = request.directory.space_id
     parent_ids = set(page.parent_ids)
     if len(parent_ids) == 1:
         told.parent_id = parent_ids.pop()
     else:
         told.parent_ids.extend(page.parent_ids)
-    return subtrees_pb2.ListSubtreeResponse(
-        paths=page.paths,
-        columns=told,
-        inaccessible_paths=page.inaccessible,
-        next_page_token=page.next_token,
-    )
+    return answer
 
 
 def _entry_to_proto(entry: SubtreeEntry) -> subtrees_pb2.SubtreeEntry:
