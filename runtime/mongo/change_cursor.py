@@ -27,7 +27,7 @@ BATCH_SIZE = 1000
 #: Longest that a question waits for a change, in milliseconds; it is answered at once when there is one.
 #: Well below `SOCKET_TIMEOUT_S`, so a dead server is noticed as soon; no whole second, so that answers come
 #: at other parts of the second each time (`Tempo`).
-AWAIT_MS = 900
+AWAIT_MS = 2900
 #: What a question waits that is asked now and then, the shortest there is.
 LOOK_MS = 1
 #: So many writes a second, whatever they are about, make a server busy.

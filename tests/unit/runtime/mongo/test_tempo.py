@@ -65,22 +65,22 @@ def test_a_quiet_server_is_asked_with_patience(server: Server, tempo: Tempo) -> 
 
 @pytest.mark.parametrize("writes_per_s", [2 * BUSY_WRITES_PER_S, 1500, 20_000])
 def test_a_busy_server_is_looked_at_now_and_then(server: Server, tempo: Tempo, writes_per_s: int) -> None:
-    follow(server, tempo, 10, writes_per_s)
+    follow(server, tempo, 20, writes_per_s)
     waits = follow(server, tempo, 20, writes_per_s)
     assert set(waits) == {LOOK_MS}
     assert len(waits) <= 20 / BUSY_PACE_S + 1
 
 
 def test_patience_comes_back_with_the_quiet(server: Server, tempo: Tempo) -> None:
-    follow(server, tempo, 3, writes_per_s=1500)
-    waits = follow(server, tempo, 5, writes_per_s=3)
+    follow(server, tempo, 20, writes_per_s=1500)
+    waits = follow(server, tempo, 10, writes_per_s=3)
     patient = list(itertools.dropwhile(lambda wait_ms: wait_ms == LOOK_MS, waits))
     assert set(patient) == {AWAIT_MS}
     assert (len(waits) - len(patient)) * BUSY_PACE_S < 3
 
 
 def test_patience_comes_back_when_nothing_is_written_at_all(server: Server, tempo: Tempo) -> None:
-    follow(server, tempo, 3, writes_per_s=1500)
+    follow(server, tempo, 20, writes_per_s=1500)
     for _ in range(10):
         server.now_s += BUSY_PACE_S
         tempo.pause_s(server.reading())
@@ -92,7 +92,7 @@ def test_one_large_write_is_not_a_busy_server_for_long(server: Server, tempo: Te
     server.write_for(0.3, writes_per_s=5000)
     tempo.pause_s(server.reading())
     assert tempo.wait_ms == LOOK_MS
-    follow(server, tempo, 3, writes_per_s=3)
+    follow(server, tempo, 10, writes_per_s=3)
     assert tempo.wait_ms == AWAIT_MS
 
 
@@ -102,5 +102,5 @@ def test_changes_of_a_quiet_server_are_paced(server: Server, tempo: Tempo) -> No
 
 
 def test_a_full_answer_is_followed_by_the_next_question(server: Server, tempo: Tempo) -> None:
-    follow(server, tempo, 3, writes_per_s=1500)
+    follow(server, tempo, 20, writes_per_s=1500)
     assert tempo.pause_s(server.reading(changes=BATCH_SIZE)) == 0
