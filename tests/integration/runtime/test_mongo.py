@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -141,6 +142,16 @@ class Follow:
             "stars", open_stream, self.on_batch, on_gap=self.on_gap, resume_after=resume_after
         )
 
+    @asynccontextmanager
+    async def following(self, resume_after: ResumeToken | None = None) -> AsyncIterator[ChangeFollower]:
+        """Follows for the time of the block, from the beginning of which nothing is missed."""
+        follower = self.follower(resume_after)
+        await follower.start()
+        if resume_after is None:
+            await self.until_open()
+        yield follower
+        await follower.stop()
+
     async def on_batch(self, changes: Sequence[Document], token: ResumeToken) -> None:
         if self.failures_left:
             self.failures_left -= 1
@@ -167,56 +178,43 @@ class Follow:
 
 async def test_changes_arrive_in_order(client: MongoClient[Document], mongo_database: str):
     follow = Follow(client, mongo_database)
-    follower = follow.follower()
-    await follower.start()
-    await follow.until_open()
-    assert follower.live
-    follow.insert(*range(2500))
-    await follow.until(2500)
-    assert follow.seen == list(range(2500))
-    assert len(follow.tokens) < 2500
-    await follower.stop()
+    async with follow.following() as follower:
+        assert follower.live
+        follow.insert(*range(2500))
+        await follow.until(2500)
+        assert follow.seen == list(range(2500))
+        assert len(follow.tokens) < 2500
     assert not follower.live
 
 
 async def test_following_goes_on_where_it_ended(client: MongoClient[Document], mongo_database: str):
     first = Follow(client, mongo_database)
-    follower = first.follower()
-    await follower.start()
-    await first.until_open()
-    first.insert("a")
-    await first.until(1)
-    await follower.stop()
+    async with first.following():
+        first.insert("a")
+        await first.until(1)
     first.insert("b", "c")
     second = Follow(client, mongo_database)
-    follower = second.follower(first.tokens[-1])
-    await follower.start()
-    await second.until(2)
-    await follower.stop()
+    async with second.following(first.tokens[-1]):
+        await second.until(2)
     assert second.seen == ["b", "c"]
     assert second.gaps == 0
 
 
 async def test_a_lost_place_is_told_as_a_gap(client: MongoClient[Document], mongo_database: str):
     follow = Follow(client, mongo_database)
-    follower = follow.follower({"_data": "82" + "00" * 20})
-    await follower.start()
-    await follow.until_open()
-    follow.insert("a")
-    await follow.until(1)
-    await follower.stop()
+    async with follow.following({"_data": "82" + "00" * 20}):
+        await follow.until_open()
+        follow.insert("a")
+        await follow.until(1)
     assert follow.gaps == 1
 
 
 async def test_a_batch_that_failed_comes_again(client: MongoClient[Document], mongo_database: str):
     follow = Follow(client, mongo_database)
     follow.failures_left = 2
-    follower = follow.follower()
-    await follower.start()
-    await follow.until_open()
-    follow.insert("a", "b")
-    await follow.until(2)
-    await follower.stop()
+    async with follow.following():
+        follow.insert("a", "b")
+        await follow.until(2)
     assert follow.seen == ["a", "b"]
 
 
@@ -224,15 +222,12 @@ async def test_a_stream_that_the_server_gave_up_goes_on_without_a_gap(
     client: MongoClient[Document], mongo_database: str
 ):
     follow = Follow(client, mongo_database)
-    follower = follow.follower()
-    await follower.start()
-    await follow.until_open()
-    follow.insert("a")
-    await follow.until(1)
-    assert kill_cursors(client, mongo_database) == 1
-    follow.insert("b")
-    await follow.until(2)
-    await follower.stop()
+    async with follow.following():
+        follow.insert("a")
+        await follow.until(1)
+        assert kill_cursors(client, mongo_database) == 1
+        follow.insert("b")
+        await follow.until(2)
     assert follow.seen == ["a", "b"]
     assert follow.gaps == 1
 
@@ -241,15 +236,12 @@ async def test_changes_are_heard_of_while_much_else_is_written(
     client: MongoClient[Document], mongo_database: str
 ):
     follow = Follow(client, mongo_database)
-    follower = follow.follower()
-    await follower.start()
-    await follow.until_open()
-    for number in range(20):
-        client[mongo_database]["planets"].insert_many([{} for _ in range(200)])
-        follow.insert(number)
-        await asyncio.sleep(0.1)
-    await follow.until(20)
-    await follower.stop()
+    async with follow.following():
+        for number in range(20):
+            client[mongo_database]["planets"].insert_many([{} for _ in range(200)])
+            follow.insert(number)
+            await asyncio.sleep(0.1)
+        await follow.until(20)
     assert follow.seen == list(range(20))
 
 
