@@ -23,7 +23,7 @@ from .subtree_pages import ColumnPage, EntryPage, Item, Page
 from .times import Touches
 from .tokens import PageTokens
 from .tree import Tree
-from .walks import Place, Walk, decode_place, encode_place, place_at, place_of
+from .walks import START, Place, Walk, decode_place, encode_place, place_at, place_of
 
 #: The path of the starting point itself.
 SELF = "."
@@ -175,7 +175,11 @@ class Subtrees:
             with_locations=query.with_locations,
             wanted=query.wanted,
         )
-        return base, resumed, decode_place(state["place"])
+        place = decode_place(state["place"])
+        if "exact" not in state:
+            # Of an older instance, which looked whether there is a directory to enter at the place.
+            place = (*place, START)
+        return base, resumed, place
 
     async def _walked(
         self,
@@ -217,6 +221,7 @@ class Subtrees:
             "prefix": query.prefix,
             "directories": query.include_directories,
             "place": encode_place(place),
+            "exact": True,
         }
         return self._tokens.make_text(base.file.file_id, json.dumps(state, ensure_ascii=False))
 

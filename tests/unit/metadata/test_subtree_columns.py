@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +18,7 @@ from services.metadata.domain.extras import Wanted
 from services.metadata.domain.permissions import DIRECTORY_BITS, FILE_BITS, LIST, TRAVERSE
 from services.metadata.domain.records import AclEntry, FileType
 from services.metadata.domain.subtrees import SubtreeColumns, SubtreePage, SubtreeQuery
+from services.metadata.domain.tokens import PageTokens
 from tests.support.metadata import ALICE, BOB, OWNER, SPACE, World, member, ref
 
 Path = tuple[str, ...]
@@ -186,6 +188,18 @@ async def test_a_directory_left_behind_is_not_entered_again(monkeypatch: Any) ->
     first = await world.rules.subtrees.list_columns(ALICE, ref(), SubtreeQuery(), 2, ())
     rest = await world.rules.subtrees.list_columns(ALICE, ref(), SubtreeQuery(token=first.next_token), 2, ())
     assert (first.paths, rest.paths) == (["d/x"], ["e"])
+
+
+async def test_tokens_of_older_instances_go_on_below_the_directory_told_last() -> None:
+    world = await World().open()
+    directory = await world.mkdir("d")
+    await world.make("d", "x")
+    base = await world.get()
+    # After `d` and before its content, as instances told it that did not say so.
+    state = {"prefix": "", "directories": True, "place": f"d\0{directory.named_by}"}
+    token = PageTokens(b"secret").make_text(base.file_id, json.dumps(state))
+    page = await world.rules.subtrees.list_columns(ALICE, ref(), SubtreeQuery(token=token), 10, ())
+    assert page.paths == ["d/x"]
 
 
 async def test_what_does_not_fit_beside_the_start_comes_next(monkeypatch: Any) -> None:
