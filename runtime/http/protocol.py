@@ -25,8 +25,8 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-#: A message with `status`, `headers` (names in lower case) and the whole `body`: what `http.response.start`
-#: and `http.response.body` say in two. `content-length` is among the headers, where the answer has a length.
+#: A message with `status`, `headers` and the whole `body`: what `http.response.start` and
+#: `http.response.body` say in two. `content-length` is among the headers, where the answer has a length.
 WHOLE = "isthmus.response.whole"
 
 _EXTENSIONS: dict[str, dict[object, object]] = {WHOLE: {}}
@@ -168,6 +168,7 @@ def _line(name: bytes, value: bytes) -> bytes:
 
 
 def _made_line(name: bytes, value: bytes) -> bytes:
+    name = name.lower()
     if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value) or name in _RESERVED:
         raise RuntimeError("Invalid HTTP header.")
     return b"%b: %b\r\n" % (name, value)

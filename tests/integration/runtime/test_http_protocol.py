@@ -34,6 +34,8 @@ async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
             headers = [(b"location", b"a\r\nset-cookie: b")]
         case "closes":
             headers = [(b"connection", b"keep-alive")]
+        case "named":
+            headers = [(b"X-Name", b"Value"), (b"x-long", b"v" * 1000)]
         case "echo":
             body = b""
             while True:
@@ -89,7 +91,7 @@ def dateless(answer: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST"])
-@pytest.mark.parametrize("what", ["body", "empty", "large"])
+@pytest.mark.parametrize("what", ["body", "empty", "large", "named"])
 @pytest.mark.parametrize(("version", "lines"), [("1.1", ()), ("1.0", ()), ("1.1", ("Connection: close",))])
 async def test_one_message_and_two_make_the_same_answer(
     server: HttpServer, method: str, what: str, version: str, lines: tuple[str, ...]
