@@ -72,13 +72,13 @@ async def test_wrong_guesses_wait_longer_and_longer(passwords: Passwords, clock:
 async def test_flood_of_guesses_is_refused_at_once(passwords: Passwords) -> None:
     stored = await passwords.hash("password1")
     tries = [asyncio.create_task(passwords.check("joe", f"guess{n}", stored)) for n in range(40)]
-    done, waiting = await asyncio.wait(tries, timeout=0.15)
-    assert len(waiting) < 10
+    async with asyncio.timeout(5):  # the turns of all of them would take far longer
+        while sum(task.done() for task in tries) <= 30:
+            await asyncio.sleep(0.01)
     for task in tries:
         task.cancel()
     results = await asyncio.gather(*tries, return_exceptions=True)
     assert all(isinstance(each, BadBasicCredentials | asyncio.CancelledError) for each in results)
-    assert len(done) > 30
 
 
 async def test_requests_that_come_at_once_with_one_password_are_one_guess(passwords: Passwords) -> None:
