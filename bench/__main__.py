@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -86,11 +87,14 @@ def places(shared: Path, folder: Path, own: Subject) -> Iterator[Places]:
             base = stack.enter_context(peers.door(folder, name, own.door_files, upstreams))
             return Target(base, ca_file=ca_file)
 
+        plain = stack.enter_context(peers.door(folder, "isthmus", own.door_files, own.sockets, tls=False))
+
         def place(target: Target) -> Place:
             return Place(target, "/{name}", "/{name}")
 
         yield Places(
             isthmus=own.door,
+            isthmus_plain=replace(own.direct, target=replace(own.direct.target, base=plain)),
             isthmus_direct=own.direct,
             nginx=place(behind("nginx", [sock])),
             nginx_tcp=place(behind("nginx-tcp", [port])),

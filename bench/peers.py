@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from bench.rows import Wrong
+from bench.unbatched import MONGO_URL
 from stack.ports import free_port
 
 START_TIMEOUT_S = 20
@@ -35,11 +37,17 @@ class DoorFiles:
 
 
 @contextlib.contextmanager
-def running(command: list[str], folder: Path, name: str, port: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A server for the time of the block, once its port answers. Wrong with its last words otherwise."""
+def running(
+    command: list[str], folder: Path, name: str, port: int, secrets: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A server for the time of the block, once its port answers. Wrong with its last words otherwise.
+
+    `secrets` are told by the environment, which the list of processes does not show.
+    """
     log = folder / f"{name}.log"
     with open(log, "wb") as sink:
-        process = subprocess.Popen(command, stdout=sink, stderr=sink, cwd=REPO)
+        environment = {**os.environ, **(secrets or {})}
+        process = subprocess.Popen(command, stdout=sink, stderr=sink, cwd=REPO, env=environment)
     try:
         deadline = time.monotonic() + START_TIMEOUT_S
         while not _listens(port):
@@ -121,8 +129,9 @@ def unbatched(folder: Path, mongo_url: str, instances: int) -> Iterator[list[int
         for number in range(instances):
             grpc_port, http_port = free_port(), free_port()
             base = [sys.executable, "-m", "bench.unbatched"]
-            store = [*base, "store", str(grpc_port), mongo_url]
-            stack.enter_context(running(store, folder, f"unbatched-store-{number}", grpc_port))
+            store = [*base, "store", str(grpc_port)]
+            secrets = {MONGO_URL: mongo_url}
+            stack.enter_context(running(store, folder, f"unbatched-store-{number}", grpc_port, secrets))
             front = [*base, "front", str(http_port), f"127.0.0.1:{grpc_port}"]
             stack.enter_context(running(front, folder, f"unbatched-front-{number}", http_port))
             ports.append(http_port)
@@ -130,15 +139,17 @@ def unbatched(folder: Path, mongo_url: str, instances: int) -> Iterator[list[int
 
 
 @contextlib.contextmanager
-def door(folder: Path, name: str, files: DoorFiles, upstreams: list[int | Path]) -> Iterator[str]:
+def door(
+    folder: Path, name: str, files: DoorFiles, upstreams: list[int | Path], *, tls: bool = True
+) -> Iterator[str]:
     """The base URL of an Envoy with the listener, limits and retries of Isthmus, before the upstreams."""
     port = free_port()
     config = folder / f"door-{name}.json"
-    config.write_text(json.dumps(_bootstrap(port, files.model, upstreams)))
+    config.write_text(json.dumps(_bootstrap(port, files.model, upstreams, tls=tls)))
     command = [str(files.envoy), "-c", str(config), "--log-level", "error", "--disable-hot-restart"]
     command += ["--concurrency", str(files.concurrency)]
     with running(command, folder, f"door-{name}", port):
-        yield f"https://localhost:{port}"
+        yield f"https://localhost:{port}" if tls else f"http://localhost:{port}"
 
 
 def door_model(admin_port: int, key_file: Path) -> dict[str, Any]:
@@ -164,11 +175,14 @@ def door_model(admin_port: int, key_file: Path) -> dict[str, Any]:
     }
 
 
-def _bootstrap(port: int, model: dict[str, Any], upstreams: list[int | Path]) -> dict[str, Any]:
+def _bootstrap(port: int, model: dict[str, Any], upstreams: list[int | Path], *, tls: bool) -> dict[str, Any]:
     """The same listener on another port, with one route to the peer."""
     front = copy.deepcopy(model["listener"])
     front.pop("@type", None)
     front["address"] = {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    if not tls:
+        front.pop("listener_filters", None)
+        del front["filter_chains"][0]["transport_socket"]
     manager = front["filter_chains"][0]["filters"][0]["typed_config"]
     del manager["rds"]
     host = model["host"] | {"routes": [{"match": {"prefix": "/"}, "route": model["route"]}]}

@@ -18,10 +18,11 @@ INTRODUCTION = """# Performance
 Written by `make bench WRITE=1`. Compare only inside this page: every ratio is the median of ratios within
 one round, both sides on the same machine within seconds of each other, order shuffled, {rounds} rounds after
 one that is not counted. "Same door" means behind an Envoy with the same listener, certificate and limits;
-"direct" means plain HTTP without Envoy. All files lie on the same tmpfs; MongoDB's lie on the disk and every
-change is journaled before it is acknowledged. Statuses, lengths and bodies of answers are checked, and a way
-with a single wrong answer has no number. Memory is touched before writes. Load: one connection in Python for
-the large transfers, wrk for the small requests; it uses the same cores. What stands behind
+"direct" means plain HTTP without Envoy; "through a door without TLS" is another Envoy before Isthmus's data
+ports, so that plain HTTP is met with plain HTTP. All files lie on the same tmpfs; MongoDB's lie on the disk
+and every change is journaled before it is acknowledged. Statuses, lengths and bodies of answers are checked,
+and a way with a single wrong answer has no number. Memory is touched before writes. Load: one connection in
+Python for the large transfers, wrk for the small requests; it uses the same cores. What stands behind
 the figures: [where-time-goes.md](where-time-goes.md).
 
 "Its own code, one call and one record each" is Isthmus itself in a stack of its own, without batches

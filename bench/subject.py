@@ -43,6 +43,11 @@ class Subject:
         return self.layout.run_dir / "tls" / "server.pem"
 
     @property
+    def sockets(self) -> list[int | Path]:
+        """Where Envoy reaches the data ports."""
+        return sorted(self.layout.sockets.glob("data_port-*.sock"))
+
+    @property
     def mongo_url(self) -> str:
         """Its MongoDB, which the unbatched twin uses too, with name and password."""
         password = Secrets.below(self.layout.secrets).password.read_text().strip()

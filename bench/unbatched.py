@@ -5,13 +5,14 @@ A create is an insert, a stat a find by id. Same parts as Isthmus's road of a cr
 same document and the same indexes. It checks no token and no permission, so it does less for each request
 than Isthmus does.
 
-    python -m bench.unbatched store PORT MONGO_URL
+    BENCH_MONGO_URL=… python -m bench.unbatched store PORT
     python -m bench.unbatched front PORT STORE
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 import time
 import uuid
@@ -29,6 +30,8 @@ from isthmus.metadata.v1 import files_pb2, files_pb2_grpc
 from pymongo.write_concern import WriteConcern
 
 DATABASE = "isthmus_bench_unbatched"
+#: The variable that has the address of MongoDB, with its password.
+MONGO_URL = "BENCH_MONGO_URL"
 THREADS = 32
 PARENT = files_pb2.FileRef(file_id="d" * 32)
 OK_HEADERS = [(b"content-type", b"application/json")]
@@ -147,16 +150,16 @@ async def serve_store(port: int, mongo_url: str) -> None:
     await server.wait_for_termination()
 
 
-def main(role: str, port: int, other: str) -> None:
+def main(role: str, port: int, *store: str) -> None:
     """Runs one of the two processes."""
     if role == "store":
-        uvloop.run(serve_store(port, other))
+        uvloop.run(serve_store(port, os.environ[MONGO_URL]))
     else:
         config = uvicorn.Config(
-            Front(other), host="127.0.0.1", port=port, access_log=False, log_level="warning", lifespan="off"
+            Front(*store), host="127.0.0.1", port=port, access_log=False, log_level="warning", lifespan="off"
         )
         uvicorn.Server(config).run()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    main(sys.argv[1], int(sys.argv[2]), *sys.argv[3:])
