@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import sys
 import tempfile
 import time
@@ -222,6 +223,8 @@ def main() -> int:
     parser.add_argument("rows", nargs="*", metavar="ROW", help="only rows whose name contains one of these")
     options = parser.parse_args()
     sizes = Sizes.quick() if options.quick else Sizes()
+    # Ended from outside, it still ends what it started.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         ensure_programs(PROGRAMS, say)
         with (
