@@ -36,11 +36,8 @@ class Subject:
     direct: Place
     instances: Instances
     door_files: DoorFiles
-
-    @property
-    def certificate(self) -> Path:
-        """That of its front door, its key beside it."""
-        return self.layout.run_dir / "tls" / "server.pem"
+    #: Of its front door; the key lies beside it.
+    certificate: Path
 
     @property
     def sockets(self) -> list[int | Path]:
@@ -96,6 +93,7 @@ def _prepared(layout: Layout) -> Subject:
     ca_file = settings.ca_file
     if ca_file is None or not gateways or not data_ports:
         raise Wrong("the stack has no certificate authority, no gateway or no data port")
+    certificate = ca_file.with_name("server.pem")
     return Subject(
         layout,
         Place(Target(settings.provider_url(), headers, ca_file), path, path, create=create),
@@ -104,8 +102,9 @@ def _prepared(layout: Layout) -> Subject:
         DoorFiles(
             envoy=binaries.ensure("envoy"),
             concurrency=_envoy_workers(layout),
-            model=door_model(layout.first.port("envoy_admin"), ca_file.with_name("server.key")),
+            model=door_model(layout.first.port("envoy_admin"), certificate.with_suffix(".key")),
         ),
+        certificate,
     )
 
 

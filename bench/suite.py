@@ -189,14 +189,14 @@ def _bulk_rows(
     ]
 
 
-def small_get(place: Place, sizes: Sizes, connections: int = 16) -> float:
+def small_get(sizes: Sizes, place: Place, connections: int = 16) -> float:
     """Requests per second for files of 4 KiB."""
     names = tuple(f"small-{number}" for number in range(SMALL_FILES))
     plan = Small("GET", place.file, 200, connections, sizes.seconds, SMALL_BODY, names)
     return load.storm(place.target, plan)
 
 
-def small_put(places: Places, place: Place, sizes: Sizes, connections: int = 16) -> float:
+def small_put(places: Places, sizes: Sizes, place: Place, connections: int = 16) -> float:
     """New files of 4 KiB a second."""
     prefix = places.fresh("put")
     plan = Small("PUT", place.new, place.created, connections, sizes.seconds, SMALL_BODY, prefix=prefix)
@@ -210,13 +210,7 @@ def small_put(places: Places, place: Place, sizes: Sizes, connections: int = 16)
 
 def small_rows(places: Places, sizes: Sizes) -> list[Row]:
     """4 KiB, by 16 connections and by one."""
-
-    def get(place: Place, connections: int = 16) -> float:
-        return small_get(place, sizes, connections)
-
-    def put(place: Place, connections: int = 16) -> float:
-        return small_put(places, place, sizes, connections)
-
+    get, put = partial(small_get, sizes), partial(small_put, places, sizes)
     return [
         *_small_rows("GET", get, places, owed_direct=0.24, owed_alone=1.4),
         *_small_rows("PUT", put, places, owed_direct=0.15, owed_alone=0.35),

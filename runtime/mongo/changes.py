@@ -127,8 +127,9 @@ class ChangeFollower:
             token = reading.token
             if token is not None and (reading.changes or time.monotonic() - told_s >= IDLE_TOKEN_S):
                 told_s = time.monotonic()
-                self._put(*((change, change["_id"]) for change in reading.changes[:-1]))
-                self._put((reading.changes[-1] if reading.changes else None, token))
+                changes: list[Document | None] = [*reading.changes] or [None]
+                places = [*(change["_id"] for change in reading.changes[:-1]), token]
+                self._put(*zip(changes, places, strict=True))
                 self._token = token
             if pause_s := tempo.pause_s(reading):
                 self._stopping.wait(pause_s)
@@ -146,7 +147,7 @@ class ChangeFollower:
                 self._room.wait()
             first = not self._ahead
             self._ahead.extend(items)
-        if first and items and self._loop is not None:
+        if first and self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop is gone, so nobody listens
                 self._loop.call_soon_threadsafe(self._arrived.set)
 

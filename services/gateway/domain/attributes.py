@@ -92,12 +92,16 @@ def _parent_file_id(view: View, space_id: str, parent_id: str, share_ids: Sequen
 
 
 def _permissions(view: View, mode: int) -> str:
-    return _OCTAL[mode & (0o777 if view.share_id is None else 0o007)]
+    return _OCTAL[mode & _shown_bits(view)]
 
 
 def _many_permissions(view: View, modes: Sequence[int]) -> list[str]:
-    mask = 0o777 if view.share_id is None else 0o007
-    return [_OCTAL[mode & mask] for mode in modes]
+    bits = _shown_bits(view)
+    return [_OCTAL[mode & bits] for mode in modes]
+
+
+def _shown_bits(view: View) -> int:
+    return 0o777 if view.share_id is None else 0o007
 
 
 _OCTAL = tuple(f"{mode:03o}" for mode in range(0o1000))
