@@ -1,8 +1,9 @@
 """A service of Isthmus without batches: what batching is measured against.
 
 `python -m bench.one_each services.metadata` runs that service, its own code from the first line to the last,
-with two things changed: every call between services is a unary gRPC call of its own, and every record is a
-round trip of its own to MongoDB. Threads and connections to the database are as many as help it.
+with three things changed: every call between services is a unary gRPC call of its own, every record is a
+round trip of its own to MongoDB, and nothing is remembered on a lease. Threads and connections to the
+database are as many as help it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from runtime.batching import Batcher
+from runtime.leased_memory import LeasedMemory
 from runtime.mongo.threads import MongoThreads
 from runtime.rendezvous import ranking
 from runtime.rpc.channel import open_channel
@@ -71,7 +73,13 @@ def one_call_each() -> None:
     MuxClient.call = call  # type: ignore[method-assign]
 
 
+def nothing_remembered() -> None:
+    """Every question is asked."""
+    LeasedMemory.lease_on = lambda self, space_id: ""  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     one_record_each()
     one_call_each()
+    nothing_remembered()
     runpy.run_module(sys.argv[1], run_name="__main__", alter_sys=True)

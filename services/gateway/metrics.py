@@ -16,6 +16,13 @@ COPIES_ENDED = telemetry.counter(
 )
 COPIED_BYTES = telemetry.counter("gateway_copied_bytes", "Bytes of files that such copies have made.")
 IN_FLIGHT = telemetry.gauge("gateway_requests_in_flight", "Requests being served now.")
+ATTRIBUTES = telemetry.counter(
+    "gateway_attributes", "Attributes of files told: remembered ones, and asked for.", ("outcome",)
+)
+REMEMBERED = telemetry.gauge(
+    "gateway_remembered_files", "Attributes of files that requests may find in memory."
+)
+REMEMBERED_BYTES = telemetry.gauge("gateway_remembered_bytes", "What remembered attributes take.")
 LISTINGS = telemetry.counter(
     "gateway_listings", "Listings of directories answered: kept ones, and made ones.", ("outcome",)
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import grpc.aio
 
 from clients.access_counter import AccessCounter
+from clients.leases import MetadataLessor
 from clients.metadata import MetadataClient
 from clients.zone import ProviderCredentials, TokenAuthenticator, ZoneClient
 from runtime.auth import ClusterKey
@@ -37,6 +39,7 @@ from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
 from services.gateway.api.rest.bulk import BulkRoutes
 from services.gateway.api.rest.changes import ChangeRoutes
+from services.gateway.api.rest.data import DataRoutes
 from services.gateway.api.rest.dir_stats import DirStatsRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.listing import ListingRoutes
@@ -58,6 +61,7 @@ from services.gateway.clients.spaces import SupportedSpaces
 from services.gateway.clients.storages import StorageClient
 from services.gateway.clients.tickets import TicketSigner
 from services.gateway.config import Settings
+from services.gateway.domain.attribute_memory import AttributeMemory
 from services.gateway.domain.listing_memory import ListingMemory
 
 
@@ -80,9 +84,12 @@ async def build(settings: Settings) -> Sequence[Part]:
     copies = CopyJobs(
         outside.metadata, outside.metadata, duplicates, outside.key, clock, _copy_options(settings)
     )
+    remembered = AttributeMemory(MetadataLessor(outside.metadata, secrets.token_hex(8)), clock)
+    metrics.REMEMBERED.set_function(lambda: len(remembered))
+    metrics.REMEMBERED_BYTES.set_function(lambda: remembered.size_bytes)
     changes = ChangeRoutes(outside.metadata, heads, gate, clock, max_streams=settings.max_change_streams)
     server = HttpServer(
-        _application(settings, outside, gate, changes, copies, duplicates, digests),
+        _application(settings, outside, gate, changes, copies, duplicates, digests, remembered),
         host=settings.listen_host,
         port=settings.http_port,
         uds=settings.gateway_uds,
@@ -94,6 +101,7 @@ async def build(settings: Settings) -> Sequence[Part]:
         Acquainted(outside.metadata_watch),
         Acquainted(outside.data_port_watch),
         heads,
+        remembered,
         accesses,
         copies,
         digests,
@@ -190,6 +198,7 @@ def _application(
     copies: CopyJobs,
     duplicates: Duplicates,
     digests: Digests,
+    remembered: AttributeMemory,
 ) -> Front:
     clock = SystemClock()
     provider_id = outside.provider.provider_id
@@ -211,7 +220,8 @@ def _application(
     memory = ListingMemory(settings.listing_memory_bytes)
     metrics.LISTING_MEMORY.set_function(lambda: memory.size_bytes)
     listings = ListingRoutes(outside.metadata, memory)
-    routes = rest_routes(outside.metadata, gate, listings, tickets, distribution, stats, principals, plain)
+    files = DataRoutes(outside.metadata, gate, remembered)
+    routes = rest_routes(outside.metadata, files, listings, tickets, distribution, stats, principals, plain)
     watches = {"metadata": outside.metadata_watch, "data_port": outside.data_port_watch}
     breaker = of_watch(outside.metadata_watch)
     info = ProviderInfo(

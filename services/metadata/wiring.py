@@ -178,7 +178,15 @@ def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     server = RpcServer(settings, key, with_lane=True)
     server.add(
         files_pb2_grpc.add_FileServiceServicer_to_server,
-        FileServicer(rules.files, rules.links, rules.listing, rules.renames, rules.extras, rules.dir_stats),
+        FileServicer(
+            rules.files,
+            rules.links,
+            rules.listing,
+            rules.renames,
+            rules.extras,
+            rules.dir_stats,
+            rules.grants,
+        ),
     )
     server.add(
         contents_pb2_grpc.add_ContentServiceServicer_to_server,

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+import httpx
 import pytest
 
 from stack import readiness
 from tests.support.account import API, DATA, Account
+from tests.support.gateway_memory import told_from_memory
 from tests.support.load import Traffic, until
 from tests.support.stack import RunningStack
 
@@ -50,6 +52,38 @@ async def test_new_clients_are_served_and_nothing_fails_in_the_end(
 async def is_missed(stack: RunningStack, service: str) -> bool:
     """Whether Consul has noticed that not all instances answer."""
     return not await asyncio.to_thread(readiness.instances_pass, stack.layout.first, service)
+
+
+async def test_a_gateway_that_wakes_up_tells_nothing_that_has_changed(
+    stack: RunningStack, account: Account
+) -> None:
+    """It slept while they were changed, and remembered what it had told a moment before."""
+    gateways = [f"http://127.0.0.1:{stack.layout.first.port('gateway', number)}" for number in (1, 2)]
+    async with account.client() as owner, httpx.AsyncClient(headers=owner.headers, timeout=30) as direct:
+        place = f"{DATA}/{account.space_id}/path/woken"
+        made = await owner.put(f"{place}?type=DIR", headers=JSON)
+        assert made.status_code == 201, made.text
+        url = f"{DATA}/{made.json()['fileId']}?attributes=posixPermissions&attributes=mtime"
+        first = (await direct.get(f"{gateways[0]}{url}")).json()
+
+        async def is_remembered() -> bool:
+            before = await told_from_memory(stack)
+            for _ in range(10):
+                assert (await direct.get(f"{gateways[0]}{url}")).json() == first
+            return await told_from_memory(stack) - before >= 10
+
+        await until(is_remembered, 60.0, "memory of the directory", 0.5)
+        begun_s = asyncio.get_running_loop().time()
+        with stack.paused("gateway-1"):
+            answer = await owner.put(f"{place}/new?type=REG", headers=JSON)
+            assert answer.status_code == 201, answer.text
+            answer = await direct.put(f"{gateways[1]}{url}", json={"mode": "700"}, headers=JSON)
+            assert answer.status_code == 204, answer.text
+            waited_s = asyncio.get_running_loop().time() - begun_s
+        told = [(await direct.get(f"{gateway}{url}")).json() for gateway in gateways * 20]
+    assert waited_s < 10.0, "it holds a change up for the rest of a lease"
+    assert {each["posixPermissions"] for each in told} == {"700"}
+    assert {each["mtime"] for each in told} == {told[0]["mtime"]} != {first["mtime"]}
 
 
 async def test_a_data_port_that_wakes_up_knows_no_rights_that_are_gone(

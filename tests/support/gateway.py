@@ -20,6 +20,7 @@ from isthmus.metadata.v1 import (
 from isthmus.storage_router.v1 import storages_pb2
 
 from clients.access_counter import AccessCounter
+from clients.leases import MetadataLessor
 from runtime.auth import ClusterKey, as_caller, service_identity
 from runtime.clock import ManualClock
 from runtime.errors import IsthmusError, NoSuchFile, Unauthenticated, rebuild
@@ -39,6 +40,7 @@ from services.gateway.api.openapi import rest_entries
 from services.gateway.api.pages import build_pages
 from services.gateway.api.rest.bulk import BulkRoutes
 from services.gateway.api.rest.changes import ChangeRoutes
+from services.gateway.api.rest.data import DataRoutes
 from services.gateway.api.rest.dir_stats import DirStatsRoutes
 from services.gateway.api.rest.distribution import DistributionRoutes
 from services.gateway.api.rest.listing import ListingRoutes
@@ -52,6 +54,7 @@ from services.gateway.api.rest.table import rest_routes
 from services.gateway.api.rest.tickets import TicketRoutes
 from services.gateway.clients.change_heads import ChangeHeads
 from services.gateway.domain.acls import Entry
+from services.gateway.domain.attribute_memory import AttributeMemory
 from services.gateway.domain.listing_memory import ListingMemory
 from services.gateway.domain.providers import SupportingProvider
 from services.metadata.api.access_history import AccessHistoryServicer
@@ -89,7 +92,7 @@ DATA = 1 << SpacePrivilege.READ_DATA | 1 << SpacePrivilege.WRITE_DATA | 1 << Spa
 
 
 #: Calls the gateway makes in its own name.
-_AS_GATEWAY = ("claim_copy", "save_copy", "release_copy", "end_copy", "fail_copy")
+_AS_GATEWAY = ("claim_copy", "save_copy", "release_copy", "end_copy", "fail_copy", "renew_lease")
 
 
 class MetadataTwin:
@@ -108,7 +111,13 @@ class MetadataTwin:
             zone_shares=self.zone_shares,
         )
         self.files = FileServicer(
-            rules.files, rules.links, rules.listing, rules.renames, rules.extras, rules.dir_stats
+            rules.files,
+            rules.links,
+            rules.listing,
+            rules.renames,
+            rules.extras,
+            rules.dir_stats,
+            rules.grants,
         )
         self.contents = ContentServicer(
             rules.uploads,
@@ -355,8 +364,10 @@ class GatewayTwin:
         self.principals = PrincipalsTwin()
         stats = DirStatsRoutes(self.metadata)
         listings = ListingRoutes(self.metadata, ListingMemory(1 << 20))
+        self.remembered = AttributeMemory(MetadataLessor(self.metadata, "gateway"), self.clock)
+        files = DataRoutes(self.metadata, gate, self.remembered)
         routes = rest_routes(
-            self.metadata, gate, listings, tickets, distribution, stats, self.principals, plain
+            self.metadata, files, listings, tickets, distribution, stats, self.principals, plain
         )
         described = [*rest_entries(routes), *direct_entries(), *cdmi_entries()]
         self.pages = build_pages(self.info, described, "21.02.8")

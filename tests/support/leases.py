@@ -1,30 +1,41 @@
-"""Data ports that remember, before the whole metadata domain in this process, over links that can fail."""
+"""Who remembers on leases, before the whole metadata domain in this process, over links that can fail."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import Callable
 from typing import Any, cast
 
+from clients.access_counter import AccessCounter
+from clients.leases import MetadataLessor
 from clients.metadata import MetadataClient
 from runtime.auth import as_caller, service_identity
 from runtime.clock import SystemClock
 from runtime.errors import Unavailable
+from runtime.http.file_ids import encode
 from runtime.identity import Identity
+from services.gateway.api.gate import Gate
+from services.gateway.api.http import Receive, Request
+from services.gateway.api.ports import Authenticator, Spaces
+from services.gateway.api.rest.data import ATTRIBUTES, DataRoutes
+from services.gateway.api.rest.operations import Operation, Takes, run
+from services.gateway.domain.attribute_memory import AttributeMemory
 from services.metadata.api.contents import ContentServicer
+from services.metadata.api.files import FileServicer
 from services.storage_router.clients.contents import MetadataContents
 from services.storage_router.domain.contents import FileRef, Located
 from services.storage_router.domain.remembered import RememberedContents
-from tests.support.metadata import SPACE, World, fresh_id
+from tests.support.metadata import PROVIDER, SPACE, World, fresh_id
 
 
 class Link:
-    """Calls of one data port: each takes a moment on both ways. Paused ones wait, lost ones fail."""
+    """Calls of one process: each takes a moment on both ways. Paused ones wait, lost ones fail."""
 
     def __init__(self, world: World, chance: random.Random) -> None:
         rules = world.rules
-        self._servicer = ContentServicer(
+        self._contents = ContentServicer(
             rules.uploads,
             rules.commits,
             rules.small_uploads,
@@ -32,14 +43,25 @@ class Link:
             rules.removals,
             rules.leases,
         )
+        self._files = FileServicer(
+            rules.files,
+            rules.links,
+            rules.listing,
+            rules.renames,
+            rules.extras,
+            rules.dir_stats,
+            rules.grants,
+        )
         self._chance = chance
         self.passes = asyncio.Event()
         self.passes.set()
         self.loses_renewals = False
-        self.locates = 0
+        #: Calls that ask what may be remembered.
+        self.asked = 0
 
     def __getattr__(self, name: str) -> Callable[[Any], Any]:
-        method = getattr(self._servicer, "".join(word.capitalize() for word in name.split("_")))
+        servicer = self._files if name == "get_file" else self._contents
+        method = getattr(servicer, "".join(word.capitalize() for word in name.split("_")))
         return lambda request: self._call(name, method, request)
 
     async def _call(self, name: str, method: Callable[..., Any], request: Any) -> Any:
@@ -52,7 +74,7 @@ class Link:
             if self.loses_renewals:
                 raise Unavailable
         else:
-            self.locates += name == "locate_content"
+            self.asked += name in ("locate_content", "get_file")
             answer = await method(request, None)
         await self._travel()
         return answer
@@ -60,6 +82,35 @@ class Link:
     async def _travel(self) -> None:
         await asyncio.sleep(self._chance.choice((0, 0, 0.001, 0.004)))
         await self.passes.wait()
+
+
+class Gateway:
+    """One gateway, as much of it as tells attributes."""
+
+    def __init__(self, world: World, chance: random.Random) -> None:
+        self.link = Link(world, chance)
+        metadata = cast(MetadataClient, self.link)
+        self.memory = AttributeMemory(MetadataLessor(metadata, fresh_id("holder")), SystemClock())
+        accesses = AccessCounter(metadata, SystemClock())
+        self._gate = Gate(cast(Authenticator, None), cast(Spaces, None), accesses, provider_id=PROVIDER)
+        self._operation = Operation(
+            DataRoutes(metadata, self._gate, self.memory).get_attributes,
+            "Attributes",
+            Takes.PARAMS,
+            params=(ATTRIBUTES,),
+            memory=self.memory,
+        )
+
+    async def attributes(self, who: Identity, uuid: str, *names: str) -> dict[str, Any]:
+        """Of a file, for a user; each has one signed identity."""
+        id = encode(SPACE, uuid)
+        query = "&".join(f"attributes={name}" for name in names).encode()
+        scope = {"method": "GET", "path": f"/data/{id}", "query_string": query, "headers": ()}
+        request = Request(scope, cast(Receive, None))
+        with as_caller(who, who.subject_id.encode()):
+            answer = await run(self._gate, self._operation, request, who, id.encode(), b"")
+        told: dict[str, Any] = json.loads(answer.body)
+        return told
 
 
 class Port:

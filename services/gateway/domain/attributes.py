@@ -43,21 +43,22 @@ class Selection:
     with_acl: bool = False
     #: Answered from ids and names alone, without a file record.
     names_only: bool = False
+    #: Fields of a record that it takes.
+    needs: frozenset[str] = field(init=False, repr=False, compare=False)
     #: Many attributes are told under two names.
     _distinct: tuple[Attribute, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_distinct", tuple({attribute: None for _, attribute in self.fields}))
+        distinct = {attribute: None for _, attribute in self.fields}
+        object.__setattr__(self, "_distinct", tuple(distinct))
+        object.__setattr__(
+            self, "needs", frozenset(need for attribute in distinct for need in attribute.needs)
+        )
 
     @property
     def wants_more(self) -> bool:
         """Whether it asks for what is told of a file only when wanted."""
         return self.with_acl or bool(self.xattr_names)
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """Fields of a record that it takes."""
-        return frozenset(need for _, attribute in self.fields for need in attribute.needs)
 
     def encode(self, file: FileRecord, view: View) -> dict[str, Any]:
         """The object of the answer. An extended attribute that is not set is null."""

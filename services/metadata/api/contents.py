@@ -18,7 +18,7 @@ from services.metadata.domain.removals import Removal, Removals
 from services.metadata.domain.small_uploads import SmallUploads
 from services.metadata.domain.uploads import UploadRequest, Uploads
 
-from .convert import file_to_proto, location_to_proto, readable_from_proto, ref_from_proto
+from .convert import file_to_proto, location_to_proto, put_grant, readable_from_proto, ref_from_proto
 
 _FIELDS: Final = ("mimetype", "value_transfer_encoding", "completion_status")
 
@@ -48,11 +48,12 @@ class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
         file, location, grant = await self._uploads.locate_leased(
             caller(), readable_from_proto(request.file), request.lease_id
         )
-        return contents_pb2.LocateContentResponse(
-            file=file_to_proto(file),
-            location=None if location is None else location_to_proto(location),
-            grant=None if grant is None else contents_pb2.Grant(number=grant.number, file_ids=grant.file_ids),
+        answer = contents_pb2.LocateContentResponse(
+            file=file_to_proto(file), location=None if location is None else location_to_proto(location)
         )
+        if grant is not None:
+            put_grant(grant, answer.grant)
+        return answer
 
     async def RenewLease(
         self, request: contents_pb2.RenewLeaseRequest, context: Any
@@ -67,7 +68,7 @@ class ContentServicer(contents_pb2_grpc.ContentServiceServicer):
             lease_id=told.lease_id,
             number=told.number,
             lease_ms=int(told.lease_s * 1000),
-            file_ids=told.file_ids,
+            file_ids=told.recalled,
             everything=told.everything,
         )
 

@@ -8,6 +8,7 @@ from isthmus.metadata.v1 import contents_pb2, files_pb2
 
 from runtime.errors import InvalidArgument, NotSupported
 from services.metadata.domain.extras import NO_EXTRA, Extra, Wanted
+from services.metadata.domain.leases import Grant
 from services.metadata.domain.locations import Location
 from services.metadata.domain.paths import FileRef
 from services.metadata.domain.records import AclEntry, File, FileType
@@ -104,6 +105,13 @@ def readable_from_proto(ref: files_pb2.FileRef) -> FileRef:
     if not ref.space_id:
         raise InvalidArgument("a file needs a space_id")
     return FileRef(ref.space_id, ref.file_id, tuple(ref.path), ref.follow_last_symlink, ref.share_id)
+
+
+def put_grant(grant: Grant, told: files_pb2.Grant) -> None:
+    """Fills in the grant of an answer."""
+    told.number = grant.number
+    told.file_ids.extend(grant.records)
+    told.max_age_ms = int(grant.max_age_s * 1000)
 
 
 def location_to_proto(location: Location) -> contents_pb2.Location:

@@ -9,16 +9,24 @@ from isthmus.metadata.v1 import files_pb2, files_pb2_grpc
 from runtime.auth import caller
 from services.metadata import metrics
 from services.metadata.domain import permissions
-from services.metadata.domain.dir_stats import DirStats
+from services.metadata.domain.dir_stats import KNOWN_FOR_S, DirStats
 from services.metadata.domain.extras import NO_EXTRA, Extras
 from services.metadata.domain.files import Files, NewFile
+from services.metadata.domain.grants import Grants
 from services.metadata.domain.links import HardLinks
 from services.metadata.domain.listing import Listing, PageStart
 from services.metadata.domain.paths import FileRef
 from services.metadata.domain.renames import Renames
 
 from .columns import columns_to_proto, fields_from_mask
-from .convert import file_to_proto, readable_from_proto, ref_from_proto, type_from_proto, wanted_from_proto
+from .convert import (
+    file_to_proto,
+    put_grant,
+    readable_from_proto,
+    ref_from_proto,
+    type_from_proto,
+    wanted_from_proto,
+)
 
 DIRECTORY = files_pb2.FILE_TYPE_DIRECTORY
 #: Ends of versions: of pages on which directories have no sizes, and of those on which they would have them.
@@ -36,8 +44,10 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
         renames: Renames,
         extras: Extras,
         dir_stats: DirStats,
+        grants: Grants,
     ) -> None:
         self._files = files
+        self._grants = grants
         self._links = links
         self._extras = extras
         self._listing = listing
@@ -45,18 +55,29 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
         self._dir_stats = dir_stats
 
     async def GetFile(self, request: files_pb2.GetFileRequest, context: Any) -> files_pb2.GetFileResponse:
-        found = await self._files.get(caller(), readable_from_proto(request.file))
+        ref = readable_from_proto(request.file)
+        found = await self._files.get(caller(), ref)
         path = found.path if request.with_path else ()
         extra = NO_EXTRA
         if request.HasField("wanted"):
             extra = await self._extras.of_file(caller(), found, wanted_from_proto(request.wanted))
+        wants_sum = found.file.is_directory and not request.without_sum
+        size = await self._dir_stats.size(ref.space_id, found.file.file_id) if wants_sum else None
+        # From here on in one step, as a grant takes it.
         told = file_to_proto(self._files.shown(found), path, extra)
         if found.file.digest and permissions.allows(
             caller(), found.chain, permissions.READ_DATA, found.reach
         ):
             told.value_digest = found.file.digest
-        await self._sum_up(told)
-        return files_pb2.GetFileResponse(file=told)
+        answer = files_pb2.GetFileResponse(file=told)
+        if size is not None:
+            answer.file.size_bytes, answer.file.has_sum = size, True
+            return answer  # sums change by themselves
+        max_age_s = KNOWN_FOR_S if wants_sum else 0.0
+        grant = self._grants.of_attributes(caller(), ref, found, request.lease_id, max_age_s=max_age_s)
+        if grant is not None:
+            put_grant(grant, answer.grant)
+        return answer
 
     async def ListChildren(
         self, request: files_pb2.ListChildrenRequest, context: Any
@@ -94,14 +115,8 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
         answer.version = page.version + mark if has_version else ""
         return answer
 
-    async def _sum_up(self, told: files_pb2.File) -> None:
-        """Fills in the size of a directory, in spaces where they are counted."""
-        if told.type == DIRECTORY:
-            for size in (await self._dir_stats.sizes(told.space_id, [told.file_id])).values():
-                told.size_bytes, told.has_sum = size, True
-
     async def _sum_up_columns(self, space_id: str, told: files_pb2.FileColumns) -> bool:
-        """The same for columns; whether directories are among them and may have a size."""
+        """Fills in the sizes of directories, where they are counted; whether any may have one."""
         if DIRECTORY not in told.type:
             return False
         places = {told.file_id[at]: at for at, type in enumerate(told.type) if type == DIRECTORY}

@@ -306,6 +306,10 @@ class DirStats:
         found = await self._store.directories(space, directory_ids)
         return {directory_id: each.sums.logical for directory_id, each in found.items()}
 
+    async def size(self, space_id: str, directory_id: str) -> int | None:
+        """That of one directory; None where `sizes` tells nothing."""
+        return (await self.sizes(space_id, [directory_id])).get(directory_id)
+
     async def counts(self, space_id: str) -> bool:
         """Whether directories of the space have sizes."""
         return await self._counted(space_id) is not None

@@ -175,7 +175,7 @@ class Files:
     async def added(self, parent: File, child: File) -> None:
         """To be called after a child was added to a directory. Raises `NoSuchFile` when that is gone."""
         await self._require_alive(parent, child)
-        self._touches.content_changed(parent)
+        await self._touches.content_changed(parent)
 
     def planned(self, identity: Identity, request_id: str, parent: Found, new: NewFile) -> File:
         """The record of a new file the caller may add to a directory. Raises refusals."""
@@ -217,7 +217,7 @@ class Files:
         """To be called after records were changed together."""
         for change in changes:
             for directory in change.directories:
-                self._touches.content_changed(directory)
+                await self._touches.content_changed(directory)
             for file in change.files:
                 if file.deleted:
                     await self._links.release(file)
@@ -381,7 +381,7 @@ class Files:
         else:
             await self._tree.replace(self._gone(identity, found, request_id))
             await self._links.release(found.entry)
-        self._touches.content_changed(parent)
+        await self._touches.content_changed(parent)
 
     async def _delete_empty(self, identity: Identity, file: File, request_id: str) -> None:
         """Tombstone first, then look again: who adds a child later finds the directory gone."""

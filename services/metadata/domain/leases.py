@@ -1,9 +1,9 @@
-"""Leases: what data ports may remember of contents they located, until they are told otherwise.
+"""Leases: what data ports and gateways may remember of what they were told, until they are told otherwise.
 
-A data port that holds a lease on a space answers reads from memory. So a change of anything it was told is
-recalled from it before the change is made: either it confirms that it has forgotten, or its lease ends. Both
-happen in bounded time, whatever became of the data port. Only the instance that owns a space gives leases on
-it; docs/decisions/0019 has the whole protocol and what it rests on.
+Who holds a lease on a space answers from memory. So a change of anything he was told is recalled from him
+before the change is made: either he confirms that he has forgotten, or his lease ends. Both happen in bounded
+time, whatever became of him. Only the instance that owns a space gives leases on it; docs/decisions/0019 has
+the whole protocol and what it rests on.
 """
 
 from __future__ import annotations
@@ -46,21 +46,25 @@ class Renewal:
     lease_id: str
     number: int
     lease_s: float
-    file_ids: tuple[str, ...] = ()
+    recalled: tuple[str, ...] = ()
     everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Leave to remember an answer that came from these records, told after this recall."""
+    """Leave to remember an answer that came from these records, told after this recall.
+
+    `max_age_s`: longest it may be remembered; 0 for no limit of its own.
+    """
 
     number: int
-    file_ids: tuple[str, ...]
+    records: tuple[str, ...]
+    max_age_s: float = 0.0
 
 
 @dataclass(slots=True, eq=False)
 class _Lease:
-    """The lease of one data port on one space. `recalled`: records told, not confirmed; with the number."""
+    """The lease of one holder on one space. `recalled`: records told, not confirmed; with the number."""
 
     space_id: str
     holder: str
@@ -79,14 +83,14 @@ class _Lease:
         """Whether the holder has something to confirm."""
         return self.number > self.confirmed
 
-    def recall(self, file_ids: Iterable[str]) -> None:
+    def recall(self, records: Iterable[str]) -> None:
         """Begins to take these records back, as far as the holder may have them."""
-        known = [file_id for file_id in file_ids if file_id in self.watched]
+        known = [record for record in records if record in self.watched]
         if known:
             self.number += 1
-            for file_id in known:
-                self.watched.discard(file_id)
-                self.recalled[file_id] = self.number
+            for record in known:
+                self.watched.discard(record)
+                self.recalled[record] = self.number
             self.news.set()
 
     def recall_everything(self) -> None:
@@ -103,9 +107,9 @@ class _Lease:
         self.recalled = {id_: told for id_, told in self.recalled.items() if told > self.confirmed}
         self.progress.set()
 
-    def owes(self, file_id: str) -> bool:
+    def owes(self, record: str) -> bool:
         """Whether the holder may still have this record."""
-        return file_id in self.watched or file_id in self.recalled or self.emptied > self.confirmed
+        return record in self.watched or record in self.recalled or self.emptied > self.confirmed
 
 
 class Leases:
@@ -141,7 +145,7 @@ class Leases:
                     await lease.news.wait()
         return _told(lease, lease_s)
 
-    def grant(self, lease_id: str, space_id: str, file_ids: Sequence[str]) -> int | None:
+    def grant(self, lease_id: str, space_id: str, records: Sequence[str]) -> int | None:
         """Notes that the holder will remember what it is told now of these records.
 
         The number of the last recall the answer is newer than; None when it must not be remembered. Call it
@@ -150,34 +154,43 @@ class Leases:
         lease = self._valid(lease_id)
         if lease is None or lease.space_id != space_id or not self._ownership.owns(space_id):
             return None
-        if any(file_id in self._changing for file_id in file_ids):
+        if any(record in self._changing for record in records):
             return None
-        lease.watched.update(file_ids)
+        lease.watched.update(records)
         if len(lease.watched) > MAX_WATCHED:
             lease.recall_everything()
             return None
         return lease.number
 
+    def is_watched(self, space_id: str, record: str) -> bool:
+        """Whether anybody may remember what he was told of a record."""
+        return any(lease.owes(record) for lease in self._spaces.get(space_id, {}).values())
+
     @contextlib.asynccontextmanager
-    async def changing(self, space_id: str, *file_ids: str) -> AsyncIterator[None]:
+    async def changing(self, space_id: str, *records: str) -> AsyncIterator[None]:
         """The block in which records are changed: nobody remembers them when it begins, or learns them in it.
 
         A user's change is not over before every lease that another instance may have given has ended.
         """
-        self._changing.update(file_ids)
+        self._changing.update(records)
         try:
-            await self._taken_back(space_id, file_ids)
+            await self._taken_back(space_id, records)
             yield
         finally:
-            for file_id in file_ids:
-                self._changing[file_id] -= 1
-                if not self._changing[file_id]:
-                    del self._changing[file_id]
+            for record in records:
+                self._changing[record] -= 1
+                if not self._changing[record]:
+                    del self._changing[record]
         await self._others_ended(space_id)
 
-    def changed_elsewhere(self, file_ids: Iterable[str]) -> None:
+    def recall(self, space_id: str, *records: str) -> None:
+        """Takes records back, and waits for nobody."""
+        for lease in self._spaces.get(space_id, {}).values():
+            lease.recall(records)
+
+    def changed_elsewhere(self, records: Iterable[str]) -> None:
         """Another instance changed these records: the holders are told, and nobody waits for it."""
-        known = list(file_ids)
+        known = list(records)
         for lease in list(self._by_id.values()):
             lease.recall(known)
 
@@ -206,11 +219,11 @@ class Leases:
         lease = self._by_id.get(lease_id)
         return None if lease is None or lease.ends_s <= self._clock.monotonic_s() else lease
 
-    async def _taken_back(self, space_id: str, file_ids: Sequence[str]) -> None:
+    async def _taken_back(self, space_id: str, records: Sequence[str]) -> None:
         leases = list(self._spaces.get(space_id, {}).values())
         for lease in leases:
-            lease.recall(file_ids)
-        for lease, number in [(lease, lease.number) for lease in leases if any(map(lease.owes, file_ids))]:
+            lease.recall(records)
+        for lease, number in [(lease, lease.number) for lease in leases if any(map(lease.owes, records))]:
             await self._confirmed(lease, number)
 
     async def _confirmed(self, lease: _Lease, number: int) -> None:

@@ -143,10 +143,6 @@ class ListingVersions:
         # The directory of a space is in no other.
         self._end(parents if file.parent_id else ())
 
-    def clear(self) -> None:
-        """Files may have been told otherwise than they are now."""
-        self._versions.clear()
-
     def missed_changes(self) -> None:
         """The change stream has a gap: an announcement may have been in it."""
         self._own.clear()

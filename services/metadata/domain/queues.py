@@ -81,7 +81,7 @@ class Queues:
         self._check(values)
         job = Enqueue(_op_id(identity, request_id, found.file), values)
         op = await self._writer.apply(found.file.space_id, found.file.file_id, job)
-        self._touches.content_changed(found.file)
+        await self._touches.content_changed(found.file)
         return op
 
     async def dequeue(self, identity: Identity, request_id: str, ref: FileRef, taking: Taking) -> QueueOp:
@@ -97,7 +97,7 @@ class Queues:
         )
         op = await self._writer.apply(found.file.space_id, found.file.file_id, job)
         if op.count:
-            self._touches.content_changed(found.file)
+            await self._touches.content_changed(found.file)
         return op
 
     async def copy_values(
@@ -124,7 +124,7 @@ class Queues:
             return QueueOp(op_id, 0, 0, first)
         job = Enqueue(op_id, [_new(value) for value in values], through=values[-1].number + 1)
         op = await self._writer.apply(target.file.space_id, target.file.file_id, job)
-        self._touches.content_changed(target.file)
+        await self._touches.content_changed(target.file)
         return op
 
     async def move_values(
@@ -158,7 +158,7 @@ class Queues:
         op = await self._writer.move(before, there, job, taken)
         if op is not None:
             for file in (source, target):
-                self._touches.content_changed(file)
+                await self._touches.content_changed(file)
         return op
 
     async def _resolve(self, identity: Identity, ref: FileRef, bits: int) -> Found:

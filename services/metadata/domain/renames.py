@@ -174,7 +174,7 @@ class Renames:
         if replaced is not None:
             await self._links.release(replaced)
         for directory in change.directories:
-            self._touches.content_changed(directory)
+            await self._touches.content_changed(directory)
         source = asked.source
         return shown_as(source.file, moved) if source.link else moved, replaced is not None
 

@@ -20,6 +20,7 @@ from .distribution import Distribution
 from .downloads import Downloads
 from .extras import Extras
 from .files import Files
+from .grants import Grants
 from .leases import Leases
 from .link_counts import LinkCounts
 from .links import HardLinks
@@ -57,6 +58,7 @@ class Rules:
     file_cache: FileCache
     location_cache: LocationCache
     leases: Leases
+    grants: Grants
     listing_versions: ListingVersions
     files: Files
     links: HardLinks
@@ -114,7 +116,8 @@ def assemble(
     versions = ListingVersions(ownership, clock, file_cache.get, capacity=listing_versions)
     tree = Tree(stores.files, file_cache, ownership, leases, versions, provider_id)
     replicas = Replicas(stores.locations, location_cache, ownership, leases, provider_id)
-    touches = Touches(tree, clock)
+    touches = Touches(tree, leases, clock)
+    grants = Grants(tree, replicas, touches, leases, clock)
     quotas = Quotas(stores.quotas, clock)
     paths = Paths(tree, quotas.supports)
     settled = Settled(stores.locations, stores.intents)
@@ -137,7 +140,7 @@ def assemble(
         paths=paths,
         files=files,
         replicas=replicas,
-        leases=leases,
+        grants=grants,
         quotas=quotas,
         intents=stores.intents,
         touches=touches,
@@ -165,6 +168,7 @@ def assemble(
         files=files,
         extras=extras,
         leases=leases,
+        grants=grants,
         listing_versions=versions,
         links=HardLinks(tree, paths, files, link_counts, clock, provider_id),
         listing=Listing(stores.files, tree, paths, extras, page_tokens, touches, versions),

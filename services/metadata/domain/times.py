@@ -15,7 +15,7 @@ from runtime.clock import Clock
 from .columns import Columns
 from .errors import RevisionConflict
 from .records import File
-from .tree import Tree
+from .tree import Recalls, Tree
 
 #: Files with times to write; more are not remembered until the next flush.
 MAX_TOUCHED = 10_000
@@ -32,20 +32,41 @@ class _Touch:
     mtime_ms: int = 0
 
 
-class Touches:
-    """Times seen and not written yet."""
+def times_of(file_id: str) -> str:
+    """What the times of a file are called among records that holders of leases remember."""
+    return f"{file_id}/times"
 
-    def __init__(self, tree: Tree, clock: Clock) -> None:
+
+class Touches:
+    """Times seen and not written yet. Of files that have some nobody remembers the times (`Grants`)."""
+
+    def __init__(self, tree: Tree, recalls: Recalls, clock: Clock) -> None:
         self._tree = tree
+        self._recalls = recalls
         self._clock = clock
         self._touches: dict[str, _Touch] = {}
+        self._noting: set[asyncio.Future[None]] = set()
 
-    def content_changed(self, directory: File) -> None:
-        """Something was made, renamed or removed in the directory."""
-        touch = self._touch(directory)
-        if touch is not None:
-            touch.mtime_ms = self._clock.now_ms()
-            self._tree.listed_anew(directory)
+    def has(self, file_id: str) -> bool:
+        """Whether the file has other times than its record says, or will have."""
+        return file_id in self._touches
+
+    async def content_changed(self, directory: File) -> None:
+        """Something was made, renamed or removed in the directory, and is about to be confirmed."""
+        known = self._touches.get(directory.file_id)
+        if known is not None and known.mtime_ms:
+            # While a change of the content waits to be written nobody can have learned the times again.
+            self._note_change(directory)
+            return
+        times = times_of(directory.file_id)
+        if not self._recalls.is_watched(directory.space_id, times):
+            self._note_change(directory)
+            return
+        # Whoever made the change may be gone before it can be told; the change is not.
+        noting = asyncio.ensure_future(self._note_recalled(directory, times))
+        self._noting.add(noting)
+        noting.add_done_callback(self._noting.discard)
+        await asyncio.shield(noting)
 
     def read(self, file: File) -> None:
         """The file or directory was read."""
@@ -59,6 +80,8 @@ class Touches:
         if touch is not None:
             touch.atime_ms = now_ms
             self._tree.listed_anew(file)
+            # A read changes nothing that others rely on, so it does not wait for them.
+            self._recalls.recall(file.space_id, times_of(file.file_id))
 
     def applied(self, file: File) -> File:
         """The file with the times seen since it was written."""
@@ -80,25 +103,21 @@ class Touches:
 
     async def flush(self) -> int:
         """Writes what has gathered; answers how many files. What fails is kept for the next time."""
-        taken = self._touches
-        self._touches = {}
         written = 0
-        ids = list(taken)
-        try:
-            for first in range(0, len(ids), FLUSH_AT_ONCE):
-                some = ids[first : first + FLUSH_AT_ONCE]
-                written += sum(await asyncio.gather(*(self._write(item, taken[item]) for item in some)))
-                for file_id in some:
-                    del taken[file_id]
-        finally:
-            if taken:
-                # For a moment they were told without these times.
-                self._tree.listed_unlike_before()
-            for file_id, touch in taken.items():
-                newer = self._touches.setdefault(file_id, touch)
-                newer.atime_ms = max(newer.atime_ms, touch.atime_ms)
-                newer.mtime_ms = max(newer.mtime_ms, touch.mtime_ms)
+        ids = list(self._touches)
+        for first in range(0, len(ids), FLUSH_AT_ONCE):
+            written += sum(await asyncio.gather(*map(self._settle, ids[first : first + FLUSH_AT_ONCE])))
         return written
+
+    async def _settle(self, file_id: str) -> int:
+        known = self._touches.get(file_id)
+        if known is None:
+            return 0
+        written = replace(known)
+        count = await self._write(file_id, written)
+        if self._touches.get(file_id) == written:
+            del self._touches[file_id]
+        return count
 
     async def _write(self, file_id: str, touch: _Touch) -> int:
         for fresh in (False, True):
@@ -114,6 +133,16 @@ class Touches:
                 continue
             return 1
         return 0
+
+    async def _note_recalled(self, directory: File, times: str) -> None:
+        async with self._recalls.changing(directory.space_id, times):
+            self._note_change(directory)
+
+    def _note_change(self, directory: File) -> None:
+        touch = self._touch(directory)
+        if touch is not None:
+            touch.mtime_ms = self._clock.now_ms()
+            self._tree.listed_anew(directory)
 
     def _touch(self, file: File) -> _Touch | None:
         touch = self._touches.get(file.file_id)

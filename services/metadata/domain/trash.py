@@ -101,7 +101,7 @@ class Trash:
             except RevisionConflict:
                 self._tree.forget(parent.file.file_id)
                 continue
-            self._touches.content_changed(parent.file)
+            await self._touches.content_changed(parent.file)
             return restored
         raise LostRace(file_id=ref.file_id)
 

@@ -48,8 +48,16 @@ class Ownership(Protocol):
 class Recalls(Protocol):
     """Who was told of records, and has to forget them before they change."""
 
-    def changing(self, space_id: str, *file_ids: str) -> AbstractAsyncContextManager[None]:
+    def changing(self, space_id: str, *records: str) -> AbstractAsyncContextManager[None]:
         """The block in which these records are changed: nobody remembers what they were."""
+        ...
+
+    def is_watched(self, space_id: str, record: str) -> bool:
+        """Whether anybody may remember what he was told of it."""
+        ...
+
+    def recall(self, space_id: str, *records: str) -> None:
+        """They are others than was told: whoever remembers them will hear of it; nobody waits for that."""
         ...
 
 
@@ -260,19 +268,15 @@ class Tree:
             await self._changing([file], change())
 
     async def touch(self, file: File) -> None:
-        """As `replace`, for a record of which nothing but times that nobody remembers are new."""
+        """As `replace`, for a record of which nothing is new but times that nobody remembers."""
         await self._changing([file], self._store.replace(file))
 
     async def insert_link(self, link: File, file: File, *, replaced: File | None = None) -> None:
         """Adds a name of a file; as the store does."""
         await self._announced(link.space_id)
-        if replaced is None:
-            await self._changing([link, file], self._store.insert_link(link, file))
-            return
-        async with self.changing(replaced):
-            await self._changing(
-                [link, file, replaced], self._store.insert_link(link, file, replaced=replaced)
-            )
+        known = [file] if replaced is None else [file, replaced]
+        async with self.changing(*known):
+            await self._changing([link, *known], self._store.insert_link(link, file, replaced=replaced))
 
     async def move(self, file: File, *, replaced: File | None, new_ancestry: bool) -> None:
         """Moves a record; as the store does."""
@@ -283,10 +287,6 @@ class Tree:
     def listed_anew(self, file: File) -> None:
         """Directories tell something else of the file than its record says, from now on."""
         self._listings.changed(file)
-
-    def listed_unlike_before(self) -> None:
-        """Nobody knows what directories told of files meanwhile."""
-        self._listings.clear()
 
     def forget(self, file_id: str) -> None:
         """Has the next read ask the store."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from runtime.clock import Clock
 from runtime.errors import FileExists, IsADirectory, IsthmusError, NoSpace, NotSupported
-from runtime.identity import Identity, Kind
+from runtime.identity import Identity
 
-from . import caveats, names, permissions
+from . import names, permissions
 from .files import Files
+from .grants import Grants
 from .ids import new_file_id
-from .leases import Grant, Leases
+from .leases import Grant
 from .locations import Location
 from .paths import FileRef, Found, Paths
 from .quotas import Quotas
-from .records import File, FileType, root_id
+from .records import File, FileType
 from .replicas import Replicas
 from .stores import Intent, IntentStore
 from .times import Touches
@@ -80,7 +80,7 @@ class Uploads:
         paths: Paths,
         files: Files,
         replicas: Replicas,
-        leases: Leases,
+        grants: Grants,
         quotas: Quotas,
         intents: IntentStore,
         touches: Touches,
@@ -90,7 +90,7 @@ class Uploads:
         self._paths = paths
         self._files = files
         self._replicas = replicas
-        self._leases = leases
+        self._grants = grants
         self._quotas = quotas
         self._intents = intents
         self._touches = touches
@@ -106,7 +106,7 @@ class Uploads:
     ) -> tuple[File, Location | None, Grant | None]:
         """As `locate`; with a grant when the answer may be remembered under the lease."""
         found, file, location = await self._locate(identity, ref)
-        return file, location, self._grant(identity, ref, found, location, lease_id)
+        return file, location, self._grants.of_content(identity, ref, found, location, lease_id)
 
     async def _locate(self, identity: Identity, ref: FileRef) -> tuple[Found, File, Location | None]:
         found = await self._paths.resolve(identity, ref)
@@ -127,24 +127,6 @@ class Uploads:
             # Its record is about to follow, or a repair will have it follow.
             file = replace(file, size_bytes=location.size_bytes, local_bytes=location.local_bytes)
         return file, location
-
-    def _grant(
-        self, identity: Identity, ref: FileRef, found: Found, location: Location | None, lease_id: str
-    ) -> Grant | None:
-        """Only what depends on nothing but records on the way, all of them as they are in this moment."""
-        if not lease_id or ref.share_id or identity.kind is not Kind.USER or caveats.confines(identity):
-            return None
-        if found.link or found.file.type is not FileType.REGULAR or not _is_straight(found.chain, ref):
-            return None
-        if not all(map(self._tree.holds, found.chain)):
-            return None
-        if location is None and found.file.location_revision:
-            return None  # its content is just going
-        if location is not None and not self._replicas.holds(location):
-            return None
-        file_ids = tuple(file.file_id for file in found.chain)
-        number = self._leases.grant(lease_id, ref.space_id, file_ids)
-        return None if number is None else Grant(number, file_ids)
 
     async def begin(self, identity: Identity, request: UploadRequest) -> UploadPlan:
         """Checks everything that can be checked before the bytes are there.
@@ -278,14 +260,6 @@ class Uploads:
             time_ms=self._clock.now_ms(),
             holder=request.holder,
         )
-
-
-def _is_straight(chain: Sequence[File], ref: FileRef) -> bool:
-    """Whether each name of the reference was found in the directory before it: no link was followed."""
-    start = len(chain) - len(ref.path) - 1
-    if start < 0 or chain[start].file_id != (ref.file_id or root_id(ref.space_id)):
-        return False
-    return tuple(file.name for file in chain[start + 1 :]) == ref.path
 
 
 def require_add(identity: Identity, parent: Found) -> None:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from isthmus.metadata.v1 import contents_pb2, dir_stats_pb2, files_pb2, spaces_pb2
 
+from clients.leases import MetadataLessor, granted
 from clients.metadata import MetadataClient
-from runtime.request import bind
+from runtime.leased_memory import Grant
 from services.storage_router.domain.contents import (
     Begun,
     Committed,
     File,
     FileKind,
     FileRef,
-    Grant,
     Located,
     Location,
     Mode,
-    Renewal,
     Wish,
 )
 
@@ -24,20 +23,17 @@ _KINDS = {
     files_pb2.FILE_TYPE_DIRECTORY: FileKind.DIRECTORY,
     files_pb2.FILE_TYPE_SYMLINK: FileKind.SYMLINK,
 }
-#: Renewals are nobody's request: the context of a trace that is not recorded.
-_UNTRACED = f"00-{'1' * 32}-{'1' * 16}-00"
 _MODES = {Mode.REPLACE: contents_pb2.UPLOAD_MODE_REPLACE, Mode.PATCH: contents_pb2.UPLOAD_MODE_PATCH}
 
 
-class MetadataContents:
-    """`Contents` over the multiplexed stream. Calls are made for the caller of the request under way.
+class MetadataContents(MetadataLessor):
+    """`LeasedContents` over the multiplexed stream. Calls are made for the caller of the request under way.
 
     `holder` names this process in the records of uploads.
     """
 
     def __init__(self, metadata: MetadataClient, *, holder: str = "") -> None:
-        self._metadata = metadata
-        self._holder = holder
+        super().__init__(metadata, holder)
 
     async def locate(self, file: FileRef, *, fresh: bool = False) -> Located:
         return (await self.locate_leased(file, ""))[0]
@@ -47,21 +43,7 @@ class MetadataContents:
             contents_pb2.LocateContentRequest(file=ref_to_proto(file), lease_id=lease_id)
         )
         located = Located(file_from_proto(answer.file), location_from_proto(answer.location))
-        if not answer.HasField("grant"):
-            return located, None
-        return located, Grant(lease_id, answer.grant.number, tuple(answer.grant.file_ids))
-
-    async def renew_lease(self, space_id: str, lease_id: str, confirmed: int) -> Renewal | None:
-        request = contents_pb2.RenewLeaseRequest(
-            space_id=space_id, holder=self._holder, lease_id=lease_id, confirmed=confirmed
-        )
-        with bind(traceparent=_UNTRACED):
-            told = await self._metadata.renew_lease(request)
-        if not told.lease_id:
-            return None
-        return Renewal(
-            told.lease_id, told.number, told.lease_ms / 1000, tuple(told.file_ids), told.everything
-        )
+        return located, granted(answer, lease_id)
 
     async def get_file(self, file: FileRef, *, with_path: bool = False) -> File:
         answer = await self._metadata.get_file(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from runtime.errors import Aborted
+from runtime.leased_memory import Grant, Lessor
 
 
 class StaleUpload(Aborted):
@@ -135,32 +136,6 @@ class Committed:
     created: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Leave to remember what was located, under a lease.
-
-    `number`: the last recall the answer is newer than. `depends_on`: records that end it when taken back.
-    """
-
-    lease_id: str
-    number: int
-    depends_on: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """A lease, and what is to be forgotten: all that depends on these records, or everything.
-
-    `number` counts what was told. `lease_s` is from when it was asked for; 0 until all told is confirmed.
-    """
-
-    lease_id: str
-    number: int
-    lease_s: float
-    file_ids: tuple[str, ...] = ()
-    everything: bool = False
-
-
 class Contents(Protocol):
     """Metadata, where content is located and published. Callers are the users of the data port."""
 
@@ -196,16 +171,9 @@ class Contents(Protocol):
         ...
 
 
-class LeasedContents(Contents, Protocol):
+class LeasedContents(Contents, Lessor, Protocol):
     """Metadata, where it tells what may be remembered (docs/decisions/0019)."""
 
     async def locate_leased(self, file: FileRef, lease_id: str) -> tuple[Located, Grant | None]:
         """As `locate`; with a grant when the answer may be remembered under the lease."""
-        ...
-
-    async def renew_lease(self, space_id: str, lease_id: str, confirmed: int) -> Renewal | None:
-        """Keeps a lease, begins one (no `lease_id`), and waits a moment for what is to be forgotten.
-
-        `confirmed`: the number up to which everything told was forgotten. None: there is none to be had.
-        """
         ...

@@ -30,6 +30,7 @@ async def gateway(road: str, tmp_path: Path) -> AsyncIterator[GatewayTwin]:
         await running.enter_async_context(twin.http)
         yield twin
         await twin.jobs.stop()
+        await twin.remembered.stop()
 
 
 @contextlib.asynccontextmanager

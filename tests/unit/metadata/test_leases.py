@@ -71,7 +71,7 @@ async def test_a_change_waits_until_it_is_confirmed(leases: Leases, lease: Renew
     changing = asyncio.create_task(change(leases, FILE))
     told = await leases.renew(SPACE, "port", lease.lease_id, 0)
     assert told is not None
-    assert (told.file_ids, told.number, changing.done()) == ((FILE,), 1, False)
+    assert (told.recalled, told.number, changing.done()) == ((FILE,), 1, False)
     await leases.renew(SPACE, "port", lease.lease_id, 1)
     await asyncio.wait_for(changing, 5)
 
@@ -84,7 +84,7 @@ async def test_a_directory_is_taken_back_like_a_file(leases: Leases, lease: Rene
     changing = asyncio.create_task(change(leases, DIRECTORY))
     told = await leases.renew(SPACE, "port", lease.lease_id, 0)
     assert told is not None
-    assert told.file_ids == (DIRECTORY,)
+    assert told.recalled == (DIRECTORY,)
     await leases.renew(SPACE, "port", lease.lease_id, told.number)
     await asyncio.wait_for(changing, 5)
 
@@ -94,7 +94,7 @@ async def test_what_is_told_is_told_again_until_it_is_confirmed(leases: Leases, 
     for _ in range(2):
         told = await leases.renew(SPACE, "port", lease.lease_id, 0)
         assert told is not None
-        assert told.file_ids == (FILE,)
+        assert told.recalled == (FILE,)
     assert told.lease_s == 0, "who does not confirm gets no longer lease"
     await leases.renew(SPACE, "port", lease.lease_id, told.number)
     await asyncio.wait_for(changing, 5)
@@ -198,7 +198,7 @@ async def test_changes_of_others_are_told_and_not_waited_for(leases: Leases, lea
     leases.changed_elsewhere([FILE, OTHER])
     told = await leases.renew(SPACE, "port", lease.lease_id, 0)
     assert told is not None
-    assert told.file_ids == (FILE,)
+    assert told.recalled == (FILE,)
 
 
 async def test_after_a_gap_everything_is_forgotten(leases: Leases, lease: Renewal):
@@ -235,6 +235,6 @@ async def test_news_ends_the_wait(leases: Leases, lease: Renewal, monkeypatch: p
     changing = asyncio.create_task(change(leases, FILE))
     told = await asyncio.wait_for(renewing, 5)
     assert told is not None
-    assert told.file_ids == (FILE,)
+    assert told.recalled == (FILE,)
     assert told.lease_s == LEASE_S, "the lease was renewed before the news came"
     changing.cancel()

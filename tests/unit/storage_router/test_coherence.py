@@ -15,11 +15,11 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
+from runtime import leased_memory
 from runtime.clock import ManualClock, SystemClock
 from runtime.errors import AccessDenied, IsthmusError, NoSuchFile
 from runtime.identity import Identity
 from services.metadata.domain import leases
-from services.storage_router.domain import remembered
 from tests.support.leases import Port
 from tests.support.metadata import ALICE, BOB, World, fresh_id, ref
 
@@ -127,7 +127,7 @@ def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(leases, "LEASE_END_S", LEASE_S + 0.05)
     monkeypatch.setattr(leases, "HOLD_S", 0.03)
     monkeypatch.setattr(leases, "_LOOK_S", 0.01)
-    monkeypatch.setattr(remembered, "RETRY_S", 0.01)
+    monkeypatch.setattr(leased_memory, "RETRY_S", 0.01)
 
 
 class RealTime(ManualClock):
@@ -155,7 +155,7 @@ async def reading(ports: int, seed: int) -> AsyncIterator[tuple[Writer, list[Por
         for port in all_ports:
             port.link.passes.set()
         reads = await asyncio.wait_for(asyncio.gather(*readers), 10)
-        assert sum(reads) > sum(port.link.locates for port in all_ports), "the memory was of no use"
+        assert sum(reads) > sum(port.link.asked for port in all_ports), "the memory was of no use"
     finally:
         for reader in readers:
             reader.cancel()

@@ -175,7 +175,7 @@ class LocateContentResponse(_message.Message):
         """Absent storage_file_id: an empty file."""
 
     @_builtins.property
-    def grant(self) -> Global___Grant:
+    def grant(self) -> _files_pb2.Grant:
         """Absent: the answer must not be remembered."""
 
     def __init__(
@@ -183,7 +183,7 @@ class LocateContentResponse(_message.Message):
         *,
         file: _files_pb2.File | None = ...,
         location: Global___Location | None = ...,
-        grant: Global___Grant | None = ...,
+        grant: _files_pb2.Grant | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "grant", b"grant", "location", b"location"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
@@ -192,38 +192,6 @@ class LocateContentResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LocateContentResponse: _TypeAlias = LocateContentResponse  # noqa: Y015
-
-@_typing.final
-class Grant(_message.Message):
-    """Leave to remember an answer as long as the lease holds and none of these
-    records was taken back.
-    """
-
-    DESCRIPTOR: _descriptor.Descriptor
-
-    NUMBER_FIELD_NUMBER: _builtins.int
-    FILE_IDS_FIELD_NUMBER: _builtins.int
-    number: _builtins.int
-    """The last recall this answer is newer than. Who was told of a later one
-    already must not remember it.
-    """
-    @_builtins.property
-    def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """uuids of the file and of every directory above it."""
-
-    def __init__(
-        self,
-        *,
-        number: _builtins.int = ...,
-        file_ids: _abc.Iterable[_builtins.str] | None = ...,
-    ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
-    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_ids", b"file_ids", "number", b"number"]  # noqa: Y015
-    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
-
-Global___Grant: _TypeAlias = Grant  # noqa: Y015
 
 @_typing.final
 class RenewLeaseRequest(_message.Message):
@@ -278,7 +246,7 @@ class RenewLeaseResponse(_message.Message):
     everything: _builtins.bool
     @_builtins.property
     def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """What is to be forgotten: all that depends on these records, or everything."""
+        """What is to be forgotten: all that depends on these, as Grant names them, or everything."""
 
     def __init__(
         self,

@@ -112,8 +112,8 @@ class ContentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RenewLease(self, request, context):
-        """Keeps the caller's right to remember what LocateContent answered, and tells
-        it what to forget. Answers within a second, at once when there is news. For
+        """Keeps the caller's right to remember what LocateContent and GetFile answered,
+        and tells it what to forget. Answers within a second, at once when there is news. For
         services only; the protocol is docs/decisions/0019.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -45,8 +45,8 @@ class ContentServiceStub:
     EISDIR for a directory.
     """
     RenewLease: _grpc.UnaryUnaryMultiCallable[_contents_pb2.RenewLeaseRequest, _contents_pb2.RenewLeaseResponse]
-    """Keeps the caller's right to remember what LocateContent answered, and tells
-    it what to forget. Answers within a second, at once when there is news. For
+    """Keeps the caller's right to remember what LocateContent and GetFile answered,
+    and tells it what to forget. Answers within a second, at once when there is news. For
     services only; the protocol is docs/decisions/0019.
     """
     BeginUpload: _grpc.UnaryUnaryMultiCallable[_contents_pb2.BeginUploadRequest, _contents_pb2.BeginUploadResponse]
@@ -104,8 +104,8 @@ class ContentServiceAsyncStub(ContentServiceStub):
     EISDIR for a directory.
     """
     RenewLease: _aio.UnaryUnaryMultiCallable[_contents_pb2.RenewLeaseRequest, _contents_pb2.RenewLeaseResponse]  # type: ignore[assignment]
-    """Keeps the caller's right to remember what LocateContent answered, and tells
-    it what to forget. Answers within a second, at once when there is news. For
+    """Keeps the caller's right to remember what LocateContent and GetFile answered,
+    and tells it what to forget. Answers within a second, at once when there is news. For
     services only; the protocol is docs/decisions/0019.
     """
     BeginUpload: _aio.UnaryUnaryMultiCallable[_contents_pb2.BeginUploadRequest, _contents_pb2.BeginUploadResponse]  # type: ignore[assignment]
@@ -172,8 +172,8 @@ class ContentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _contents_pb2.RenewLeaseRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_contents_pb2.RenewLeaseResponse, _abc.Awaitable[_contents_pb2.RenewLeaseResponse]]:
-        """Keeps the caller's right to remember what LocateContent answered, and tells
-        it what to forget. Answers within a second, at once when there is news. For
+        """Keeps the caller's right to remember what LocateContent and GetFile answered,
+        and tells it what to forget. Answers within a second, at once when there is news. For
         services only; the protocol is docs/decisions/0019.
         """
 

@@ -344,8 +344,16 @@ class GetFileRequest(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     WITH_PATH_FIELD_NUMBER: _builtins.int
     WANTED_FIELD_NUMBER: _builtins.int
+    LEASE_ID_FIELD_NUMBER: _builtins.int
+    WITHOUT_SUM_FIELD_NUMBER: _builtins.int
     with_path: _builtins.bool
     """Fill in File.path."""
+    lease_id: _builtins.str
+    """The lease (ContentService.RenewLease) under which the caller would remember the answer; empty: it
+    would not.
+    """
+    without_sum: _builtins.bool
+    """Leave out the sum of a directory: `size_bytes` is 0."""
     @_builtins.property
     def file(self) -> Global___FileRef: ...
     @_builtins.property
@@ -356,10 +364,12 @@ class GetFileRequest(_message.Message):
         file: Global___FileRef | None = ...,
         with_path: _builtins.bool = ...,
         wanted: Global___WantedAttributes | None = ...,
+        lease_id: _builtins.str = ...,
+        without_sum: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "wanted", b"wanted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "wanted", b"wanted", "with_path", b"with_path"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "lease_id", b"lease_id", "wanted", b"wanted", "with_path", b"with_path", "without_sum", b"without_sum"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -370,20 +380,62 @@ class GetFileResponse(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     FILE_FIELD_NUMBER: _builtins.int
+    GRANT_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def file(self) -> Global___File: ...
+    @_builtins.property
+    def grant(self) -> Global___Grant:
+        """Absent: the answer must not be remembered."""
+
     def __init__(
         self,
         *,
         file: Global___File | None = ...,
+        grant: Global___Grant | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "grant", b"grant"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "grant", b"grant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___GetFileResponse: _TypeAlias = GetFileResponse  # noqa: Y015
+
+@_typing.final
+class Grant(_message.Message):
+    """Leave to remember an answer as long as the lease holds and nothing of this was taken back."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    NUMBER_FIELD_NUMBER: _builtins.int
+    FILE_IDS_FIELD_NUMBER: _builtins.int
+    MAX_AGE_MS_FIELD_NUMBER: _builtins.int
+    number: _builtins.int
+    """The last recall this answer is newer than. Who was told of a later one
+    already must not remember it.
+    """
+    max_age_ms: _builtins.int
+    """Longest the answer may be remembered; 0: as long as the rest holds."""
+    @_builtins.property
+    def file_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What the answer came from, as RenewLease will name it: uuids of the file and of every directory above
+        it, and where times are part of the answer a name for those of the file.
+        """
+
+    def __init__(
+        self,
+        *,
+        number: _builtins.int = ...,
+        file_ids: _abc.Iterable[_builtins.str] | None = ...,
+        max_age_ms: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file_ids", b"file_ids", "max_age_ms", b"max_age_ms", "number", b"number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Grant: _TypeAlias = Grant  # noqa: Y015
 
 @_typing.final
 class ListChildrenRequest(_message.Message):

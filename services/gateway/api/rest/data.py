@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import orjson
 from isthmus.metadata.v1 import files_pb2, links_pb2
 
+from clients.leases import granted
 from runtime.errors import InvalidName, IsADirectory, NotPermitted
 from runtime.http import file_ids
 from runtime.http.declared import optional_integer, required_mode
@@ -11,12 +13,13 @@ from runtime.http.errors import ApiError
 from runtime.http.paths import split_path
 from runtime.request import request_id
 from services.gateway.api.gate import Gate
-from services.gateway.api.http import Answer, empty, json_answer
+from services.gateway.api.http import JSON, Answer, empty, json_answer
 from services.gateway.api.namespace import id_of, ref, user_root_record, view_of, wanted
 from services.gateway.api.ports import Metadata
 from services.gateway.api.rest.operations import OCTETS, Call
 from services.gateway.api.rest.selection import selects_shared
 from services.gateway.domain import attributes
+from services.gateway.domain.attribute_memory import AttributeMemory, ToldAttributes
 from services.gateway.domain.files import SYMLINK, inode
 from services.gateway.domain.views import View
 
@@ -30,9 +33,11 @@ _OCTET_HEADERS = ((b"content-type", OCTETS.encode()),)
 class DataRoutes:
     """Operations on one file by its id."""
 
-    def __init__(self, metadata: Metadata, gate: Gate) -> None:
+    def __init__(self, metadata: Metadata, gate: Gate, memory: AttributeMemory) -> None:
         self._metadata = metadata
         self._gate = gate
+        #: Of attributes.
+        self.memory = memory
 
     async def get_attributes(self, call: Call) -> Answer:
         """`GET /data/{id}`. Symbolic links are not followed."""
@@ -41,11 +46,22 @@ class DataRoutes:
         if call.file.is_user_root:
             record = user_root_record(call.identity, call.provider_id)
             return json_answer(selection.encode(record, View("")))
+        # What is shared is told to everybody alike, and not remembered.
+        question = None if call.is_public else call.question
+        lease_id = self.memory.lease_for(question, call.file.space_id) if question is not None else ""
         request = files_pb2.GetFileRequest(
-            file=ref(call.file), with_path=selection.with_path, wanted=wanted(selection)
+            file=ref(call.file),
+            with_path=selection.with_path,
+            wanted=wanted(selection),
+            lease_id=lease_id,
+            without_sum="has_sum" not in selection.needs,
         )
-        file = (await self._metadata.get_file(request)).file
-        return json_answer(selection.encode(file, view_of(call.identity, call.file)))
+        told = await self._metadata.get_file(request)
+        body = orjson.dumps(selection.encode(told.file, view_of(call.identity, call.file)))
+        grant = granted(told, lease_id)
+        if question is not None and grant is not None:
+            self.memory.put(question, ToldAttributes(call.file.space_id, body), grant)
+        return Answer(200, body, JSON)
 
     async def set_mode(self, call: Call) -> Answer:
         """`PUT /data/{id}`."""

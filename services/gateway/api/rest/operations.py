@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Generic, TypeVar
 
+from runtime.auth import caller_blob
 from runtime.http.declared import Arguments, Param
 from runtime.http.errors import ApiError
 from runtime.http.file_ids import FileId, check_member, decode
@@ -21,8 +22,9 @@ from runtime.http.params import MAX_JSON_BODY_BYTES, Params, parse_query, parse_
 from runtime.http.paths import decode_id
 from runtime.identity import Identity
 from services.gateway.api.gate import Gate
-from services.gateway.api.http import Answer, Request, empty
+from services.gateway.api.http import JSON, Answer, Request, empty
 from services.gateway.api.rest.described import JSON_TYPE, OCTETS, Told
+from services.gateway.domain.attribute_memory import AttributeMemory, Question
 
 __all__ = ["JSON_TYPE", "OCTETS", "Call", "Handler", "Operation", "PlainCall", "Takes", "Told"]
 
@@ -68,6 +70,8 @@ class Call(PlainCall):
     """A request about a file."""
 
     file: FileId
+    #: What the answer would be remembered by.
+    question: Question | None = None
 
     @property
     def is_public(self) -> bool:
@@ -96,8 +100,8 @@ class Operation(Generic[C]):
     """A method of a route. `shared`: also for share ids; `produces`: media types of its answer.
 
     `params` are read in their order before the handler runs; `consumes` is the media type of a body and
-    `value_key` its name in refusals. `check` refuses callers before parameters are looked at. `told` is what
-    the API's description says beside all this.
+    `value_key` its name in refusals. `check` refuses callers before parameters are looked at. `memory`: where
+    answers to it are remembered by questions. `told` is what the API's description says beside all this.
     """
 
     handler: Handler[C]
@@ -110,6 +114,7 @@ class Operation(Generic[C]):
     consumes: str = JSON_TYPE
     value_key: str = "metadata"
     check: Check | None = None
+    memory: AttributeMemory | None = None
     told: Told = Told()  # noqa: RUF009 - immutable
 
 
@@ -182,6 +187,13 @@ async def run(
     body, refusal = await negotiate(request, operation)
     if refusal is not None:
         return refusal
+    question = None
+    if operation.memory is not None:
+        question = (caller_blob(), request.raw_path, request.query, bytes(body))
+        told = operation.memory.get(question)
+        if told is not None:
+            gate.note(identity, told.space_id)
+            return Answer(200, told.body, JSON)
     params, value = parameters(request, operation, body)
     file = await gate.resolve(decode_id(segment), identity)
     gate.note(identity, file.space_id)
@@ -189,7 +201,9 @@ async def run(
         raise ApiError("notSupported")
     arguments = Arguments(operation.params, params)
     text = bytes(body) if operation.takes is Takes.VALUE else b""
-    call = Call(request, identity, arguments, gate.provider_id, value, text, tail=tail, file=file)
+    call = Call(
+        request, identity, arguments, gate.provider_id, value, text, tail=tail, file=file, question=question
+    )
     return await operation.handler(call)
 
 

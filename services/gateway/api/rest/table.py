@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from runtime.http import content_params
-from services.gateway.api.gate import Gate
 from services.gateway.api.ports import Metadata
 from services.gateway.api.rest import (
     content_table,
@@ -50,7 +49,7 @@ from services.gateway.domain.acls import PrincipalNames
 
 def rest_routes(
     metadata: Metadata,
-    gate: Gate,
+    files: DataRoutes,
     listings: ListingRoutes,
     ticket_routes: TicketRoutes,
     distribution: DistributionRoutes,
@@ -59,7 +58,6 @@ def rest_routes(
     plain: Mapping[str, PlainMethods],
 ) -> RestRoutes:
     """All routes below `/api/v3/oneprovider`, those of the data port among them."""
-    files = DataRoutes(metadata, gate)
     return RestRoutes(
         files={
             b"": _file(files),
@@ -93,6 +91,7 @@ def _file(files: DataRoutes) -> Methods:
             Takes.PARAMS,
             shared=True,
             params=(data.ATTRIBUTES, DEPRECATED),
+            memory=files.memory,
             told=Told((shapes.ATTRIBUTES,), GONE, "A symbolic link is told of itself; it is not followed."),
         ),
         "PUT": Operation(
