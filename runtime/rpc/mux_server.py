@@ -1,9 +1,10 @@
 """The serving end of the multiplexed stream (isthmus.common.v1.MuxService).
 
 A call that never waits costs no task of its own: one worker task takes the calls of a batch one after the
-other, and only when a call makes it wait, another worker goes on with the rest. So each call runs inside one
-proper task from beginning to end (time limits and cancellation work as always), cached answers cost a few
-function calls, and slow calls hold up nobody.
+other, and only when a call makes it wait, others go on with the rest. So each call runs inside one proper
+task from beginning to end (time limits and cancellation work as always), cached answers cost a few function
+calls, and slow calls hold up nobody. Where the last calls waited, the next ones are begun all in one turn of
+the event loop, each by a worker of its own: what they wait for can gather them.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ MAX_UNSENT_BYTES = 16 * 1024 * 1024
 SIGN_OF_LIFE_S = 0.5
 #: Calls a worker answers without waiting before it lets others have the event loop.
 CALLS_IN_A_ROW = 32
+#: Workers begun in one turn of the event loop.
+MAX_WORKERS_AT_ONCE = 32
 
 #: What one call came to: its serialised response, or an error.
 Outcome = bytes | mux_pb2.MuxError
@@ -70,6 +73,8 @@ class ServedStream:
         self._loop = asyncio.get_running_loop()
         self._queue: deque[tuple[mux_pb2.MuxCall, bytes]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
+        self._calls_wait = False  # as the last ones did
+        self._begun_count = self._answered_count = 0
         self._results: deque[tuple[int, Outcome]] = deque()
         self._unsent_bytes = 0
         self._open_calls = 0
@@ -117,7 +122,7 @@ class ServedStream:
         if self._is_full() and self._sign is None:
             self._wire.pause()
             self._sign = self._loop.call_later(SIGN_OF_LIFE_S, self._give_sign)
-        self._start_worker()
+        self._start_workers()
 
     def _is_full(self) -> bool:
         return self._open_calls >= MAX_OPEN_CALLS or self._unsent_bytes >= MAX_UNSENT_BYTES
@@ -128,19 +133,28 @@ class ServedStream:
         self._pong_due = True
         self._flush()
 
-    def _start_worker(self) -> None:
+    def _start_workers(self) -> None:
         if not self._may_work():
             return
-        worker = self._loop.create_task(self._work())
-        self._workers.add(worker)
-        worker.add_done_callback(self._workers.discard)
-        # Runs right after the worker's first step: calls are left only if one of them made the worker wait.
-        self._loop.call_soon(self._start_worker)
+        for _ in range(min(len(self._queue), MAX_WORKERS_AT_ONCE) if self._calls_wait else 1):
+            worker = self._loop.create_task(self._work())
+            self._workers.add(worker)
+            worker.add_done_callback(self._workers.discard)
+        # Runs right after the first steps of these workers.
+        self._loop.call_soon(self._look_after_workers, self._begun_count, self._answered_count)
+
+    def _look_after_workers(self, begun_before: int, answered_before: int) -> None:
+        """Learns from how the first steps went, and has the calls taken that are left: somebody waits."""
+        begun = self._begun_count - begun_before
+        if begun:
+            self._calls_wait = 2 * (self._answered_count - answered_before) < begun
+        self._start_workers()
 
     async def _work(self) -> None:
         in_a_row = 0
         while self._may_work():
             call, blob = self._queue.popleft()
+            self._begun_count += 1
             self._result(call.call_id, await self._answer(call, blob))
             in_a_row += 1
             if in_a_row % CALLS_IN_A_ROW == 0:
@@ -151,6 +165,7 @@ class ServedStream:
         return bool(self._queue) and self._unsent_bytes < MAX_UNSENT_BYTES
 
     def _result(self, call_id: int, outcome: Outcome) -> None:
+        self._answered_count += 1
         self._results.append((call_id, outcome))
         self._unsent_bytes += _size(outcome)
         self._flush_soon()
@@ -171,7 +186,7 @@ class ServedStream:
             self._sign.cancel()
             self._sign = None
             self._wire.resume()
-        self._start_worker()  # for what was left when too much was unsent
+        self._start_workers()  # for what was left when too much was unsent
         self._flushed.set()
 
     def _next_message(self) -> mux_pb2.ExchangeResponse:
