@@ -87,9 +87,7 @@ class Link:
 class Gateway:
     """One gateway, as much of it as tells attributes."""
 
-    def __init__(self, world: World, chance: random.Random) -> None:
-        self.link = Link(world, chance)
-        metadata = cast(MetadataClient, self.link)
+    def __init__(self, metadata: MetadataClient) -> None:
         self.memory = AttributeMemory(MetadataLessor(metadata, fresh_id("holder")), SystemClock())
         accesses = AccessCounter(metadata, SystemClock())
         self._gate = Gate(cast(Authenticator, None), cast(Spaces, None), accesses, provider_id=PROVIDER)
@@ -101,16 +99,24 @@ class Gateway:
             memory=self.memory,
         )
 
-    async def attributes(self, who: Identity, uuid: str, *names: str) -> dict[str, Any]:
+    async def attributes(self, who: Identity, uuid: str, *names: str, blob: bytes = b"") -> dict[str, Any]:
         """Of a file, for a user; each has one signed identity."""
         id = encode(SPACE, uuid)
         query = "&".join(f"attributes={name}" for name in names).encode()
         scope = {"method": "GET", "path": f"/data/{id}", "query_string": query, "headers": ()}
         request = Request(scope, cast(Receive, None))
-        with as_caller(who, who.subject_id.encode()):
+        with as_caller(who, blob or who.subject_id.encode()):
             answer = await run(self._gate, self._operation, request, who, id.encode(), b"")
         told: dict[str, Any] = json.loads(answer.body)
         return told
+
+
+class LinkedGateway(Gateway):
+    """One behind a link that can fail."""
+
+    def __init__(self, world: World, chance: random.Random) -> None:
+        self.link = Link(world, chance)
+        super().__init__(cast(MetadataClient, self.link))
 
 
 class Port:

@@ -142,3 +142,16 @@ async def test_a_closed_directory_is_closed_everywhere(
     for _ in range(MANY):
         assert errno(await member.get(each.url)) == "eacces"
     await each.told()
+
+
+async def test_a_path_leads_where_it_leads_now(folder: Folder) -> None:
+    made = (await folder.create("a/b", type="DIR", create_parents="true")).json()["fileId"]
+    for _ in range(2 * MANY):
+        assert (await folder.lookup("a/b")).json() == {"fileId": made}
+    body = {"move": f"{folder.path('a')}/"}
+    headers = {"x-cdmi-specification-version": "1.1.1", "content-type": "application/cdmi-container"}
+    answer = await folder.http.put(folder.cdmi("c/"), json=body, headers=headers)
+    assert answer.status_code < 300, answer.text
+    for _ in range(MANY):
+        assert errno(await folder.lookup("a/b")) == "enoent"
+        assert (await folder.lookup("c/b")).json() == {"fileId": made}

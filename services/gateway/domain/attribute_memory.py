@@ -65,8 +65,10 @@ class AttributeMemory:
             _REMEMBERED.inc()
         return told
 
-    def lease_for(self, question: Question, space_id: str) -> str:
+    def lease_for(self, question: Question | None, space_id: str) -> str:
         """The lease under which the answer would be remembered; empty: it would not."""
+        if question is None:
+            return ""
         _ASKED.inc()
         asked = hash(question)
         if asked in self._asked:
@@ -76,7 +78,9 @@ class AttributeMemory:
         self._asked.add(asked)
         return ""
 
-    def put(self, question: Question, told: ToldAttributes, grant: Grant) -> None:
-        """Remembers an answer, unless it may be older than what was taken back meanwhile."""
+    def put(self, question: Question | None, told: ToldAttributes, grant: Grant | None) -> None:
+        """Remembers an answer, if it may be, and is not older than what was taken back meanwhile."""
+        if question is None or grant is None:
+            return
         size_bytes = _ENTRY_BYTES + len(told.body) + sum(map(len, question))
         self._memory.put(told.space_id, question, told, grant, size_bytes=size_bytes)

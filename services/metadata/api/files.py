@@ -73,8 +73,14 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
         if size is not None:
             answer.file.size_bytes, answer.file.has_sum = size, True
             return answer  # sums change by themselves
-        max_age_s = KNOWN_FOR_S if wants_sum else 0.0
-        grant = self._grants.of_attributes(caller(), ref, found, request.lease_id, max_age_s=max_age_s)
+        grant = self._grants.of_attributes(
+            caller(),
+            ref,
+            found,
+            request.lease_id,
+            with_times=not request.without_times,
+            max_age_s=KNOWN_FOR_S if wants_sum else 0.0,
+        )
         if grant is not None:
             put_grant(grant, answer.grant)
         return answer

@@ -49,13 +49,23 @@ class Grants:
         return self._granted(lease_id, ref.space_id, _records(found))
 
     def of_attributes(
-        self, identity: Identity, ref: FileRef, found: Found, lease_id: str, *, max_age_s: float = 0.0
+        self,
+        identity: Identity,
+        ref: FileRef,
+        found: Found,
+        lease_id: str,
+        *,
+        with_times: bool = True,
+        max_age_s: float = 0.0,
     ) -> Grant | None:
-        """All that the record of a file says, and its times; `max_age_s`: for the rest of the answer, if any
-        is not as lasting."""
+        """All that the record of a file says, and its times unless they make no difference. `max_age_s`: of
+        the rest of the answer, if any is not as lasting."""
         file = found.file
         if file.type is FileType.QUEUE or not self._rests(identity, ref, found, lease_id):
             return None
+        if not with_times and file.is_directory:
+            # Of one that changes all the time hardly more than the times does.
+            return self._granted(lease_id, ref.space_id, _records(found), max_age_s)
         if self._touches.has(file.file_id) or self._clock.now_ms() - file.ctime_ms < QUIET_MS:
             return None
         records = (*_records(found), times_of(file.file_id))

@@ -238,6 +238,24 @@ async def test_what_happens_in_a_directory_waits_until_its_times_are_forgotten(a
     assert (await asking.ask("d")).file.mtime_ms == asking.world.clock.now_ms()
 
 
+async def test_who_makes_no_use_of_times_does_not_depend_on_them(asking: Asking):
+    """So a directory in which files are being made is remembered all the same."""
+    world = asking.world
+    directory = await world.get("d")
+    await world.make("d", "new")
+    assert not await asking.may_remember("d")
+    answer = await asking.ask("d", without_times=True)
+    assert list(answer.grant.file_ids)[1:] == [directory.file_id]
+    assert await waits(asking, lambda: world.make("d", "another")) == ()
+    mode = lambda: world.rules.files.set_mode(ALICE, fresh_id(), ref("d"), 0o700)  # noqa: E731
+    assert await waits(asking, mode) == (directory.file_id,)
+
+
+async def test_a_file_that_changed_lately_is_not_remembered_even_without_times(asking: Asking):
+    await asking.world.put("d", "f", size_bytes=9)
+    assert not await asking.may_remember("d", "f", without_times=True)
+
+
 async def test_files_below_are_no_reason_to_wait(asking: Asking):
     assert await asking.may_remember("d", "f")
     assert await waits(asking, lambda: asking.world.make("d", "new")) == ()

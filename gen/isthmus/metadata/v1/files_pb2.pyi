@@ -346,6 +346,7 @@ class GetFileRequest(_message.Message):
     WANTED_FIELD_NUMBER: _builtins.int
     LEASE_ID_FIELD_NUMBER: _builtins.int
     WITHOUT_SUM_FIELD_NUMBER: _builtins.int
+    WITHOUT_TIMES_FIELD_NUMBER: _builtins.int
     with_path: _builtins.bool
     """Fill in File.path."""
     lease_id: _builtins.str
@@ -354,6 +355,8 @@ class GetFileRequest(_message.Message):
     """
     without_sum: _builtins.bool
     """Leave out the sum of a directory: `size_bytes` is 0."""
+    without_times: _builtins.bool
+    """The caller makes no use of the times, so what he remembers does not depend on them."""
     @_builtins.property
     def file(self) -> Global___FileRef: ...
     @_builtins.property
@@ -366,10 +369,11 @@ class GetFileRequest(_message.Message):
         wanted: Global___WantedAttributes | None = ...,
         lease_id: _builtins.str = ...,
         without_sum: _builtins.bool = ...,
+        without_times: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "wanted", b"wanted"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "lease_id", b"lease_id", "wanted", b"wanted", "with_path", b"with_path", "without_sum", b"without_sum"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["file", b"file", "lease_id", b"lease_id", "wanted", b"wanted", "with_path", b"with_path", "without_sum", b"without_sum", "without_times", b"without_times"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -27,6 +27,7 @@ ATTRIBUTES = selects_shared(attributes.DEFAULT, attributes.PUBLIC_DEFAULT)
 NEW_MODE = required_mode("mode", "Permission bits in octal digits, 0 to 1777.")
 MAX_LINKS = optional_integer("limit", "Most ids to tell; all without it.", low=1)
 
+_TIMES = ("atime_ms", "mtime_ms", "ctime_ms")
 _OCTET_HEADERS = ((b"content-type", OCTETS.encode()),)
 
 
@@ -48,19 +49,18 @@ class DataRoutes:
             return json_answer(selection.encode(record, View("")))
         # What is shared is told to everybody alike, and not remembered.
         question = None if call.is_public else call.question
-        lease_id = self.memory.lease_for(question, call.file.space_id) if question is not None else ""
+        lease_id = self.memory.lease_for(question, call.file.space_id)
         request = files_pb2.GetFileRequest(
             file=ref(call.file),
             with_path=selection.with_path,
             wanted=wanted(selection),
             lease_id=lease_id,
             without_sum="has_sum" not in selection.needs,
+            without_times=selection.needs.isdisjoint(_TIMES),
         )
         told = await self._metadata.get_file(request)
         body = orjson.dumps(selection.encode(told.file, view_of(call.identity, call.file)))
-        grant = granted(told, lease_id)
-        if question is not None and grant is not None:
-            self.memory.put(question, ToldAttributes(call.file.space_id, body), grant)
+        self.memory.put(question, ToldAttributes(call.file.space_id, body), granted(told, lease_id))
         return Answer(200, body, JSON)
 
     async def set_mode(self, call: Call) -> Answer:

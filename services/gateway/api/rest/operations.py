@@ -24,7 +24,7 @@ from runtime.identity import Identity
 from services.gateway.api.gate import Gate
 from services.gateway.api.http import JSON, Answer, Request, empty
 from services.gateway.api.rest.described import JSON_TYPE, OCTETS, Told
-from services.gateway.domain.attribute_memory import AttributeMemory, Question
+from services.gateway.domain.attribute_memory import AttributeMemory, Question, ToldAttributes
 
 __all__ = ["JSON_TYPE", "OCTETS", "Call", "Handler", "Operation", "PlainCall", "Takes", "Told"]
 
@@ -60,6 +60,8 @@ class PlainCall:
     path: Mapping[str, str] = field(default_factory=dict)
     #: Undecoded rest of the path, for routes that have one.
     tail: bytes = b""
+    #: What the answer would be remembered by.
+    question: Question | None = None
 
     def __getitem__(self, param: Param[T]) -> T:
         return self.arguments[param]
@@ -70,8 +72,6 @@ class Call(PlainCall):
     """A request about a file."""
 
     file: FileId
-    #: What the answer would be remembered by.
-    question: Question | None = None
 
     @property
     def is_public(self) -> bool:
@@ -187,13 +187,10 @@ async def run(
     body, refusal = await negotiate(request, operation)
     if refusal is not None:
         return refusal
-    question = None
-    if operation.memory is not None:
-        question = (caller_blob(), request.raw_path, request.query, bytes(body))
-        told = operation.memory.get(question)
-        if told is not None:
-            gate.note(identity, told.space_id)
-            return Answer(200, told.body, JSON)
+    question, told = _told_before(operation, request, body)
+    if told is not None:
+        gate.note(identity, told.space_id)
+        return Answer(200, told.body, JSON)
     params, value = parameters(request, operation, body)
     file = await gate.resolve(decode_id(segment), identity)
     gate.note(identity, file.space_id)
@@ -205,6 +202,16 @@ async def run(
         request, identity, arguments, gate.provider_id, value, text, tail=tail, file=file, question=question
     )
     return await operation.handler(call)
+
+
+def _told_before(
+    operation: Operation[C], request: Request, body: bytearray
+) -> tuple[Question | None, ToldAttributes | None]:
+    """What the answer would be remembered by, and what is remembered."""
+    if operation.memory is None:
+        return None, None
+    question = (caller_blob(), request.raw_path, request.query, bytes(body))
+    return question, operation.memory.get(question)
 
 
 async def run_plain(
@@ -221,8 +228,13 @@ async def run_plain(
         return refusal
     if operation.check is not None:
         operation.check(identity, path, gate.provider_id)
+    question, told = _told_before(operation, request, body)
+    if told is not None:
+        return Answer(200, told.body, JSON)
     gate.note(identity, path.get("sid", ""))
     params, value = parameters(request, operation, body)
     arguments = Arguments(operation.params, params)
-    call = PlainCall(request, identity, arguments, gate.provider_id, value, path=path, tail=tail)
+    call = PlainCall(
+        request, identity, arguments, gate.provider_id, value, path=path, tail=tail, question=question
+    )
     return await operation.handler(call)

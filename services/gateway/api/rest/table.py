@@ -79,7 +79,7 @@ def rest_routes(
         below_path=content_table.below_path_methods(files),
         below_hardlinks=_below_hard_links(files),
         plain=plain,
-        lookup=_lookup(LookupRoutes(metadata)),
+        lookup=_lookup(LookupRoutes(metadata, files.memory)),
     )
 
 
@@ -262,6 +262,7 @@ def _lookup(routes: LookupRoutes) -> PlainMethods:
         "POST": Operation(
             routes.lookup_file_id,
             "Id of the file at a path",
+            memory=routes.memory,
             told=Told(
                 (shapes.CREATED,),
                 (*GONE, "posix/enotdir", "posix/einval", "posix/enametoolong", "badValueFilePath"),
