@@ -18,17 +18,25 @@ Document = dict[str, Any]
 #: Shortest time between two questions to the server: what happens meanwhile comes together.
 PACE_S = 0.02
 
-_WATCHED = ["users", "tokens", "temporary_secrets", "memberships", "spaces", "storages"]
+_WATCHED = ["users", "tokens", "temporary_secrets", "memberships", "spaces", "storages", "providers"]
 _PIPELINE: list[Document] = [
+    # MongoDB tries this on every write of the whole server, whatever it is about: it has to be simple.
     {
         "$match": {
             "operationType": {"$in": ["insert", "update", "replace", "delete"]},
+            "ns.coll": {"$in": _WATCHED},
+        }
+    },
+    # What depends on a field made here is tried only on what has passed so far.
+    {"$addFields": {"revised": {"$ifNull": ["$updateDescription.updatedFields.revision", None]}}},
+    {
+        "$match": {
             "$or": [
-                {"ns.coll": {"$in": _WATCHED}},
-                {"ns.coll": "providers", "operationType": {"$in": ["insert", "delete"]}},
+                {"ns.coll": {"$ne": "providers"}},
+                {"operationType": {"$in": ["insert", "delete"]}},
                 # Reports that it is up come all the time, and make no new revision.
-                {"ns.coll": "providers", "updateDescription.updatedFields.revision": {"$exists": True}},
-            ],
+                {"revised": {"$ne": None}},
+            ]
         }
     },
     {"$project": {"ns.coll": 1, "operationType": 1, "documentKey": 1, "updateDescription.updatedFields": 1}},
