@@ -153,7 +153,8 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
             create_parents=request.create_parents,
             update_existing=request.update_existing,
         )
-        return files_pb2.CreateFileResponse(file=file_to_proto(file), created=created)
+        told = files_pb2.File(file_id=file.file_id) if request.id_only else file_to_proto(file)
+        return files_pb2.CreateFileResponse(file=told, created=created)
 
     async def _create_link(self, request: files_pb2.CreateFileRequest) -> files_pb2.CreateFileResponse:
         parent = ref_from_proto(request.parent)
@@ -166,7 +167,8 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
             create_parents=request.create_parents,
             update_existing=request.update_existing,
         )
-        return files_pb2.CreateFileResponse(file=file_to_proto(file), created=True)
+        told = files_pb2.File(file_id=file.file_id) if request.id_only else file_to_proto(file)
+        return files_pb2.CreateFileResponse(file=told, created=True)
 
     async def SetMode(self, request: files_pb2.SetModeRequest, context: Any) -> files_pb2.SetModeResponse:
         file = await self._files.set_mode(

@@ -8,6 +8,13 @@ from clients.metadata import MetadataClient
 from services.storage_router.clients.contents import ref_to_proto
 from services.storage_router.domain.names import NewName
 
+_TYPES = {
+    "REG": files_pb2.FILE_TYPE_REGULAR,
+    "DIR": files_pb2.FILE_TYPE_DIRECTORY,
+    "SYMLNK": files_pb2.FILE_TYPE_SYMLINK,
+    "LNK": files_pb2.FILE_TYPE_REGULAR,
+}
+
 
 class MetadataNames:
     """`Names` of metadata."""
@@ -16,23 +23,18 @@ class MetadataNames:
         self._metadata = metadata
 
     async def make(self, new: NewName) -> str:
-        kind = {
-            "REG": files_pb2.FILE_TYPE_REGULAR,
-            "DIR": files_pb2.FILE_TYPE_DIRECTORY,
-            "SYMLNK": files_pb2.FILE_TYPE_SYMLINK,
-            "LNK": files_pb2.FILE_TYPE_REGULAR,
-        }[new.kind]
         answer = await self._metadata.create_file(
             files_pb2.CreateFileRequest(
                 request_id=new.request_id,
                 parent=ref_to_proto(new.parent),
                 name=new.name,
-                type=kind,
+                type=_TYPES[new.kind],
                 mode=new.mode,
                 symlink_target=new.symlink_target,
                 create_parents=new.create_parents,
                 update_existing=new.update_existing,
                 hard_link_target_id=new.hard_link_target_id,
+                id_only=True,
             )
         )
         return answer.file.file_id

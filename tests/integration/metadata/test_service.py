@@ -114,6 +114,16 @@ async def test_hard_links_travel(client: Client) -> None:
     assert link.hard_link_count == 2
 
 
+async def test_who_asks_for_the_id_alone_is_told_no_more(client: Client) -> None:
+    with client.as_user():
+        for more in ({}, {"hard_link_target_id": (await client.create("a")).file_id}):
+            request = files_pb2.CreateFileRequest(
+                parent=a_ref(), name=f"f{len(more)}", type=files_pb2.FILE_TYPE_REGULAR, id_only=True, **more
+            )
+            told = (await client.api.create_file(request)).file
+            assert told == files_pb2.File(file_id=(await client.get(request.name)).file_id)
+
+
 async def test_single_calls_reach_the_same_handlers(client: Client) -> None:
     channel = open_channel(client.watch.instances[0].address, key=client.key)
     stub = files_pb2_grpc.FileServiceStub(channel)

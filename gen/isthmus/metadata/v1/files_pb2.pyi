@@ -752,6 +752,7 @@ class CreateFileRequest(_message.Message):
     CREATE_PARENTS_FIELD_NUMBER: _builtins.int
     UPDATE_EXISTING_FIELD_NUMBER: _builtins.int
     HARD_LINK_TARGET_ID_FIELD_NUMBER: _builtins.int
+    ID_ONLY_FIELD_NUMBER: _builtins.int
     request_id: _builtins.str
     name: _builtins.str
     type: Global___FileType.ValueType
@@ -769,6 +770,8 @@ class CreateFileRequest(_message.Message):
     """
     hard_link_target_id: _builtins.str
     """uuid of the regular file to give a second name; makes a hard link."""
+    id_only: _builtins.bool
+    """Answer with nothing of the file but its uuid."""
     @_builtins.property
     def parent(self) -> Global___FileRef:
         """The directory to create in."""
@@ -785,10 +788,11 @@ class CreateFileRequest(_message.Message):
         create_parents: _builtins.bool = ...,
         update_existing: _builtins.bool = ...,
         hard_link_target_id: _builtins.str = ...,
+        id_only: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "mode", b"mode", "parent", b"parent"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "create_parents", b"create_parents", "hard_link_target_id", b"hard_link_target_id", "mode", b"mode", "name", b"name", "parent", b"parent", "request_id", b"request_id", "symlink_target", b"symlink_target", "type", b"type", "update_existing", b"update_existing"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "create_parents", b"create_parents", "hard_link_target_id", b"hard_link_target_id", "id_only", b"id_only", "mode", b"mode", "name", b"name", "parent", b"parent", "request_id", b"request_id", "symlink_target", b"symlink_target", "type", b"type", "update_existing", b"update_existing"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mode: _TypeAlias = _typing.Literal["mode"]  # noqa: Y015
     _WhichOneofArgType__mode: _TypeAlias = _typing.Literal["_mode", b"_mode"]  # noqa: Y015
