@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import base64
 import binascii
+import struct
+from array import array
 from collections.abc import Container
 from dataclasses import dataclass
 from functools import lru_cache
@@ -42,26 +44,27 @@ class FileId:
         return self.space_id == ROOT_SPACE_ID
 
 
-def _crc_table() -> tuple[int, ...]:
-    table = []
-    for byte in range(256):
-        crc = byte
+def _crc_tables() -> tuple[array[int], array[int]]:
+    """What a byte, and what two at once, make of the CRC they meet."""
+    of_byte = array("H")
+    for crc in range(1 << 8):
         for _ in range(8):
             crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
-        table.append(crc)
-    return tuple(table)
+        of_byte.append(crc)
+    after_one = [crc >> 8 ^ of_byte[crc & 0xFF] for crc in range(1 << 16)]
+    return of_byte, array("H", [crc >> 8 ^ of_byte[crc & 0xFF] for crc in after_one])
 
 
-_CRC_TABLE = _crc_table()
+_CRC_OF_BYTE, _CRC_OF_PAIR = _crc_tables()
 
 
 def crc16(data: bytes) -> int:
     """CRC-16/ARC: polynomial 0x8005 reflected, initial 0, no final xor."""
-    crc = 0
-    table = _CRC_TABLE
-    for byte in data:
-        crc = crc >> 8 ^ table[(crc ^ byte) & 0xFF]
-    return crc
+    crc, of_pair = 0, _CRC_OF_PAIR
+    pairs, odd = divmod(len(data), 2)
+    for pair in struct.unpack_from(f"<{pairs}H", data):
+        crc = of_pair[crc ^ pair]
+    return crc >> 8 ^ _CRC_OF_BYTE[(crc ^ data[-1]) & 0xFF] if odd else crc
 
 
 def encode_data(data: bytes) -> str:
