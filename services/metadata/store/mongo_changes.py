@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeVar
 
 from bson import Timestamp
 from pymongo.collection import Collection as MongoCollection
@@ -69,12 +69,14 @@ _OF_CACHED: Pipeline = (
 #: Changes of one space that are numbered, and kept, together.
 MAX_NUMBERED_TOGETHER = 200
 _POSITION_ID = "position"
+#: The driver tells times of UTC without saying so.
+_EPOCH = datetime.datetime(1970, 1, 1)  # noqa: DTZ001
+_MILLISECOND = datetime.timedelta(milliseconds=1)
 #: Sets the second change of an event behind the first one; tokens are hexadecimal digits.
 _SECOND = "-"
 
 
-@dataclass(frozen=True, slots=True)
-class RecordChange:
+class RecordChange(NamedTuple):
     """One change of one record. `position` grows with every change of the database.
 
     `space_id` and `revision` are empty when the record is gone altogether.
@@ -339,20 +341,19 @@ def _from_event(event: Mapping[str, Any]) -> list[RecordChange]:
         revision=record.get("revision"),
         deleted=bool(record.get("deleted") or record.get("retired")) or not record,
         position=event["_id"]["_data"],
-        time_ms=int(event["wallTime"].replace(tzinfo=datetime.UTC).timestamp() * 1000),
+        time_ms=(event["wallTime"] - _EPOCH) // _MILLISECOND,
     )
     location = record.get("location")
     if location is None or event["operationType"] != "insert":
         return [change]
-    first = replace(
-        change,
+    first = change._replace(
         collection="locations",
         document_id=location_id(change.file_id, location["provider_id"]),
         revision=location["revision"],
         deleted=False,
     )
     # Bytes have a place before a file is seen, here too; the position still grows from one to the next.
-    return [first, replace(change, position=change.position + _SECOND)]
+    return [first, change._replace(position=change.position + _SECOND)]
 
 
 def _to_cached(event: Mapping[str, Any]) -> list[CachedChange]:

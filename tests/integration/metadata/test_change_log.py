@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import pytest
 
@@ -29,7 +28,7 @@ def log(mongo: MongoStores) -> MongoChangeLog:
 
 def changes(*positions: int, space_id: str = SPACE) -> list[RecordChange]:
     first = RecordChange("files", "f", "f", space_id, 1, False, "", 1_800_000_000_000)
-    return [replace(first, document_id=f"f{n}", position=f"{n:08x}", revision=n) for n in positions]
+    return [first._replace(document_id=f"f{n}", position=f"{n:08x}", revision=n) for n in positions]
 
 
 async def numbers(log: MongoChangeLog, space_id: str = SPACE) -> list[tuple[int, str]]:
