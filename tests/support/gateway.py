@@ -60,11 +60,9 @@ from services.gateway.domain.providers import SupportingProvider
 from services.metadata.api.access_history import AccessHistoryServicer
 from services.metadata.api.bulk import BulkServicer
 from services.metadata.api.changes import ChangeServicer
-from services.metadata.api.contents import ContentServicer
 from services.metadata.api.copies import CopyServicer
 from services.metadata.api.dir_stats import DirStatsServicer
 from services.metadata.api.distribution import DistributionServicer
-from services.metadata.api.files import FileServicer
 from services.metadata.api.links import LinkServicer
 from services.metadata.api.queues import QueueServicer
 from services.metadata.api.shares import ShareServicer
@@ -83,6 +81,7 @@ from services.storage_router.store.memory_storage_users import MemoryStorageUser
 from services.storage_router.workers.dir_stats_switch import DirStatsSwitch
 from tests.support.gateway_data_port import PROVIDER_ID, DataPortTwin
 from tests.support.router_rules import Router, StatsTwin
+from tests.support.servicers import content_servicer, file_servicer
 from tests.support.zone_shares import ZoneSharesTwin
 
 KEY = ClusterKey(b"k" * 32)
@@ -110,23 +109,8 @@ class MetadataTwin:
             trash_retention_s=3600,
             zone_shares=self.zone_shares,
         )
-        self.files = FileServicer(
-            rules.files,
-            rules.links,
-            rules.listing,
-            rules.renames,
-            rules.extras,
-            rules.dir_stats,
-            rules.grants,
-        )
-        self.contents = ContentServicer(
-            rules.uploads,
-            rules.commits,
-            rules.small_uploads,
-            rules.registrations,
-            rules.removals,
-            rules.leases,
-        )
+        self.files = file_servicer(rules)
+        self.contents = content_servicer(rules)
         self.copies = CopyServicer(rules.copies)
         self.undo_copies = rules.copies.undo_some
         self.links = LinkServicer(rules.links)

@@ -22,12 +22,11 @@ from services.gateway.api.ports import Authenticator, Spaces
 from services.gateway.api.rest.data import ATTRIBUTES, DataRoutes
 from services.gateway.api.rest.operations import Operation, Takes, run
 from services.gateway.domain.attribute_memory import AttributeMemory
-from services.metadata.api.contents import ContentServicer
-from services.metadata.api.files import FileServicer
 from services.storage_router.clients.contents import MetadataContents
 from services.storage_router.domain.contents import FileRef, Located
 from services.storage_router.domain.remembered import RememberedContents
 from tests.support.metadata import PROVIDER, SPACE, World, fresh_id
+from tests.support.servicers import content_servicer, file_servicer
 
 
 class Link:
@@ -35,23 +34,8 @@ class Link:
 
     def __init__(self, world: World, chance: random.Random) -> None:
         rules = world.rules
-        self._contents = ContentServicer(
-            rules.uploads,
-            rules.commits,
-            rules.small_uploads,
-            rules.registrations,
-            rules.removals,
-            rules.leases,
-        )
-        self._files = FileServicer(
-            rules.files,
-            rules.links,
-            rules.listing,
-            rules.renames,
-            rules.extras,
-            rules.dir_stats,
-            rules.grants,
-        )
+        self._contents = content_servicer(rules)
+        self._files = file_servicer(rules)
         self._chance = chance
         self.passes = asyncio.Event()
         self.passes.set()
@@ -82,6 +66,18 @@ class Link:
     async def _travel(self) -> None:
         await asyncio.sleep(self._chance.choice((0, 0, 0.001, 0.004)))
         await self.passes.wait()
+
+
+def make_trouble(link: Link, chance: random.Random) -> None:
+    """Has a link pause or lose renewals from now on, or ends its troubles."""
+    trouble = chance.choice(("none", "none", "pause", "lose"))
+    if trouble == "none":
+        link.passes.set()
+        link.loses_renewals = False
+    elif trouble == "pause":
+        link.passes.clear()
+    else:
+        link.loses_renewals = True
 
 
 class Gateway:

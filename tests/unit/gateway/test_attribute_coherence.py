@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -21,7 +21,7 @@ from runtime.errors import AccessDenied, IsthmusError
 from runtime.identity import Identity
 from services.metadata.domain import grants, leases
 from services.metadata.domain.custom_metadata import Update
-from tests.support.leases import LinkedGateway
+from tests.support.leases import LinkedGateway, make_trouble
 from tests.support.metadata import ALICE, BOB, World, fresh_id, ref
 
 LEASE_S = 0.15
@@ -211,25 +211,11 @@ async def looking(count: int, seed: int) -> AsyncIterator[tuple[Writer, list[Lin
             await gateway.memory.stop()
 
 
-async def all_good(gateway: LinkedGateway) -> None:
-    gateway.link.passes.set()
-    gateway.link.loses_renewals = False
-
-
-async def paused(gateway: LinkedGateway) -> None:
-    gateway.link.passes.clear()
-
-
-async def losing(gateway: LinkedGateway) -> None:
-    gateway.link.loses_renewals = True
-
-
 @pytest.mark.parametrize("seed", range(4))
 async def test_attributes_are_linear_while_links_fail(seed: int):
-    troubles: list[Callable[[LinkedGateway], object]] = [all_good, all_good, paused, losing]
     async with looking(3, seed) as (writer, gateways, chance):
         for _ in range(60):
-            await chance.choice(troubles)(chance.choice(gateways))  # type: ignore[misc]
+            make_trouble(chance.choice(gateways).link, chance)
             await writer.change()
             await asyncio.sleep(chance.choice((0, 0.01, 0.03)))
         # Each gateway may hold a change up for the rest of one lease, no longer.

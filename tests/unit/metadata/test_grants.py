@@ -11,7 +11,6 @@ from isthmus.metadata.v1 import files_pb2
 
 from runtime.auth import as_caller
 from runtime.identity import DataCaveats, Identity
-from services.metadata.api.files import FileServicer
 from services.metadata.domain.custom_metadata import Update
 from services.metadata.domain.dir_stats import KNOWN_FOR_S
 from services.metadata.domain.grants import QUIET_MS
@@ -20,6 +19,7 @@ from services.metadata.domain.records import File, FileType
 from services.metadata.domain.times import times_of
 from tests.support.counted import Counted
 from tests.support.metadata import ALICE, BOB, SPACE, World, fresh_id, member, ref
+from tests.support.servicers import file_servicer
 
 READONLY = member(caveats=DataCaveats(readonly=True))
 CONFINED = member(caveats=DataCaveats(paths=(("/space1/d",),)))
@@ -31,15 +31,7 @@ class Asking:
     def __init__(self, world: World) -> None:
         self.world = world
         rules = world.rules
-        self._files = FileServicer(
-            rules.files,
-            rules.links,
-            rules.listing,
-            rules.renames,
-            rules.extras,
-            rules.dir_stats,
-            rules.grants,
-        )
+        self._files = file_servicer(rules)
         self.lease = Renewal("", 0, 0.0)
 
     async def renew(self) -> Renewal:

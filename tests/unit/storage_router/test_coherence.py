@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -20,7 +20,7 @@ from runtime.clock import ManualClock, SystemClock
 from runtime.errors import AccessDenied, IsthmusError, NoSuchFile
 from runtime.identity import Identity
 from services.metadata.domain import leases
-from tests.support.leases import Port
+from tests.support.leases import Port, make_trouble
 from tests.support.metadata import ALICE, BOB, World, fresh_id, ref
 
 LEASE_S = 0.15
@@ -164,25 +164,11 @@ async def reading(ports: int, seed: int) -> AsyncIterator[tuple[Writer, list[Por
             await port.memory.stop()
 
 
-async def all_good(port: Port) -> None:
-    port.link.passes.set()
-    port.link.loses_renewals = False
-
-
-async def paused(port: Port) -> None:
-    port.link.passes.clear()
-
-
-async def losing(port: Port) -> None:
-    port.link.loses_renewals = True
-
-
 @pytest.mark.parametrize("seed", range(4))
 async def test_reads_are_linear_while_links_fail(seed: int):
-    troubles: list[Callable[[Port], object]] = [all_good, all_good, paused, losing]
     async with reading(3, seed) as (writer, ports, chance):
         for _ in range(60):
-            await chance.choice(troubles)(chance.choice(ports))  # type: ignore[misc]
+            make_trouble(chance.choice(ports).link, chance)
             await writer.change()
             await asyncio.sleep(chance.choice((0, 0.01, 0.03)))
         # Each port may hold a change up for the rest of one lease, no longer.
