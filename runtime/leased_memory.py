@@ -57,7 +57,8 @@ class Grant:
 class Renewal:
     """A lease, and what is to be forgotten: all that depends on what was `recalled`, or everything.
 
-    `number` counts what was told. `lease_s` is from when it was asked for; 0 until all told is confirmed.
+    `number` counts what was told, and is confirmed by asking again with it. `lease_s`: how long the lease
+    holds since it was asked for; 0 while something has yet to be confirmed.
     """
 
     lease_id: str

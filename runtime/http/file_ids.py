@@ -51,8 +51,15 @@ def _crc_tables() -> tuple[array[int], array[int]]:
         for _ in range(8):
             crc = crc >> 1 ^ 0xA001 if crc & 1 else crc >> 1
         of_byte.append(crc)
-    after_one = [crc >> 8 ^ of_byte[crc & 0xFF] for crc in range(1 << 16)]
-    return of_byte, array("H", [crc >> 8 ^ of_byte[crc & 0xFF] for crc in after_one])
+
+    def after(crc: int) -> int:
+        return crc >> 8 ^ of_byte[crc & 0xFF]
+
+    # What both bytes of a CRC come to is what each alone does, together.
+    low = [after(after(crc)) for crc in range(1 << 8)]
+    return of_byte, array(
+        "H", [high ^ each for high in (after(crc) for crc in range(1 << 8)) for each in low]
+    )
 
 
 _CRC_OF_BYTE, _CRC_OF_PAIR = _crc_tables()

@@ -174,30 +174,34 @@ class _Zone:
         return cls(ConnectedZoneShares(client), (ChannelPart(channel, wait_s=0),))
 
 
+def file_servicer(rules: Rules) -> FileServicer:
+    """FileService before these rules."""
+    return FileServicer(
+        rules.files, rules.links, rules.listing, rules.renames, rules.extras, rules.dir_stats, rules.grants
+    )
+
+
+def content_servicer(rules: Rules) -> ContentServicer:
+    """ContentService before these rules."""
+    return ContentServicer(
+        rules.uploads,
+        rules.commits,
+        rules.small_uploads,
+        rules.registrations,
+        rules.removals,
+        rules.leases,
+    )
+
+
 def _server(settings: Settings, key: ClusterKey, rules: Rules) -> RpcServer:
     server = RpcServer(settings, key, with_lane=True)
     server.add(
         files_pb2_grpc.add_FileServiceServicer_to_server,
-        FileServicer(
-            rules.files,
-            rules.links,
-            rules.listing,
-            rules.renames,
-            rules.extras,
-            rules.dir_stats,
-            rules.grants,
-        ),
+        file_servicer(rules),
     )
     server.add(
         contents_pb2_grpc.add_ContentServiceServicer_to_server,
-        ContentServicer(
-            rules.uploads,
-            rules.commits,
-            rules.small_uploads,
-            rules.registrations,
-            rules.removals,
-            rules.leases,
-        ),
+        content_servicer(rules),
     )
     server.add(
         xattrs_pb2_grpc.add_XattrServiceServicer_to_server, XattrServicer(rules.xattrs, rules.value_digests)

@@ -73,6 +73,7 @@ from services.metadata.api.xattrs import XattrServicer
 from services.metadata.domain.rules import assemble
 from services.metadata.domain.tree import OwnsEverything
 from services.metadata.store.memory import memory_stores
+from services.metadata.wiring import content_servicer, file_servicer
 from services.storage_router.api.storages import StorageServicer
 from services.storage_router.domain.imports import Imports
 from services.storage_router.domain.storages import Storage, Support
@@ -81,7 +82,6 @@ from services.storage_router.store.memory_storage_users import MemoryStorageUser
 from services.storage_router.workers.dir_stats_switch import DirStatsSwitch
 from tests.support.gateway_data_port import PROVIDER_ID, DataPortTwin
 from tests.support.router_rules import Router, StatsTwin
-from tests.support.servicers import content_servicer, file_servicer
 from tests.support.zone_shares import ZoneSharesTwin
 
 KEY = ClusterKey(b"k" * 32)

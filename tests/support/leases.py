@@ -8,11 +8,14 @@ import random
 from collections.abc import Callable
 from typing import Any, cast
 
+import pytest
+
 from clients.access_counter import AccessCounter
 from clients.leases import MetadataLessor
 from clients.metadata import MetadataClient
+from runtime import leased_memory
 from runtime.auth import as_caller, service_identity
-from runtime.clock import SystemClock
+from runtime.clock import ManualClock, SystemClock
 from runtime.errors import Unavailable
 from runtime.http.file_ids import encode
 from runtime.identity import Identity
@@ -22,11 +25,12 @@ from services.gateway.api.ports import Authenticator, Spaces
 from services.gateway.api.rest.data import ATTRIBUTES, DataRoutes
 from services.gateway.api.rest.operations import Operation, Takes, run
 from services.gateway.domain.attribute_memory import AttributeMemory
+from services.metadata.domain import leases
+from services.metadata.wiring import content_servicer, file_servicer
 from services.storage_router.clients.contents import MetadataContents
 from services.storage_router.domain.contents import FileRef, Located
 from services.storage_router.domain.remembered import RememberedContents
 from tests.support.metadata import PROVIDER, SPACE, World, fresh_id
-from tests.support.servicers import content_servicer, file_servicer
 
 
 class Link:
@@ -66,6 +70,22 @@ class Link:
     async def _travel(self) -> None:
         await asyncio.sleep(self._chance.choice((0, 0, 0.001, 0.004)))
         await self.passes.wait()
+
+
+class RealTime(ManualClock):
+    """Leases run in real time; records need not."""
+
+    def monotonic_s(self) -> float:
+        return SystemClock().monotonic_s()
+
+
+def shorten_leases(monkeypatch: pytest.MonkeyPatch, lease_s: float) -> None:
+    """And all that is waited for in them."""
+    monkeypatch.setattr(leases, "LEASE_S", lease_s)
+    monkeypatch.setattr(leases, "LEASE_END_S", lease_s + 0.05)
+    monkeypatch.setattr(leases, "HOLD_S", 0.03)
+    monkeypatch.setattr(leases, "_LOOK_S", 0.01)
+    monkeypatch.setattr(leased_memory, "RETRY_S", 0.01)
 
 
 def make_trouble(link: Link, chance: random.Random) -> None:

@@ -16,6 +16,7 @@ from services.metadata.domain.grants import Grants
 from services.metadata.domain.links import HardLinks
 from services.metadata.domain.listing import Listing, PageStart
 from services.metadata.domain.paths import FileRef
+from services.metadata.domain.records import File
 from services.metadata.domain.renames import Renames
 
 from .columns import columns_to_proto, fields_from_mask
@@ -153,8 +154,7 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
             create_parents=request.create_parents,
             update_existing=request.update_existing,
         )
-        told = files_pb2.File(file_id=file.file_id) if request.id_only else file_to_proto(file)
-        return files_pb2.CreateFileResponse(file=told, created=created)
+        return _created(request, file, created=created)
 
     async def _create_link(self, request: files_pb2.CreateFileRequest) -> files_pb2.CreateFileResponse:
         parent = ref_from_proto(request.parent)
@@ -167,8 +167,7 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
             create_parents=request.create_parents,
             update_existing=request.update_existing,
         )
-        told = files_pb2.File(file_id=file.file_id) if request.id_only else file_to_proto(file)
-        return files_pb2.CreateFileResponse(file=told, created=True)
+        return _created(request, file, created=True)
 
     async def SetMode(self, request: files_pb2.SetModeRequest, context: Any) -> files_pb2.SetModeResponse:
         file = await self._files.set_mode(
@@ -198,3 +197,10 @@ class FileServicer(files_pb2_grpc.FileServiceServicer):
             caller(), request.request_id, ref_from_proto(request.file), only_empty=request.only_empty
         )
         return files_pb2.DeleteFileResponse()
+
+
+def _created(
+    request: files_pb2.CreateFileRequest, file: File, *, created: bool
+) -> files_pb2.CreateFileResponse:
+    told = files_pb2.File(file_id=file.file_id) if request.id_only else file_to_proto(file)
+    return files_pb2.CreateFileResponse(file=told, created=created)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from runtime.clock import Clock
 from runtime.identity import Kind
+from runtime.leased_memory import Renewal
 from runtime.request import current_call
 
 from .tree import Ownership
@@ -33,21 +34,6 @@ MAX_LEASES = 4096
 MAX_WATCHED = 50_000
 #: How often a change that waits looks whether a lease has ended.
 _LOOK_S = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Renewal:
-    """What the holder of a lease is told.
-
-    `number` counts recalls; what is told is to be forgotten, and confirmed by asking again with the number.
-    `lease_s`: how long the lease holds since the holder asked; 0 while something has yet to be confirmed.
-    """
-
-    lease_id: str
-    number: int
-    lease_s: float
-    recalled: tuple[str, ...] = ()
-    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,11 @@ from typing import Any
 
 import pytest
 
-from runtime import leased_memory
-from runtime.clock import ManualClock, SystemClock
 from runtime.errors import AccessDenied, IsthmusError
 from runtime.identity import Identity
-from services.metadata.domain import grants, leases
+from services.metadata.domain import grants
 from services.metadata.domain.custom_metadata import Update
-from tests.support.leases import LinkedGateway, make_trouble
+from tests.support.leases import LinkedGateway, RealTime, make_trouble, shorten_leases
 from tests.support.metadata import ALICE, BOB, World, fresh_id, ref
 
 LEASE_S = 0.15
@@ -148,19 +146,8 @@ async def look_on(
 @pytest.fixture(autouse=True)
 def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
     """And what has just changed may be remembered."""
-    monkeypatch.setattr(leases, "LEASE_S", LEASE_S)
-    monkeypatch.setattr(leases, "LEASE_END_S", LEASE_S + 0.05)
-    monkeypatch.setattr(leases, "HOLD_S", 0.03)
-    monkeypatch.setattr(leases, "_LOOK_S", 0.01)
-    monkeypatch.setattr(leased_memory, "RETRY_S", 0.01)
+    shorten_leases(monkeypatch, LEASE_S)
     monkeypatch.setattr(grants, "QUIET_MS", 0)
-
-
-class RealTime(ManualClock):
-    """Leases run in real time; records need not."""
-
-    def monotonic_s(self) -> float:
-        return SystemClock().monotonic_s()
 
 
 async def made(world: World) -> tuple[State, dict[str, str]]:

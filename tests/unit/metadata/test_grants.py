@@ -11,15 +11,16 @@ from isthmus.metadata.v1 import files_pb2
 
 from runtime.auth import as_caller
 from runtime.identity import DataCaveats, Identity
+from runtime.leased_memory import Renewal
 from services.metadata.domain.custom_metadata import Update
 from services.metadata.domain.dir_stats import KNOWN_FOR_S
 from services.metadata.domain.grants import QUIET_MS
-from services.metadata.domain.leases import LEASE_END_S, Renewal
+from services.metadata.domain.leases import LEASE_END_S
 from services.metadata.domain.records import File, FileType
 from services.metadata.domain.times import times_of
+from services.metadata.wiring import file_servicer
 from tests.support.counted import Counted
 from tests.support.metadata import ALICE, BOB, SPACE, World, fresh_id, member, ref
-from tests.support.servicers import file_servicer
 
 READONLY = member(caveats=DataCaveats(readonly=True))
 CONFINED = member(caveats=DataCaveats(paths=(("/space1/d",),)))
@@ -239,8 +240,8 @@ async def test_who_makes_no_use_of_times_does_not_depend_on_them(asking: Asking)
     answer = await asking.ask("d", without_times=True)
     assert list(answer.grant.file_ids)[1:] == [directory.file_id]
     assert await waits(asking, lambda: world.make("d", "another")) == ()
-    mode = lambda: world.rules.files.set_mode(ALICE, fresh_id(), ref("d"), 0o700)  # noqa: E731
-    assert await waits(asking, mode) == (directory.file_id,)
+    told = await waits(asking, lambda: world.rules.files.set_mode(ALICE, fresh_id(), ref("d"), 0o700))
+    assert told == (directory.file_id,)
 
 
 async def test_a_file_that_changed_lately_is_not_remembered_even_without_times(asking: Asking):

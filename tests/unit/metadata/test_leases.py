@@ -8,8 +8,9 @@ import pytest
 
 from runtime.auth import as_caller
 from runtime.clock import ManualClock
+from runtime.leased_memory import Renewal
 from services.metadata.domain import leases as module
-from services.metadata.domain.leases import LEASE_END_S, LEASE_S, MAX_WATCHED, Leases, Renewal
+from services.metadata.domain.leases import LEASE_END_S, LEASE_S, MAX_WATCHED, Leases
 from tests.support.metadata import ALICE, SERVICE, SPACE
 from tests.support.waiting import until
 

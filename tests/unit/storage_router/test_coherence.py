@@ -15,12 +15,9 @@ from dataclasses import dataclass, field, replace
 
 import pytest
 
-from runtime import leased_memory
-from runtime.clock import ManualClock, SystemClock
 from runtime.errors import AccessDenied, IsthmusError, NoSuchFile
 from runtime.identity import Identity
-from services.metadata.domain import leases
-from tests.support.leases import Port, make_trouble
+from tests.support.leases import Port, RealTime, make_trouble, shorten_leases
 from tests.support.metadata import ALICE, BOB, World, fresh_id, ref
 
 LEASE_S = 0.15
@@ -123,18 +120,7 @@ async def read_on(port: Port, writer: Writer, chance: random.Random, stop: async
 
 @pytest.fixture(autouse=True)
 def short_leases(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(leases, "LEASE_S", LEASE_S)
-    monkeypatch.setattr(leases, "LEASE_END_S", LEASE_S + 0.05)
-    monkeypatch.setattr(leases, "HOLD_S", 0.03)
-    monkeypatch.setattr(leases, "_LOOK_S", 0.01)
-    monkeypatch.setattr(leased_memory, "RETRY_S", 0.01)
-
-
-class RealTime(ManualClock):
-    """Leases run in real time; records need not."""
-
-    def monotonic_s(self) -> float:
-        return SystemClock().monotonic_s()
+    shorten_leases(monkeypatch, LEASE_S)
 
 
 @asynccontextmanager
